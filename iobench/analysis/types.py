@@ -1,0 +1,106 @@
+"""What analysis makes of stored numbers: the shapes that the terminal, JSON and the report draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from iobench.model import Better, Emulation, Params, Passport, Verdict
+
+
+class Difference(StrEnum):
+    """Whether the data show a drive to be different from the baseline."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NONE_SHOWN = "none-shown"
+
+
+class ClaimResult(StrEnum):
+    """What a measurement says of a claim."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not-reproduced"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not-measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A target's figure in a row: median and 95 % interval over n repeats, in the metric's base unit.
+
+    The interval is None with fewer than two repeats. `values` are the single repeats, in order of rounds.
+    """
+
+    n: int
+    median: float
+    ci95: tuple[float, float] | None
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
+    rounds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A target's figure over the baseline's: median over median, with its 95 % interval."""
+
+    ratio: float
+    ci95: tuple[float, float] | None
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One quantity, compared over the targets. The baseline has no ratio."""
+
+    workload: str
+    op: str
+    metric: str
+    unit: str
+    better: Better
+    load: int
+    rate: float | None
+    params: Params
+    targets: Mapping[str, Estimate]
+    ratios: Mapping[str, Ratio]
+
+
+@dataclass(frozen=True, slots=True)
+class DriveSummary:
+    """A target as charts name it: `label` is what people read, `emulation` is None for a real drive."""
+
+    name: str
+    label: str
+    kind: str
+    emulation: Emulation | None
+    passport: Passport | None
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the drive is one that `iobench lab` made."""
+        return self.emulation is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the data say of one claim, with a sentence that holds the figures."""
+
+    id: str
+    statement: str
+    result: ClaimResult
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All rows of the campaigns compared. `baseline` is None with one target."""
+
+    campaigns: tuple[str, ...]
+    baseline: str | None
+    resolution: float
+    drives: tuple[DriveSummary, ...]
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,345 @@
+"""The nouns of iobench: metrics, targets, works, steps, samples and evidence. All frozen, none does I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+Scalar = str | int | float | bool | None
+ParamValue = Scalar | list[str] | list[int]
+Params = Mapping[str, ParamValue]
+
+
+class Better(StrEnum):
+    """The direction in which a metric is good."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A quantity: its fixed name, its base unit and its good direction."""
+
+    name: str
+    unit: str
+    better: Better
+
+
+def _metrics() -> dict[str, Metric]:
+    higher = {"throughput": "B/s", "iops": "1/s", "transactions": "1/s", "queries": "1/s", "ops": "1/s"}
+    higher["hits"] = "1/s"
+    lower = {"elapsed": "s", "outage": "s", "lateness_p99": "s"}
+    lower |= dict.fromkeys(("misses", "errors", "lost", "corrupt", "timeouts", "reconnects"), "1")
+    for kind in ("latency", "latency_service"):
+        for point in ("mean", "p50", "p90", "p95", "p99", "p999", "max"):
+            lower[f"{kind}_{point}"] = "s"
+    table = {name: Metric(name, unit, Better.HIGHER) for name, unit in higher.items()}
+    return table | {name: Metric(name, unit, Better.LOWER) for name, unit in lower.items()}
+
+
+METRICS: Mapping[str, Metric] = _metrics()
+PERCENTILES: Mapping[str, float] = {
+    "latency_p50": 50.0,
+    "latency_p90": 90.0,
+    "latency_p95": 95.0,
+    "latency_p99": 99.0,
+    "latency_p999": 99.9,
+}
+
+
+class Verdict(StrEnum):
+    """What the evidence says of a number."""
+
+    VALID = "valid"
+    SUSPECT = "suspect"
+    INVALID = "invalid"
+
+
+class LimitedBy(StrEnum):
+    """Who set the rate of a step."""
+
+    DEVICE = "device"
+    CLIENT = "client"
+    SERVER = "server"
+    CPU = "cpu"
+    LINK = "link"
+    THROTTLE = "throttle"
+    UNKNOWN = "unknown"
+
+
+def canonical(params: Params) -> str:
+    """Return parameters as canonical JSON: sorted keys, no spaces, so that equal means equal text."""
+    return json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+# --- where ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place to measure, as it was named with -t NAME=PATH."""
+
+    name: str
+    path: str
+    kind: Literal["file", "block"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A block device as the kernel names it. Sizes in bytes."""
+
+    name: str
+    major: int
+    minor: int
+    size_bytes: int | None = None
+    kind: str = "unknown"
+    model: str | None = None
+    serial: str | None = None
+    bus: str | None = None
+    rotational: bool | None = None
+    scheduler: str | None = None
+    logical_sector: int | None = None
+    physical_sector: int | None = None
+    write_cache: str | None = None
+    parent: str | None = None
+
+    @property
+    def number(self) -> str:
+        """The `major:minor` by which the kernel knows it."""
+        return f"{self.major}:{self.minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """What an emulated drive was set to. Rates in B/s and 1/s, latency in seconds; None is no limit."""
+
+    profile: str
+    read_bps: float | None = None
+    write_bps: float | None = None
+    read_iops: float | None = None
+    write_iops: float | None = None
+    latency_s: float | None = None
+    parallel: int | None = None
+    throttle_only: bool = False  # the profile asks for latency, and this machine could not give it
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passport:
+    """What a target is: the device under it, its file system and its room. Sizes in bytes."""
+
+    target: Target
+    device: Device | None
+    no_device_reason: str | None = None
+    filesystem: str | None = None
+    mount_point: str | None = None
+    mount_options: str | None = None
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+    emulation: Emulation | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of drive, for tables and charts."""
+        return self.device.kind if self.device else "no device"
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the drive is one that `iobench lab` made."""
+        return self.emulation is not None
+
+
+# --- what is done --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file that a work needs in the target's work folder before it can run."""
+
+    name: str
+    size: int
+    layout: Literal["write", "fallocate"] = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One measurement that can be made on any target: what a runner plans.
+
+    `params` is what was asked, the same for every target; `load` is the outstanding work that was asked.
+    `duration_s` is None where the amount of work is fixed instead (dd).
+    """
+
+    runner: str
+    workload: str
+    params: Params
+    load: int
+    ramp_s: float = 0.0
+    duration_s: float | None = None
+    rate: float | None = None
+    files: tuple[DataFile, ...] = ()
+    source: DataFile | None = None  # random data that stands in memory, for dd to read
+    fresh: tuple[str, ...] = ()  # files that the work makes itself and that must not exist before
+    fixed_bytes: int = 0  # bytes it moves where duration_s is None
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A work on a target in a round: what the engine runs and the journal keeps."""
+
+    id: str
+    target: str
+    repeat: int
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command works, given by the engine: names are relative to the command's working folder."""
+
+    data: Mapping[str, str]  # DataFile.name (and fresh names) -> the path to give to the program
+    size: Mapping[str, int]
+    out: str  # an absolute folder for the program's own output files
+    source: str | None = None
+    block_device: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program to run: never a shell string."""
+
+    tool: str
+    argv: tuple[str, ...]
+    timeout_s: float
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a program left behind, as it came. Files are the ones it wrote itself, by name."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+    files: Mapping[str, str]
+    wall_s: float
+    cpu_s: float
+
+
+# --- what came out -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One number of a step, in the metric's base unit."""
+
+    op: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """A value at a time (seconds from the start of the measured window)."""
+
+    t_s: float
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyBins:
+    """Counts of latencies: nanoseconds -> how often. Bins are merged, percentiles never averaged."""
+
+    op: str
+    bins: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a runner reads from an Output: the numbers, and what the tool itself claims to have done.
+
+    `measured_s` is the length of the measured window, which ends at `ended_at` (Unix time) where the tool
+    says so, else when the program ended. Bytes are those of that window.
+    """
+
+    samples: tuple[Sample, ...]
+    measured_s: float
+    bytes_read: int | None = None
+    bytes_written: int | None = None
+    operations: int | None = None
+    latencies: tuple[LatencyBins, ...] = ()
+    series: tuple[SeriesPoint, ...] = ()
+    depth_achieved: float | None = None
+    client_cpu: float | None = None  # cores
+    client_threads: int = 1
+    errors: int = 0
+    error_text: str | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Whether a number is true: what the machine saw while the tool worked. None is not known, never 0."""
+
+    tool_bytes_read: int | None = None
+    tool_bytes_written: int | None = None
+    device_name: str | None = None
+    device_bytes_read: int | None = None
+    device_bytes_written: int | None = None
+    device_busy: float | None = None
+    client_cpu: float | None = None
+    system_cpu: float | None = None
+    queue_depth_asked: float | None = None
+    queue_depth_achieved: float | None = None
+    rate_cv: float | None = None
+    rate_drift: float | None = None
+    background_bytes: int | None = None
+    unwritten_bytes: int | None = None
+    limited_by: LimitedBy = LimitedBy.UNKNOWN
+    temperature_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A reason why a number is not valid: its fixed id and the sentence with the figures."""
+
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """Everything that is kept of a finished step."""
+
+    step: Step
+    reading: Reading
+    evidence: Evidence
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    started_at: datetime
+    tool: str
+    device_series: tuple[SeriesPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A plan with the machine it is for; campaign.json, written before the first step."""
+
+    id: str
+    created_at: datetime
+    profile: str | None
+    title: str
+    rounds: int
+    steps: tuple[Step, ...]
+    passports: Mapping[str, Passport]
+    host: Mapping[str, Scalar]
+    tools: Mapping[str, str]
+    imported: bool = False
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,307 @@
+"""The only place a program is started, watched and stopped.
+
+Each program runs in a session of its own and is ended whole: its process group, and then whatever of it
+slipped out of the group. A measured program's output goes to files. All carry our mark in their
+environment, so that a later start finds what a killed iobench left running.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iobench.errors import CannotRunError, ToolError
+
+OWNER_MARK = "IOBENCH_OWNER"
+_TICK_S = 0.1
+_GRACE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A short program that has ended."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process that cannot be mistaken for a later one with the same number."""
+
+    pid: int
+    started: int  # clock ticks since boot, field 22 of /proc/PID/stat
+
+    def alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        stat = _stat_fields(self.pid)
+        return stat is not None and int(stat[19]) == self.started and stat[0] not in ("Z", "X")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a watched program ended. `cpu_s` includes its waited-for children."""
+
+    exit_code: int
+    wall_s: float
+    cpu_s: float
+    reason: str | None = None  # "timeout" or "stopped" when we ended it
+
+
+class Stop:
+    """A request to stop, set by a signal handler and looked at between ticks."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.signal: int | None = None
+
+    def set(self, signum: int | None = None) -> None:
+        """Ask for the stop; async-signal safe."""
+        self.requested = True
+        self.signal = signum
+
+
+def find(program: str) -> str | None:
+    """Return the path of a program, looking also where administrators' programs live."""
+    return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def identify(pid: int) -> ProcessId | None:
+    """Return the identity of a running process, or None."""
+    stat = _stat_fields(pid)
+    return ProcessId(pid, int(stat[19])) if stat else None
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on (field 3); the name before may hold anything."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text[text.rindex(")") + 2 :].split()
+
+
+def capture(
+    argv: Sequence[str],
+    *,
+    timeout_s: float = 10.0,
+    check: bool = True,
+    input: str | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Done:
+    """Run a short program to its end and return what it said.
+
+    Raises CannotRunError when it is not installed, and ToolError when it takes longer than `timeout_s`
+    seconds or, with `check`, exits with anything but 0.
+    """
+    process = _popen(argv, subprocess.PIPE, subprocess.PIPE, cwd, env, pass_fds, stdin=input is not None)
+    try:
+        out, err = process.communicate(input.encode() if input is not None else None, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        _end_group(process.pid)
+        process.communicate()
+        raise ToolError(f"{argv[0]} did not end within {timeout_s:g} s and was stopped") from None
+    except BaseException:
+        _end_group(process.pid)
+        process.wait()
+        raise
+    done = Done(tuple(argv), process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+    if check and done.exit_code != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise ToolError(f"{argv[0]} ended with exit code {done.exit_code}: {said}")
+    return done
+
+
+def watch(
+    argv: Sequence[str],
+    *,
+    stdout: Path,
+    stderr: Path,
+    timeout_s: float,
+    stop: Stop,
+    tick: Callable[[], None] | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Ended:
+    """Run a measured program to its end, calling `tick` ten times a second, and return how it ended.
+
+    It is ended with all its children at `timeout_s` seconds and when `stop` is requested, within 2
+    seconds. Raises CannotRunError when it cannot be started.
+    """
+    with stdout.open("wb") as out, stderr.open("wb") as err:
+        begin = time.monotonic()
+        process = _popen(argv, out.fileno(), err.fileno(), cwd, env, pass_fds)
+        reason: str | None = None
+        pidfd = os.pidfd_open(process.pid)
+        try:
+            while not select.select([pidfd], [], [], _TICK_S)[0]:
+                if tick is not None:
+                    tick()
+                if stop.requested or time.monotonic() - begin > timeout_s:
+                    reason = "stopped" if stop.requested else "timeout"
+                    break
+        finally:
+            wall = time.monotonic() - begin
+            if not select.select([pidfd], [], [], 0)[0]:
+                _terminate(process.pid, pidfd)
+            os.close(pidfd)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            # The leader is gone; what it left in its group, or outside of it, must not run on.
+            _end_group(process.pid)
+            if reason is not None:
+                end_strays(process.pid)
+    return Ended(process.returncode, wall, usage.ru_utime + usage.ru_stime, reason)
+
+
+def spawn_daemon(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> ProcessId:
+    """Start a program that outlives us, its output to `log`, and return its identity.
+
+    It carries no owner mark. Raises CannotRunError when it cannot be started or ends at once.
+    """
+    with log.open("ab") as out:
+        process = _popen(argv, out.fileno(), out.fileno(), None, env, (), mark=False)
+    identity = identify(process.pid)
+    if identity is None or process.poll() is not None:
+        raise CannotRunError(f"{argv[0]} ended as soon as it was started; see {log}")
+    process.returncode = 0  # it is not ours to wait for: this keeps the ResourceWarning away
+    return identity
+
+
+def end(process: ProcessId, timeout_s: float = 2.0) -> None:
+    """End a process by its identity: TERM, then KILL after `timeout_s` seconds. Nothing if it is gone."""
+    for signum, patience in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 1.0)):
+        if not process.alive():
+            return
+        _signal(process.pid, signum)
+        deadline = time.monotonic() + patience
+        while process.alive() and time.monotonic() < deadline:
+            _reap(process.pid)
+            time.sleep(0.01)
+
+
+def orphans() -> Iterator[ProcessId]:
+    """Yield the programs that carry our mark and whose iobench is gone."""
+    for pid in _pids():
+        owner = _owner(pid)
+        if owner is not None and not owner.alive():
+            identity = identify(pid)
+            if identity is not None and identity.alive():
+                yield identity
+
+
+def end_orphans() -> int:
+    """End what a killed iobench left running; return how many processes that were."""
+    left = list(orphans())
+    for process in left:
+        end(process)
+    return len(left)
+
+
+def end_strays(leader: int) -> None:
+    """End what a program that we started put outside of its own process group."""
+    mine = identify(os.getpid())
+    for pid in _pids():
+        if pid != os.getpid() and _owner(pid) == mine and _session(pid) == leader:
+            _signal(pid, signal.SIGKILL)
+
+
+def _popen(
+    argv: Sequence[str],
+    out: int,
+    err: int,
+    cwd: str | None,
+    env: Mapping[str, str] | None,
+    pass_fds: Sequence[int],
+    *,
+    stdin: bool = False,
+    mark: bool = True,
+) -> subprocess.Popen[bytes]:
+    path = find(argv[0])
+    if path is None:
+        raise CannotRunError(f"{argv[0]} is not installed; `iobench doctor` shows what installs it")
+    # LC_ALL=C: the tools' numbers and words are parsed, and some of them follow the user's language.
+    environment = {**os.environ, "LC_ALL": "C", **(env or {})}
+    environment.pop(OWNER_MARK, None)
+    if mark and (mine := identify(os.getpid())) is not None:
+        environment[OWNER_MARK] = f"{mine.pid}:{mine.started}"
+    try:
+        return subprocess.Popen(
+            list(argv),
+            executable=path,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=cwd,
+            env=environment,
+            pass_fds=tuple(pass_fds),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CannotRunError(f"{argv[0]} cannot be started: {error.strerror}") from error
+
+
+def _terminate(leader: int, pidfd: int) -> None:
+    _signal_group(leader, signal.SIGTERM)
+    if not select.select([pidfd], [], [], _GRACE_S)[0]:
+        _signal_group(leader, signal.SIGKILL)
+
+
+def _end_group(leader: int) -> None:
+    _signal_group(leader, signal.SIGKILL)
+
+
+def _signal_group(leader: int, signum: int) -> None:
+    try:
+        os.killpg(leader, signum)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _signal(pid: int, signum: int) -> None:
+    try:
+        os.kill(pid, signum)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _pids() -> Iterator[int]:
+    return (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit())
+
+
+def _session(pid: int) -> int | None:
+    stat = _stat_fields(pid)
+    return int(stat[3]) if stat else None
+
+
+def _owner(pid: int) -> ProcessId | None:
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    prefix = OWNER_MARK.encode() + b"="
+    for entry in environment.split(b"\0"):
+        if entry.startswith(prefix):
+            pid_text, _, started = entry.removeprefix(prefix).partition(b":")
+            if pid_text.isdigit() and started.isdigit():
+                return ProcessId(int(pid_text), int(started))
+    return None

@@ -1,0 +1,51 @@
+"""Profiles: TOML files that ship with iobench, or that a user wrote, found and read with checks."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from iobench.errors import UsageError, near_miss
+
+# In a checkout the top-level folder is the source; a wheel carries a copy of it inside the package.
+_FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "profiles")
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of the shipped profiles of a kind (`suites`, `drives`, `handover`)."""
+    return sorted({path.stem for path in _shipped(kind)})
+
+
+def find(kind: str, name: str) -> Path:
+    """Return the file of a profile: a path to a .toml file, or the name of a shipped one.
+
+    Raises UsageError, with the nearest name, when there is none.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if path.is_file():
+            return path
+        raise UsageError(f"there is no profile file {name!r}")
+    for path in _shipped(kind):
+        if path.stem == name:
+            return path
+    raise UsageError(f"unknown profile {name!r}; {near_miss(name, names(kind))}")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file. Raises UsageError, with the line, when it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} is not a TOML file that can be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _shipped(kind: str) -> Iterator[Path]:
+    for folder in _FOLDERS:
+        if (folder / kind).is_dir():
+            yield from sorted((folder / kind).glob("*.toml"))
+            return

@@ -1,0 +1,470 @@
+"""The results folder: the only place where Parquet is read or written. Its schema stands here once.
+
+RESULTS/CAMPAIGN/ holds campaign.json, the four tables with one file a step, and raw/STEP/. Every file is
+written beside its place, flushed and renamed; `samples` comes last, so a step whose samples are there is
+whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iobench import SCHEMA_VERSION
+from iobench.errors import ResultsError, UsageError, near_miss
+from iobench.model import (
+    METRICS,
+    Campaign,
+    DataFile,
+    Device,
+    Emulation,
+    LatencyBins,
+    Passport,
+    Step,
+    StepResult,
+    Target,
+    Work,
+    canonical,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLES = ("samples", "evidence", "series", "latency")
+_VERSION_KEY = b"iobench.schema_version"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# Three significant digits hold fio's bins (exact to under 1 %) with room; an hour in nanoseconds is the top.
+HISTOGRAM_TOP_NS = 3_600_000_000_000
+HISTOGRAM_DIGITS = 3
+
+
+def schema(table: str) -> pa.Schema:
+    """Return the Arrow schema of a table, with the schema version in its metadata."""
+    import pyarrow as pa
+
+    text, real, whole = pa.string(), pa.float64(), pa.int64()
+    fields: dict[str, list[tuple[str, pa.DataType]]] = {
+        "samples": [
+            *((name, text) for name in ("campaign", "step", "host", "target", "kind")),
+            ("emulated", pa.bool_()),
+            *((name, text) for name in ("workload", "op", "params")),
+            ("load", whole),
+            ("rate", real),
+            ("repeat", whole),
+            *((name, text) for name in ("metric", "unit", "better")),
+            ("value", real),
+            ("started_at", pa.timestamp("us", tz="UTC")),
+            ("duration_s", real),
+            ("verdict", text),
+            ("reasons", pa.list_(text)),
+            ("tool", text),
+        ],
+        "evidence": [
+            *((name, text) for name in ("campaign", "step")),
+            ("tool_bytes_read", whole),
+            ("tool_bytes_written", whole),
+            ("device_name", text),
+            ("device_bytes_read", whole),
+            ("device_bytes_written", whole),
+            *((name, real) for name in ("device_busy", "client_cpu", "system_cpu")),
+            *(
+                (name, real)
+                for name in ("queue_depth_asked", "queue_depth_achieved", "rate_cv", "rate_drift")
+            ),
+            ("background_bytes", whole),
+            ("unwritten_bytes", whole),
+            ("limited_by", text),
+            ("temperature_c", real),
+        ],
+        "series": [("campaign", text), ("step", text), ("t_s", real), ("metric", text), ("value", real)],
+        "latency": [
+            *((name, text) for name in ("campaign", "step", "op", "histogram")),
+            ("count", whole),
+        ],
+    }
+    optional = {"rate", "started_at", "duration_s"} if table == "samples" else None
+    required = {"campaign", "step", "limited_by"} if table == "evidence" else None
+    columns = [
+        pa.field(
+            name, kind, nullable=name in optional if optional is not None else name not in (required or ())
+        )
+        for name, kind in fields[table]
+    ]
+    return pa.schema(columns, metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+class Store:
+    """A results folder with the campaigns in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def ids(self) -> list[str]:
+        """Return the campaigns' ids, oldest first."""
+        try:
+            entries = [entry for entry in os.scandir(self.root) if _ID.fullmatch(entry.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ResultsError(f"the results folder {self.root} cannot be read: {error.strerror}") from error
+        return sorted(entry.name for entry in entries if Path(entry.path, "campaign.json").is_file())
+
+    def open(self, campaign: str) -> CampaignFolder:
+        """Return a stored campaign by its id, `latest`, or the start of an id that only one has.
+
+        Raises UsageError, with the nearest id, when there is none.
+        """
+        ids = self.ids()
+        if not ids:
+            raise UsageError(
+                f"there is no campaign in {self.root}; `iobench run` or `iobench suite` makes one"
+            )
+        if campaign == "latest":
+            return CampaignFolder(self.root / ids[-1])
+        starts = [known for known in ids if known.startswith(campaign)]
+        if campaign not in ids and len(starts) != 1:
+            raise UsageError(f"there is no campaign {campaign!r} in {self.root}; {near_miss(campaign, ids)}")
+        return CampaignFolder(self.root / (campaign if campaign in ids else starts[0]))
+
+    def create(self, campaign: Campaign) -> CampaignFolder:
+        """Make a campaign's folder and write its plan. Raises ResultsError when that is not possible."""
+        folder = CampaignFolder(self.root / campaign.id)
+        try:
+            for name in (*TABLES, "raw"):
+                (folder.path / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder.path, error) from error
+        write_safely(
+            folder.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1)
+        )
+        return folder
+
+    def remove(self, campaign: str) -> None:
+        """Delete a stored campaign, by its whole id only."""
+        folder = self.open(campaign)
+        if folder.path.name != campaign:
+            raise UsageError(f"give the whole id to delete a campaign: {folder.path.name}")
+        try:
+            shutil.rmtree(folder.path)
+        except OSError as error:
+            raise _unwritable(folder.path, error) from error
+
+
+class CampaignFolder:
+    """One campaign on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The campaign's id."""
+        return self.path.name
+
+    def campaign(self) -> Campaign:
+        """Return the plan. Raises ResultsError for one that cannot be read or is of a newer version."""
+        where = self.path / "campaign.json"
+        try:
+            return from_json(json.loads(where.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ResultsError(f"{where} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ResultsError(f"{where} is not a campaign that iobench wrote: {error}") from error
+
+    def raw(self, step: str) -> Path:
+        """Return the folder for a step's raw outputs, made when it is not there."""
+        folder = self.path / "raw" / step
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        return folder
+
+    def finished(self) -> set[str]:
+        """Return the ids of the steps that are whole on disk."""
+        return {path.stem for path in (self.path / "samples").glob("*.parquet")}
+
+    def save(self, campaign: Campaign, result: StepResult) -> None:
+        """Keep a finished step: evidence, series, latency, then samples. Raises ResultsError."""
+        step = result.step.id
+        rows = {
+            "latency": [_latency_row(campaign.id, step, bins) for bins in result.reading.latencies],
+            "series": [
+                {"campaign": campaign.id, "step": step, "t_s": p.t_s, "metric": p.metric, "value": p.value}
+                for p in (*result.reading.series, *result.device_series)
+            ],
+            "evidence": [
+                {"campaign": campaign.id, "step": step, **_plain(dataclasses.asdict(result.evidence))}
+            ],
+            "samples": list(_sample_rows(campaign, result)),
+        }
+        findings = [dataclasses.asdict(finding) for finding in result.findings]
+        write_safely(self.raw(step) / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
+        for table, content in rows.items():
+            self._write(table, step, content)
+
+    def findings(self, step: str) -> list[dict[str, str]]:
+        """Return a step's reasons with their sentences; empty for a valid step."""
+        path = self.path / "raw" / step / "findings.json"
+        try:
+            loaded: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path} cannot be read: {error}") from error
+        return loaded
+
+    def read(self, table: str) -> pa.Table:
+        """Return a whole table. Raises ResultsError for a foreign, broken or newer file, named."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        finished = self.finished()
+        parts = []
+        for path in sorted((self.path / table).glob("*.parquet")):
+            if path.stem not in finished:
+                continue
+            try:
+                part = pq.read_table(path, partitioning=None)
+            except (OSError, pa.ArrowException) as error:
+                raise ResultsError(f"{path} is not a Parquet file that can be read: {error}") from error
+            parts.append(_checked(part, table, path))
+        return pa.concat_tables(parts) if parts else schema(table).empty_table()
+
+    def _write(self, table: str, step: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / table / f"{step}.parquet"
+        try:
+            content = pa.Table.from_pylist(list(rows), schema=schema(table))
+            with _replacing(path) as temporary:
+                pq.write_table(content, temporary)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+def _checked(part: pa.Table, table: str, path: Path) -> pa.Table:
+    version = (part.schema.metadata or {}).get(_VERSION_KEY)
+    if version is None:
+        raise ResultsError(f"{path} was not written by iobench: it carries no schema version")
+    if version != str(SCHEMA_VERSION).encode():
+        raise ResultsError(
+            f"{path} has schema version {version.decode(errors='replace')}; this iobench reads version "
+            f"{SCHEMA_VERSION}: use the iobench that wrote it, or update this one"
+        )
+    wanted = schema(table)
+    missing = [name for name in wanted.names if name not in part.schema.names]
+    if missing:
+        raise ResultsError(
+            f"{path} lacks the columns {', '.join(missing)}; it was not written whole by iobench"
+        )
+    return part.select(wanted.names).cast(wanted)
+
+
+# --- files ---------------------------------------------------------------------------------------------
+
+
+class _replacing:
+    """Write to a file beside the place, flush it, then rename it over: whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.part")
+
+    def __enter__(self) -> Path:
+        return self._temporary
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self._temporary.unlink(missing_ok=True)
+            return
+        flush(self._temporary)
+        self._temporary.replace(self._path)
+        flush(self._path.parent)
+
+
+def flush(path: Path) -> None:
+    """Bring a file or a folder's entries to the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_safely(path: Path, text: str) -> None:
+    """Write a text file whole or not at all. Raises ResultsError when that is not possible."""
+    try:
+        with _replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"the results cannot be written to {path}: {error.strerror or error}; make room or choose another "
+        "folder with --results. Finished steps are kept: `iobench resume` goes on"
+    )
+
+
+# --- rows ----------------------------------------------------------------------------------------------
+
+
+def _sample_rows(campaign: Campaign, result: StepResult) -> Iterator[dict[str, Any]]:
+    work = result.step.work
+    passport = campaign.passports[result.step.target]
+    for sample in result.reading.samples:
+        metric = METRICS[sample.metric]
+        yield {
+            "campaign": campaign.id,
+            "step": result.step.id,
+            "host": str(campaign.host.get("name", "")),
+            "target": result.step.target,
+            "kind": passport.kind,
+            "emulated": passport.emulated,
+            "workload": work.workload,
+            "op": sample.op,
+            "params": canonical(work.params),
+            "load": work.load,
+            "rate": work.rate,
+            "repeat": result.step.repeat,
+            "metric": metric.name,
+            "unit": metric.unit,
+            "better": metric.better.value,
+            "value": sample.value,
+            "started_at": result.started_at,
+            "duration_s": result.reading.measured_s,
+            "verdict": result.verdict.value,
+            "reasons": [finding.reason for finding in result.findings],
+            "tool": result.tool,
+        }
+
+
+def _latency_row(campaign: str, step: str, latency: LatencyBins) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "step": step,
+        "op": latency.op,
+        "histogram": encode_bins(latency.bins),
+        "count": sum(latency.bins.values()),
+    }
+
+
+def encode_bins(bins: Mapping[int, int]) -> str:
+    """Return latency bins (nanoseconds -> count) as an encoded HDR histogram (text, V2, base64)."""
+    from hdrh.histogram import HdrHistogram
+
+    histogram = HdrHistogram(1, HISTOGRAM_TOP_NS, HISTOGRAM_DIGITS)
+    for value, count in bins.items():
+        histogram.record_value(min(max(1, value), HISTOGRAM_TOP_NS), count)
+    encoded: bytes = histogram.encode()
+    return encoded.decode("ascii")
+
+
+def decode_bins(text: str) -> dict[int, int]:
+    """Return the bins (nanoseconds -> count) of an encoded HDR histogram.
+
+    A value is the lower edge of its bin: within 0.1 % of what was recorded. Raises ResultsError when the
+    text is none.
+    """
+    import numpy as np
+    from hdrh.histogram import HdrHistogram
+
+    try:
+        base64.b64decode(text, validate=True)
+        histogram = HdrHistogram.decode(text.encode("ascii"))
+        counts = np.ctypeslib.as_array(histogram.encoder.payload.counts)
+        # The library's own iterator visits all 45,000 slots in Python; only the filled ones matter.
+        return {histogram.get_value_from_index(i): int(counts[i]) for i in np.flatnonzero(counts).tolist()}
+    except Exception as error:  # the library raises its own, zlib's and struct's errors alike
+        raise ResultsError(f"a latency histogram in the results cannot be decoded: {error}") from error
+
+
+# --- campaign.json -------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def to_json(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign as what campaign.json holds. A work stands once, however many steps share it."""
+    works: list[Work] = []
+    steps = []
+    for step in campaign.steps:
+        if step.work not in works:
+            works.append(step.work)
+        steps.append(
+            {"id": step.id, "target": step.target, "repeat": step.repeat, "work": works.index(step.work)}
+        )
+    plain: dict[str, Any] = _plain(
+        {
+            field.name: getattr(campaign, field.name)
+            for field in dataclasses.fields(campaign)
+            if field.name not in ("steps", "passports")
+        }
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **plain,
+        "passports": {name: _plain(dataclasses.asdict(p)) for name, p in campaign.passports.items()},
+        "works": [_plain(dataclasses.asdict(work)) for work in works],
+        "steps": steps,
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Campaign:
+    """Return the campaign that `to_json` wrote. Raises KeyError, TypeError or ValueError else."""
+    if data["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(
+            f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}"
+        )
+    works = [_work(entry) for entry in data["works"]]
+    return Campaign(
+        id=data["id"],
+        created_at=datetime.fromisoformat(data["created_at"]).astimezone(UTC),
+        profile=data["profile"],
+        title=data["title"],
+        rounds=data["rounds"],
+        steps=tuple(Step(s["id"], s["target"], s["repeat"], works[s["work"]]) for s in data["steps"]),
+        passports={name: _passport(entry) for name, entry in data["passports"].items()},
+        host=data["host"],
+        tools=data["tools"],
+        imported=data["imported"],
+        notes=tuple(data["notes"]),
+    )
+
+
+def _work(data: Mapping[str, Any]) -> Work:
+    source = DataFile(**data["source"]) if data["source"] else None
+    files = tuple(DataFile(**entry) for entry in data["files"])
+    return Work(**{**data, "files": files, "source": source, "fresh": tuple(data["fresh"])})
+
+
+def _passport(data: Mapping[str, Any]) -> Passport:
+    emulation = data["emulation"]
+    if emulation is not None:
+        emulation = Emulation(**{**emulation, "notes": tuple(emulation["notes"])})
+    device = Device(**data["device"]) if data["device"] else None
+    return Passport(**{**data, "target": Target(**data["target"]), "device": device, "emulation": emulation})
+
+
+def new_id(now: datetime, taken: Iterable[str]) -> str:
+    """Return an id for a campaign that starts now: its UTC time, made unique."""
+    stem = now.strftime("%Y%m%d-%H%M%S")
+    known = set(taken)
+    return next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if name not in known)
