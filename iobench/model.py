@@ -107,6 +107,7 @@ class Device:
     physical_sector: int | None = None
     write_cache: str | None = None
     parent: str | None = None
+    wwn: str | None = None
 
     @property
     def number(self) -> str:

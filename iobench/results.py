@@ -105,7 +105,8 @@ class Store:
     """A results folder with the campaigns in it."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        # Programs are given paths into it and start in other folders.
+        self.root = root.absolute()
 
     def ids(self) -> list[str]:
         """Return the campaigns' ids, oldest first."""

@@ -1,0 +1,1 @@
+"""Numbers to findings: statistics, comparison, claims."""

@@ -1,0 +1,1 @@
+"""A campaign: plan, engine, journal, evidence."""

@@ -1,0 +1,45 @@
+"""Workload families. A runner is a module that meets `Runner`; a new one is a file and a line below.
+
+A runner plans, asks and reads; it prints nothing, starts nothing and opens no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from iobench.errors import UsageError, near_miss
+from iobench.model import Command, Output, Place, Reading, Work
+
+
+class Runner(Protocol):
+    """What a workload module offers. `Params` is a frozen dataclass of `params.param` fields."""
+
+    NAME: str
+    SUMMARY: str
+    TOOLS: tuple[str, ...]
+    Params: Any
+
+    def plan(self, params: Any) -> tuple[Work, ...]:
+        """Return the works of checked parameters whose size and engine are resolved."""
+
+    def command(self, work: Work, place: Place) -> Command:
+        """Return the program that does a work at a place."""
+
+    def read(self, work: Work, output: Output) -> Reading:
+        """Return what the program's output says. Raises ParseError."""
+
+
+def registry() -> Mapping[str, Runner]:
+    """Return the runners by name."""
+    from iobench.runners import dd, rand, seq
+
+    return {runner.NAME: runner for runner in (seq, rand, dd)}
+
+
+def find(name: str) -> Runner:
+    """Return a runner by name. Raises UsageError with the nearest name."""
+    known = registry()
+    if name not in known:
+        raise UsageError(f"unknown workload {name!r}; {near_miss(name, known)}")
+    return known[name]

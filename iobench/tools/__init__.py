@@ -1,0 +1,1 @@
+"""One file an outside program: how to ask it, and a pure parser of what it says."""

@@ -1,0 +1,367 @@
+"""Claims: what others said of drives, from a TOML file, held against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from iobench import profiles
+from iobench.analysis import stats
+from iobench.analysis.types import Claim, ClaimResult, DriveSummary, Estimate, Row
+from iobench.errors import UsageError, near_miss
+from iobench.model import METRICS, Emulation, Verdict
+from iobench.units import format_value
+
+# With fewer rounds no rank test reaches p < 0.05: figures are shown, nothing is claimed.
+CLAIM_ROUNDS = 5
+# The number that a workload is compared by, where a claim names none.
+MAIN_METRIC: Mapping[str, str] = {
+    "seq-read": "throughput",
+    "seq-write": "throughput",
+    "rand-read": "iops",
+    "rand-write": "iops",
+    "rand-mixed": "iops",
+    "dd-write": "throughput",
+    "dd-read": "throughput",
+    "dbench": "throughput",
+    "oltp": "transactions",
+    "kvs": "hits",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The target's rate lies in [low, high], in B/s."""
+
+    target: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The rate of `of` over that of `to` lies in [low, high]."""
+
+    of: str
+    to: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stable:
+    """From a load up, the least of the target's rates over the greatest is at least so much."""
+
+    target: str
+    over: str
+    from_load: int
+    least_over_most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Zero:
+    """These counts are nought, on every target."""
+
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One claim of a file: what was said, and how it is held against numbers."""
+
+    id: str
+    workload: str
+    statement: str
+    test: Within | Times | Stable | Zero
+
+
+_Found = tuple[ClaimResult, str]
+_NOT_MEASURED = ClaimResult.NOT_MEASURED
+
+
+# --- the file ------------------------------------------------------------------------------------------
+
+
+def names() -> list[str]:
+    """Return the names of the claims that ship."""
+    return profiles.names("claims")
+
+
+def load(name: str) -> tuple[Rule, ...]:
+    """Return the claims of a file: a path to a .toml file, or the name of one that ships.
+
+    Raises UsageError, with the nearest name, for an unknown file, key or workload, a value of the wrong
+    kind, or a range that is upside down.
+    """
+    path = profiles.find("claims", name)
+    content = profiles.load(path)
+    _keys(content, ("claim",), path.name)
+    entries = content.get("claim", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UsageError(f"{path.name}: claims are written as [[claim]] tables")
+    rules = tuple(_rule(entry, f"{path.name}: claim {number}") for number, entry in enumerate(entries, 1))
+    ids = [rule.id for rule in rules]
+    twice = next((id for id in ids if ids.count(id) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{path.name}: the id {twice!r} is given to two claims; rename one")
+    return rules
+
+
+def _rule(entry: Mapping[str, Any], where: str) -> Rule:
+    makers: Mapping[str, Callable[[Mapping[str, Any], str], Within | Times | Stable | Zero]] = {
+        "throughput_mb_s": _within,
+        "ratio": _times,
+        "stable": _stable,
+        "zero": _zero,
+    }
+    _keys(entry, ("id", "workload", "statement", "target", *makers), where)
+    id = _text(entry, "id", where)
+    where = f"{where} ({id})"
+    workload = _text(entry, "workload", where)
+    if workload not in MAIN_METRIC:
+        raise UsageError(f"{where}: unknown workload {workload!r}; {near_miss(workload, MAIN_METRIC)}")
+    tests = [key for key in makers if key in entry]
+    if len(tests) != 1:
+        raise UsageError(f"{where}: give exactly one of {', '.join(makers)}; it has {len(tests)}")
+    if ("target" in entry) != (tests[0] == "throughput_mb_s"):
+        raise UsageError(f"{where}: target is given beside throughput_mb_s, and nowhere else")
+    return Rule(id, workload, _text(entry, "statement", where), makers[tests[0]](entry, where))
+
+
+def _within(entry: Mapping[str, Any], where: str) -> Within:
+    part = _table(entry, "throughput_mb_s", ("low", "high"), where)
+    low, high = _range(part, where)
+    return Within(_text(entry, "target", where), low * 1e6, high * 1e6)
+
+
+def _times(entry: Mapping[str, Any], where: str) -> Times:
+    part = _table(entry, "ratio", ("of", "to", "low", "high"), where)
+    return Times(_text(part, "of", where), _text(part, "to", where), *_range(part, where))
+
+
+def _stable(entry: Mapping[str, Any], where: str) -> Stable:
+    part = _table(entry, "stable", ("target", "over", "from_load", "least_over_most"), where)
+    share = _number(part, "least_over_most", where)
+    if not 0 < share <= 1:
+        raise UsageError(f"{where}: least_over_most is {share:g}; it is a share, above 0 and at most 1")
+    from_load = round(_number(part, "from_load", where))
+    return Stable(_text(part, "target", where), _text(part, "over", where), from_load, share)
+
+
+def _zero(entry: Mapping[str, Any], where: str) -> Zero:
+    metrics = entry["zero"]
+    if not isinstance(metrics, list) or not metrics or not all(isinstance(m, str) for m in metrics):
+        raise UsageError(f"{where}: zero is a list of metrics")
+    for metric in metrics:
+        if metric not in METRICS:
+            raise UsageError(f"{where}: unknown metric {metric!r}; {near_miss(metric, METRICS)}")
+    return Zero(tuple(metrics))
+
+
+def _keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{where}: unknown key {key!r}; {near_miss(key, known)}")
+
+
+def _table(entry: Mapping[str, Any], key: str, known: Sequence[str], where: str) -> Mapping[str, Any]:
+    part = entry[key]
+    if not isinstance(part, dict):
+        raise UsageError(f"{where}: {key} is a table with the keys {', '.join(known)}")
+    _keys(part, known, f"{where}: {key}")
+    return part
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{where}: {key} is missing or is not a text")
+    return value
+
+
+def _number(table: Mapping[str, Any], key: str, where: str) -> float:
+    value = table.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e18:
+        raise UsageError(f"{where}: {key} is missing or is not a number")
+    return float(value)
+
+
+def _range(table: Mapping[str, Any], where: str) -> tuple[float, float]:
+    low, high = _number(table, "low", where), _number(table, "high", where)
+    if not 0 <= low < high:
+        raise UsageError(f"{where}: the range is {low:g} to {high:g}; low is below high, and not below 0")
+    return low, high
+
+
+# --- held against numbers ------------------------------------------------------------------------------
+
+
+def evaluate(rules: Sequence[Rule], rows: Sequence[Row], drives: Sequence[DriveSummary]) -> tuple[Claim, ...]:
+    """Return what the rows say of each claim, with a sentence that holds the figures.
+
+    Reproduced: the interval lies inside the range, at every load that was measured; not reproduced: wholly
+    outside at every one. Figures that are not valid, or of fewer than CLAIM_ROUNDS repeats, decide nothing.
+    """
+    emulated = {drive.name: drive.emulation for drive in drives if drive.emulation is not None}
+    found = []
+    for rule in rules:
+        result, sentence = _judge(rule, rows, emulated)
+        found.append(Claim(rule.id, rule.statement, result, sentence))
+    return tuple(found)
+
+
+def _judge(rule: Rule, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -> _Found:
+    test = rule.test
+    if isinstance(test, Zero):
+        return _judge_zero(test, [row for row in rows if row.workload == rule.workload])
+    needed = (test.of, test.to) if isinstance(test, Times) else (test.target,)
+    measured = _main(rule.workload, rows, needed)
+    if not measured:
+        return _NOT_MEASURED, f"{rule.workload} was not measured on {' and '.join(needed)}"
+    if isinstance(test, Stable):
+        result, sentence = _judge_stable(rule.workload, test, measured, emulated)
+    else:
+        result, sentence = _together([_sound(row, needed) or _judge_row(test, row) for row in measured])
+    return result, sentence + _set_so(needed, emulated)
+
+
+def _main(workload: str, rows: Sequence[Row], needed: Sequence[str]) -> list[Row]:
+    """Return the workload's rows of its main metric that have all the drives; sums before their parts."""
+    metric = MAIN_METRIC[workload]
+    found = [r for r in rows if r.workload == workload and r.metric == metric and all(n in r.targets for n in needed)]
+    sums = [row for row in found if row.op == "all"]
+    return sums or found
+
+
+def _sound(row: Row, needed: Sequence[str]) -> _Found | None:
+    """Return why a row decides nothing, if so: too few repeats, or figures that failed their evidence."""
+    for name in needed:
+        estimate = row.targets[name]
+        if estimate.verdict is not Verdict.VALID:
+            reasons = ", ".join(estimate.reasons) or "no reason kept"
+            return ClaimResult.UNDECIDED, f"{name} at load {row.load} is {estimate.verdict}: {reasons}"
+        if estimate.n < CLAIM_ROUNDS:
+            return ClaimResult.UNDECIDED, (
+                f"{name} at load {row.load} has {estimate.n} repeats, and a claim takes {CLAIM_ROUNDS}: "
+                f"run with --repeats {CLAIM_ROUNDS}"
+            )
+    return None
+
+
+def _together(found: Sequence[_Found]) -> _Found:
+    """Return what all loads say: their result where they agree, else undecided."""
+    results = {result for result, _ in found}
+    result = results.pop() if len(results) == 1 else ClaimResult.UNDECIDED
+    return result, "; ".join(dict.fromkeys(sentence for _, sentence in found))
+
+
+def _placed(ends: stats.Interval, low: float, high: float) -> ClaimResult:
+    if low <= ends[0] and ends[1] <= high:
+        return ClaimResult.REPRODUCED
+    return ClaimResult.NOT_REPRODUCED if ends[1] < low or ends[0] > high else ClaimResult.UNDECIDED
+
+
+def _judge_row(test: Within | Times, row: Row) -> _Found:
+    return _judge_times(test, row) if isinstance(test, Times) else _judge_within(test, row)
+
+
+def _judge_within(test: Within, row: Row) -> _Found:
+    estimate = row.targets[test.target]
+    ends = estimate.ci95 or (estimate.median, estimate.median)
+    shown = [format_value(value, row.unit) for value in (estimate.median, *ends, test.low, test.high)]
+    return _placed(ends, test.low, test.high), (
+        f"{test.target} has {shown[0]} ({shown[1]} to {shown[2]}) at load {row.load}, {estimate.n} repeats; "
+        f"the claim is {shown[3]} to {shown[4]}"
+    )
+
+
+def _judge_times(test: Times, row: Row) -> _Found:
+    of, to = _figure(row.targets[test.of]), _figure(row.targets[test.to])
+    ends = stats.ratio_ci(of, to)
+    if ends is None:
+        return ClaimResult.UNDECIDED, f"{test.of} over {test.to} has no ratio at load {row.load}: a figure is nought"
+    n = min(len(of.values), len(to.values))
+    return _placed(ends, test.low, test.high), (
+        f"{test.of} is {of.point / to.point:.3g} times {test.to} ({ends[0]:.3g} to {ends[1]:.3g}) at load {row.load}, "
+        f"{n} repeats; the claim is {test.low:g} to {test.high:g}"
+    )
+
+
+def _figure(estimate: Estimate) -> stats.Figure:
+    return stats.median_figure(estimate.values, estimate.rounds)
+
+
+def _judge_stable(workload: str, test: Stable, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -> _Found:
+    high = [row for row in rows if row.load >= test.from_load]
+    if len({row.load for row in high}) < 2:
+        return _NOT_MEASURED, (
+            f"{workload} was measured on {test.target} at {len(high)} of the two or more {test.over} "
+            f"from {test.from_load} up that show stability"
+        )
+    emulation = emulated.get(test.target)
+    if emulation is not None and emulation.throttle_only:
+        return ClaimResult.UNDECIDED, f"{test.target} is emulated by a throttle alone, which is flat by construction"
+    unsound = [why for row in high if (why := _sound(row, (test.target,)))]
+    if unsound:
+        return _together(unsound)
+    figures = [_figure(row.targets[test.target]) for row in high]
+    point, ends = _least_over_most(figures)
+    sentence = (
+        f"the least of {test.target}'s rates from {test.from_load} {test.over} up is {point:.3g} of the greatest "
+        f"({ends[0]:.3g} to {ends[1]:.3g}), {min(len(f.values) for f in figures)} repeats; "
+        f"the claim is {test.least_over_most:g} at least"
+    )
+    return _placed(ends, test.least_over_most, 1.0), sentence
+
+
+def _least_over_most(figures: Sequence[stats.Figure]) -> tuple[float, stats.Interval]:
+    """Return the least of medians over the greatest, and its bootstrap interval over rounds."""
+    import numpy as np
+
+    points = [figure.point for figure in figures]
+    if max(points) <= 0:
+        return 0.0, (0.0, 0.0)
+    alike = all(figure.rounds == figures[0].rounds for figure in figures)
+    drawn = [figure.resampled if alike else stats.drawn(figure, i) for i, figure in enumerate(figures)]
+    table = np.stack(drawn)
+    most = np.where(table.max(axis=0) > 0, table.max(axis=0), np.inf)
+    weights = stats.resamples(len(figures[0].values))[1] if alike else None
+    return min(points) / max(points), stats.quantiles(table.min(axis=0) / most, weights)
+
+
+def _judge_zero(test: Zero, rows: Sequence[Row]) -> _Found:
+    found = {metric: [row for row in rows if row.metric == metric] for metric in test.metrics}
+    missing = [metric for metric, of in found.items() if not of]
+    if missing:
+        return _NOT_MEASURED, f"no count of {' and '.join(missing)} was taken"
+    for metric, of in found.items():
+        for row in of:
+            for name, estimate in row.targets.items():
+                # One loss is enough, whatever else is wrong with the figure.
+                if max(estimate.values, default=0) > 0:
+                    return ClaimResult.NOT_REPRODUCED, (
+                        f"{name} at load {row.load} counted {sum(estimate.values):g} {metric} in {estimate.n} repeats"
+                    )
+    unsound = [why for of in found.values() for row in of if (why := _sound(row, tuple(row.targets)))]
+    if unsound:
+        return _together(unsound)
+    return ClaimResult.REPRODUCED, f"no {' and no '.join(test.metrics)} in all repeats"
+
+
+def _set_so(needed: Sequence[str], emulated: Mapping[str, Emulation]) -> str:
+    """Return the reservation of emulated drives: their speed is a setting."""
+    parts = [f"{name} ({_setting(emulated[name])})" for name in needed if name in emulated]
+    return f"; emulated, and set so: {', '.join(parts)}" if parts else ""
+
+
+def _setting(emulation: Emulation) -> str:
+    rates = (
+        ("reads", emulation.read_bps, "B/s"),
+        ("writes", emulation.write_bps, "B/s"),
+        ("reads", emulation.read_iops, "1/s"),
+        ("writes", emulation.write_iops, "1/s"),
+        ("latency", emulation.latency_s, "s"),
+    )
+    said = [f"{what} {format_value(value, unit)}" for what, value, unit in rates if value is not None]
+    return ", ".join(said) or "no limit"

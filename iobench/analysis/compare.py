@@ -1,0 +1,308 @@
+"""Comparison: the stored repeats of one campaign or several, as medians, intervals and ratios to a baseline."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from iobench.analysis import claims, stats
+from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
+from iobench.errors import ResultsError, UsageError, near_miss
+from iobench.model import METRICS, PERCENTILES, Campaign, Passport, Verdict
+from iobench.results import CampaignFolder, decode_bins
+
+RESOLUTION = 0.02
+DEFAULT_BASELINE = "sas"
+_WORST = (Verdict.VALID, Verdict.SUSPECT, Verdict.INVALID)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What makes numbers comparable: the same work was asked of every drive."""
+
+    workload: str
+    load: int
+    rate: float | None
+    params: str
+    op: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """One number of one round; `bins` are the latencies of its step and operation, where they were kept."""
+
+    round: int
+    value: float
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    bins: Mapping[int, int] | None
+
+
+@dataclass(slots=True)
+class _Data:
+    """What was read: repeats by key, metric and drive, and the drives in the order of the campaigns."""
+
+    cells: dict[_Key, dict[str, dict[str, list[_Repeat]]]] = field(default_factory=dict)
+    drives: dict[str, DriveSummary] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def compare(
+    folders: Sequence[CampaignFolder],
+    baseline: str | None = None,
+    resolution: float = RESOLUTION,
+    metrics: Collection[str] | None = None,
+    rules: Sequence[claims.Rule] = (),
+) -> Comparison:
+    """Return the comparison of campaigns; `resolution` is a share (0.02), `metrics` limits the rows.
+
+    The baseline is the drive of that name, else `sas`, else the last one; None with a single drive.
+    A name that two campaigns give to one device is pooled; two devices of one name carry their campaign
+    behind it. Raises UsageError for a baseline or metric that there is not (with the nearest), and
+    ResultsError where nothing was measured yet.
+    """
+    unknown = next((name for name in metrics or () if name not in METRICS), None)
+    if unknown is not None:
+        raise UsageError(f"unknown metric {unknown!r}; {near_miss(unknown, METRICS)}")
+    folders = list({folder.path.resolve(): folder for folder in folders}.values())
+    data = _read(folders)
+    drives = tuple(data.drives.values())
+    base = _baseline(baseline, [drive.name for drive in drives])
+    rows = tuple(row for key in _ordered(data.cells) for row in _rows(key, data.cells[key], base, resolution))
+    return Comparison(
+        campaigns=tuple(folder.id for folder in folders),
+        baseline=base,
+        resolution=resolution,
+        drives=drives,
+        rows=rows if metrics is None else tuple(row for row in rows if row.metric in metrics),
+        claims=claims.evaluate(rules, rows, drives),
+        notes=tuple(data.notes),
+    )
+
+
+def _baseline(asked: str | None, names: Sequence[str]) -> str | None:
+    if asked is not None and asked not in names:
+        raise UsageError(f"no drive {asked!r} was measured, so it cannot be the baseline; {near_miss(asked, names)}")
+    if len(names) < 2:
+        return None
+    return asked or (DEFAULT_BASELINE if DEFAULT_BASELINE in names else names[-1])
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def _read(folders: Sequence[CampaignFolder]) -> _Data:
+    """Return all repeats. Raises ResultsError where there is none."""
+    campaigns = [folder.campaign() for folder in folders]
+    names = _names(campaigns)
+    data = _Data()
+    first_round = 0
+    for folder, campaign in zip(folders, campaigns, strict=True):
+        measured = _read_one(folder, data, {t: names[campaign.id, t] for t in campaign.passports}, first_round)
+        for target, passport in campaign.passports.items():
+            if target in measured:
+                _add_drive(data, names[campaign.id, target], passport)
+        data.notes += _notes(folder, campaign, measured)
+        # Rounds of different campaigns never pair: drift of one day says nothing of another.
+        first_round += max([campaign.rounds, *(step.repeat for step in campaign.steps)]) + 1
+    if not data.cells:
+        raise ResultsError(
+            f"nothing was measured yet in {', '.join(folder.id for folder in folders)}: "
+            "no step is finished; `iobench resume` goes on with a campaign"
+        )
+    data.notes += _pooled(names)
+    return data
+
+
+def _read_one(folder: CampaignFolder, data: _Data, names: Mapping[str, str], first_round: int) -> set[str]:
+    """Add a campaign's repeats; return the targets that have any."""
+    bins = {(row["step"], row["op"]): decode_bins(row["histogram"]) for row in folder.read("latency").to_pylist()}
+    measured = set()
+    for row in folder.read("samples").to_pylist():
+        name = names.get(row["target"])
+        if name is None or row["metric"] not in METRICS:
+            raise ResultsError(
+                f"{folder.path} has numbers of the target {row['target']!r} and metric {row['metric']!r}, which its "
+                "campaign.json, or this iobench, does not know; restore the folder from its archive"
+            )
+        measured.add(row["target"])
+        key = _Key(row["workload"], row["load"], row["rate"], row["params"], row["op"])
+        repeat = _Repeat(
+            first_round + row["repeat"],
+            row["value"],
+            Verdict(row["verdict"]),
+            tuple(row["reasons"]),
+            bins.get((row["step"], row["op"])),
+        )
+        data.cells.setdefault(key, {}).setdefault(row["metric"], {}).setdefault(name, []).append(repeat)
+    return measured
+
+
+def _identity(campaign: Campaign, passport: Passport) -> str:
+    """Return what two campaigns must share for their numbers to be of one drive."""
+    device, host = passport.device, str(campaign.host.get("name", ""))
+    if passport.emulation is not None:
+        # Loop devices get new numbers; an emulated drive is what it was set to.
+        return repr(("emulated", host, dataclasses.asdict(passport.emulation)))
+    if device is None:
+        return repr(("path", host, passport.target.path))
+    if device.wwn or device.serial:
+        return repr(("id", device.wwn or device.serial, device.size_bytes))
+    return repr(("device", host, device.name, device.size_bytes))
+
+
+def _names(campaigns: Sequence[Campaign]) -> dict[tuple[str, str], str]:
+    """Return what each campaign's targets are called: by name, with the campaign where names clash."""
+    devices: dict[str, dict[str, str]] = {}
+    for campaign in campaigns:
+        for target, passport in campaign.passports.items():
+            devices.setdefault(target, {}).setdefault(_identity(campaign, passport), campaign.id)
+    return {
+        (campaign.id, target): (
+            target
+            if len(devices[target]) == 1
+            else f"{target} ({devices[target][_identity(campaign, campaign.passports[target])]})"
+        )
+        for campaign in campaigns
+        for target in campaign.passports
+    }
+
+
+def _add_drive(data: _Data, name: str, passport: Passport) -> None:
+    data.drives.setdefault(name, DriveSummary(name, name, passport.kind, passport.emulation, passport))
+
+
+def _notes(folder: CampaignFolder, campaign: Campaign, measured: Collection[str]) -> Iterator[str]:
+    yield from campaign.notes
+    done, planned = len(folder.finished()), len(campaign.steps)
+    if done < planned:
+        yield f"{campaign.id}: {done} of {planned} steps are finished; `iobench resume {campaign.id}` goes on"
+    if campaign.imported:
+        yield f"{campaign.id}: imported figures, without evidence that they are true"
+    for target in campaign.passports:
+        if target not in measured:
+            yield f"{campaign.id}: {target} has no finished step yet"
+
+
+def _pooled(names: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    for name in dict.fromkeys(names.values()):
+        sources = [campaign for (campaign, _), called in names.items() if called == name]
+        if len(sources) > 1:
+            yield f"{name}: the same drive in {' and '.join(sources)}; equal work is pooled"
+
+
+def _ordered(cells: Mapping[_Key, object]) -> list[_Key]:
+    """Return the keys by workload as planned, then by load, rate, parameters and operation."""
+    workloads = {name: i for i, name in enumerate(dict.fromkeys(key.workload for key in cells))}
+    ops = {name: i for i, name in enumerate(("read", "write", "get", "set", "all"))}
+    return sorted(
+        cells,
+        key=lambda k: (workloads[k.workload], k.load, k.rate or 0.0, k.params, ops.get(k.op, len(ops)), k.op),
+    )
+
+
+# --- rows ----------------------------------------------------------------------------------------------
+
+
+def _rows(
+    key: _Key, by_metric: Mapping[str, Mapping[str, list[_Repeat]]], base: str | None, resolution: float
+) -> Iterator[Row]:
+    """Return a row for each metric of one work."""
+    percentiles = {m: q for m, q in PERCENTILES.items() if m in by_metric}
+    merged = _merged(by_metric, percentiles)
+    for metric in (known for known in METRICS if known in by_metric):
+        by_drive = by_metric[metric]
+        figures = {name: merged.get((metric, name)) or _figure(metric, by_drive[name]) for name in by_drive}
+        estimates = {name: _estimate(figures[name], by_drive[name]) for name in by_drive}
+        yield Row(
+            workload=key.workload,
+            op=key.op,
+            metric=metric,
+            unit=METRICS[metric].unit,
+            better=METRICS[metric].better,
+            load=key.load,
+            rate=key.rate,
+            params=_params(key.params),
+            targets=estimates,
+            ratios=_ratios(figures, estimates, base, resolution),
+        )
+
+
+def _params(text: str) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ResultsError(f"the parameters {text[:60]!r} in the results are not JSON: {error}") from error
+    return loaded
+
+
+def _in_rounds(repeats: Sequence[_Repeat]) -> list[_Repeat]:
+    return sorted(repeats, key=lambda repeat: repeat.round)
+
+
+def _merged(
+    by_metric: Mapping[str, Mapping[str, list[_Repeat]]], percentiles: Mapping[str, float]
+) -> dict[tuple[str, str], stats.Figure]:
+    """Return the percentiles of merged bins by metric and drive, for drives whose every repeat has bins."""
+    found = {}
+    for name in dict.fromkeys(name for metric in percentiles for name in by_metric[metric]):
+        own = {m: _in_rounds(by_metric[m][name]) for m in percentiles if name in by_metric[m]}
+        repeats = max(own.values(), key=len)
+        bins = [repeat.bins for repeat in repeats if repeat.bins]
+        whole = {m: r for m, r in own.items() if len(r) == len(repeats)}
+        if len(bins) < len(repeats):
+            continue
+        values = {percentiles[m]: [repeat.value for repeat in whole[m]] for m in whole}
+        figures = stats.percentile_figures(bins, values, [repeat.round for repeat in repeats])
+        found.update({(m, name): figures[percentiles[m]] for m in whole})
+    return found
+
+
+def _figure(metric: str, repeats: Sequence[_Repeat]) -> stats.Figure:
+    ordered = _in_rounds(repeats)
+    values, rounds = [r.value for r in ordered], [r.round for r in ordered]
+    if metric == "latency_max":
+        return stats.greatest_figure(values, rounds)
+    counts = [sum((r.bins or {}).values()) for r in ordered]
+    if metric == "latency_mean" and all(counts):
+        return stats.mean_figure(values, counts, rounds)
+    return stats.median_figure(values, rounds)
+
+
+def _estimate(figure: stats.Figure, repeats: Sequence[_Repeat]) -> Estimate:
+    reasons = Counter(reason for repeat in repeats for reason in repeat.reasons)
+    return Estimate(
+        n=len(figure.values),
+        median=figure.point,
+        ci95=stats.interval(figure),
+        verdict=max((repeat.verdict for repeat in repeats), key=_WORST.index),
+        reasons=tuple(reason for reason, _ in reasons.most_common()),
+        values=figure.values,
+        rounds=figure.rounds,
+    )
+
+
+def _ratios(
+    figures: Mapping[str, stats.Figure], estimates: Mapping[str, Estimate], base: str | None, resolution: float
+) -> dict[str, Ratio]:
+    """Return each drive's ratio to the baseline; none where the baseline has no figure, or nought."""
+    if base is None or base not in figures or figures[base].point <= 0:
+        return {}
+    found = {}
+    for name in (name for name in figures if name != base):
+        ratio = figures[name].point / figures[base].point
+        ends = stats.ratio_ci(figures[name], figures[base])
+        sound = Verdict.INVALID not in (estimates[name].verdict, estimates[base].verdict)
+        found[name] = Ratio(ratio, ends, difference(ratio, ends if sound else None, resolution))
+    return found
+
+
+def difference(ratio: float, ends: stats.Interval | None, resolution: float) -> Difference:
+    """Return whether a ratio shows a difference: its interval excludes 1, and it is beyond the resolution."""
+    if ends is None or ends[0] <= 1 <= ends[1] or abs(ratio - 1) <= resolution:
+        return Difference.NONE_SHOWN
+    return Difference.HIGHER if ratio > 1 else Difference.LOWER

@@ -1,0 +1,250 @@
+"""Runs a campaign: set up, then step by step measure, gather evidence, judge, keep; tear down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from iobench import proc, runners
+from iobench.campaign import evidence, journal, verdict
+from iobench.campaign.events import (
+    Ended,
+    Observer,
+    SetupFinished,
+    SetupStarted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Ticked,
+)
+from iobench.campaign.plan import Estimate
+from iobench.campaign.site import Permission, Site
+from iobench.campaign.source import MemorySource, total_memory
+from iobench.drives.temperature import limit_c, temperature_c
+from iobench.errors import InterruptedCampaign, IobenchError, ResultsError, ToolError
+from iobench.model import Campaign, Command, DataFile, Output, Reading, Step, StepResult
+from iobench.results import CampaignFolder, write_safely
+from iobench.tools import fio
+
+_OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
+
+
+class Engine:
+    """Runs the steps of a campaign that are not finished yet.
+
+    Every step is safe on disk before the next begins. A step that fails is told and the campaign goes on;
+    results that cannot be written end it.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        folder: CampaignFolder,
+        estimate: Estimate,
+        permission: Permission,
+        stop: proc.Stop,
+        observe: Observer,
+    ) -> None:
+        self._campaign = campaign
+        self._folder = folder
+        self._estimate = estimate
+        self._permission = permission
+        self._stop = stop
+        self._observe = observe
+        self._source = MemorySource()
+        self._sites: dict[str, Site] = {}
+        self._memory = total_memory()
+
+    def run(self) -> None:
+        """Run what is left. Raises InterruptedCampaign when a stop was requested, else IobenchError."""
+        finished = self._folder.finished()
+        left = [step for step in self._campaign.steps if step.id not in finished]
+        try:
+            with ExitStack() as stack:
+                stack.callback(self._source.close)
+                self._open_sites(left, stack)
+                self._set_up(left)
+                for step in left:
+                    self._run_step(step)
+        except InterruptedCampaign:
+            journal.write(self._folder.path, "interrupted")
+            raise self._interrupted() from None
+        journal.write(self._folder.path, "ended")
+        self._observe(Ended(self._campaign))
+
+    def _interrupted(self) -> InterruptedCampaign:
+        kept, total = len(self._folder.finished()), len(self._campaign.steps)
+        return InterruptedCampaign(
+            f"interrupted: {kept} of {total} steps are kept; `iobench resume {self._campaign.id}` goes on"
+        )
+
+    # --- set up ----------------------------------------------------------------------------------------
+
+    def _open_sites(self, left: list[Step], stack: ExitStack) -> None:
+        for name, passport in self._campaign.passports.items():
+            works = list({id(step.work): step.work for step in left if step.target == name}.values())
+            if works:
+                site = Site.open(passport, self._campaign.id, works, self._permission)
+                self._sites[name] = stack.enter_context(site)
+
+    def _set_up(self, left: list[Step]) -> None:
+        for name, site in self._sites.items():
+            works = [step.work for step in left if step.target == name]
+            for file in site.missing(works):
+                self._observe(SetupStarted(name, file.name, self._estimate.setup_s.get(name, 1.0)))
+                self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
+                self._observe(SetupFinished(name))
+
+    def _lay_out(self, site: Site, name: str, file: DataFile, direct: bool) -> None:
+        """Write every block of a file, with data that cannot be compressed."""
+        site.ground.make(file)
+        if file.layout == "write":
+            out = self._folder.raw(f"layout-{file.name}-{_plain(name)}")
+            engine = "libaio" if direct else "psync"
+            command = fio.lay_out(site.ground.path(file.name), file.size, engine, direct, str(out))
+            begin = time.monotonic()
+            ended = self._watch(site, command, out, lambda: self._observe(Ticked(time.monotonic() - begin)))
+            if ended.exit_code != 0:
+                said = _last_line(out / "stderr") or _last_line(out / "stdout")
+                raise ToolError(f"target {name}: its file could not be written by fio: {said}")
+        site.ground.settle()
+        site.laid_out.add(file)
+
+    # --- a step ----------------------------------------------------------------------------------------
+
+    def _run_step(self, step: Step) -> None:
+        if self._stop.requested:
+            raise InterruptedCampaign
+        number = self._campaign.steps.index(step) + 1
+        self._observe(StepStarted(step, number, len(self._campaign.steps)))
+        journal.write(self._folder.path, "started", step=step.id)
+        try:
+            result = self._measure(step)
+        except (InterruptedCampaign, ResultsError):
+            raise
+        except IobenchError as error:
+            journal.write(self._folder.path, "failed", step=step.id, error=str(error))
+            self._observe(StepFailed(step, str(error)))
+            return
+        self._folder.save(self._campaign, result)
+        journal.write(self._folder.path, "finished", step=step.id)
+        self._observe(StepFinished(result))
+
+    def _measure(self, step: Step) -> StepResult:
+        work, site, raw = step.work, self._sites[step.target], self._folder.raw(step.id)
+        for stale in raw.iterdir():  # of an earlier, unfinished try
+            stale.unlink()
+        for name in work.fresh:
+            site.ground.remove(name)
+        source = self._source.path(work.source.size) if work.source else None
+        runner = runners.find(work.runner)
+        command = runner.command(work, site.place(work, raw, source))
+        watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
+        started = datetime.now(UTC)
+        begin = time.monotonic()
+
+        def tick() -> None:
+            watcher.tick()
+            self._observe(Ticked(time.monotonic() - begin))
+
+        watcher.tick()
+        ended = self._watch(site, command, raw, tick)
+        watcher.tick()
+        # What a program left in memory would otherwise be written in the next step's time.
+        site.ground.settle()
+        output = _output(command, raw, ended)
+        reading = runner.read(work, output)
+        return self._judged(step, site, reading, watcher, started)
+
+    def _watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
+        ended = proc.watch(
+            command.argv,
+            stdout=raw / "stdout",
+            stderr=raw / "stderr",
+            timeout_s=command.timeout_s,
+            stop=self._stop,
+            tick=tick,
+            cwd=site.ground.cwd,
+            env=command.env,
+            pass_fds=(*site.ground.pass_fds, *self._source.fds),
+        )
+        kept = {
+            "argv": list(command.argv),
+            "exit_code": ended.exit_code,
+            "wall_s": ended.wall_s,
+            "cpu_s": ended.cpu_s,
+            "ended_by_iobench": ended.reason,
+        }
+        write_safely(raw / "command.json", json.dumps(kept, ensure_ascii=False, indent=1))
+        if ended.reason == "stopped":
+            raise InterruptedCampaign
+        if ended.reason == "timeout":
+            raise ToolError(f"{command.tool} did not end within {command.timeout_s:.0f} s and was stopped")
+        return ended
+
+    def _judged(
+        self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime
+    ) -> StepResult:
+        start, end = _window(reading, watcher, started)
+        context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device))
+        counted = evidence.window(watcher.snapshots, start, end)
+        series = evidence.device_series(watcher.snapshots, start, end)
+        found = evidence.gather(
+            context, reading, counted, series, site.unwritten(step.work), temperature_c(site.passport.device)
+        )
+        said, findings = verdict.judge(context, reading, found, series)
+        tool = self._campaign.tools.get(runners.find(step.work.runner).TOOLS[0], step.work.runner)
+        return StepResult(step, reading, found, said, findings, started, tool, series)
+
+
+def _window(reading: Reading, watcher: evidence.Watcher, started: datetime) -> tuple[float, float]:
+    """The measured window on the monotonic clock.
+
+    A tool that says when its window ended (fio, after a ramp) is believed within the program's life; else
+    the window is the whole of that life.
+    """
+    first, last = watcher.snapshots[0].at, watcher.snapshots[-1].at
+    if reading.ended_at is None:
+        return first, last
+    end = min(last, first + reading.ended_at - started.timestamp())
+    return max(first, end - reading.measured_s), end
+
+
+def _output(command: Command, raw: Path, ended: proc.Ended) -> Output:
+    own = ("stdout", "stderr", "command.json")
+    files = {p.name: _text(p) for p in sorted(raw.iterdir()) if p.name not in own and p.is_file()}
+    return Output(
+        argv=command.argv,
+        exit_code=ended.exit_code,
+        stdout=_text(raw / "stdout"),
+        stderr=_text(raw / "stderr"),
+        files=files,
+        wall_s=ended.wall_s,
+        cpu_s=ended.cpu_s,
+    )
+
+
+def _text(path: Path) -> str:
+    if path.stat().st_size > _OUTPUT_MOST:
+        raise ToolError(f"{path} has {path.stat().st_size} bytes, more than a tool says in earnest; it was not read")
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _last_line(path: Path) -> str:
+    lines = _text(path).strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(char if char.isascii() and char.isalnum() else "-" for char in name)[:40]
+
+
+def failures(folder: CampaignFolder) -> Mapping[str, str]:
+    """Return the steps that were tried and gave no number, with what went wrong."""
+    finished = folder.finished()
+    events = (event for event in journal.read(folder.path) if event.get("event") == "failed")
+    return {str(e["step"]): str(e.get("error")) for e in events if e.get("step") not in finished}

@@ -1,0 +1,66 @@
+"""What happens in a campaign, told to whoever looks: the terminal, the log and a page are observers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iobench.model import Campaign, Step, StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStarted:
+    """A target's files are being laid out, expected to take `expected_s` seconds."""
+
+    target: str
+    what: str
+    expected_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFinished:
+    """A target is ready."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step begins; `number` of `total`, counted over the whole campaign."""
+
+    step: Step
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time passes in a set-up or a step; seconds since it began."""
+
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A step is whole on disk."""
+
+    result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step gave no number; the campaign goes on."""
+
+    step: Step
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The campaign is over, all its steps run."""
+
+    campaign: Campaign
+
+
+Event = SetupStarted | SetupFinished | StepStarted | Ticked | StepFinished | StepFailed | Ended
+Observer = Callable[[Event], None]

@@ -1,0 +1,228 @@
+"""What the machine counted while a program worked: `Watcher` collects, `gather` folds it into Evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from iobench.drives.counters import CounterFile, Counters, CpuTimes, cpu_times
+from iobench.model import (
+    Emulation,
+    Evidence,
+    LimitedBy,
+    Passport,
+    Reading,
+    SeriesPoint,
+    Work,
+)
+
+REACHED_LEAST = 0.9  # device bytes over the tool's
+DEPTH_LEAST = 0.8  # achieved depth over asked
+CLIENT_FULL = 0.9  # of a core, for each thread
+CPU_FULL = 0.95  # of all cores
+THROTTLE_NEAR = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the kernel had counted at a moment; `disk` is the whole drive where the device is a part of it."""
+
+    at: float
+    device: Counters | None
+    disk: Counters | None
+    cpu: CpuTimes
+
+
+class Watcher:
+    """Takes snapshots while a program runs: the first before it starts, the last when it has ended."""
+
+    def __init__(self, device: CounterFile | None, disk: CounterFile | None, clock: Callable[[], float]) -> None:
+        self._device, self._disk, self._clock = device, disk, clock
+        self.snapshots: list[Snapshot] = []
+
+    def tick(self) -> None:
+        """Take a snapshot."""
+        device = self._device.read() if self._device else None
+        disk = self._disk.read() if self._disk else None
+        self.snapshots.append(Snapshot(self._clock(), device, disk, cpu_times()))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was counted in a stretch of time. Bytes; busy and cpu are shares of 1."""
+
+    seconds: float
+    bytes_read: int | None
+    bytes_written: int | None
+    disk_read: int | None
+    disk_written: int | None
+    busy: float | None
+    cpu: float | None
+
+
+def window(snapshots: Sequence[Snapshot], start: float, end: float) -> Window:
+    """Return what was counted between two moments, interpolated between the snapshots around them."""
+    a, b = _at(snapshots, start), _at(snapshots, end)
+    seconds = max(end - start, 1e-9)
+
+    def grown(of: Callable[[Snapshot], Counters | None], value: Callable[[Counters], float]) -> float | None:
+        def total(weighted: tuple[Snapshot, Snapshot, float]) -> float | None:
+            left, right, share = of(weighted[0]), of(weighted[1]), weighted[2]
+            if left is None or right is None:
+                return None
+            return value(left) + share * (value(right) - value(left))
+
+        first, last = total(a), total(b)
+        return None if first is None or last is None else max(0.0, last - first)
+
+    def whole(number: float | None) -> int | None:
+        return None if number is None else round(number)
+
+    busy = grown(lambda s: s.device, lambda c: c.busy_s)
+    cpu_busy = snapshots[-1].cpu.busy_s - snapshots[0].cpu.busy_s
+    cpu_total = snapshots[-1].cpu.total_s - snapshots[0].cpu.total_s
+    return Window(
+        seconds=seconds,
+        bytes_read=whole(grown(lambda s: s.device, lambda c: c.bytes_read)),
+        bytes_written=whole(grown(lambda s: s.device, lambda c: c.bytes_written)),
+        disk_read=whole(grown(lambda s: s.disk or s.device, lambda c: c.bytes_read)),
+        disk_written=whole(grown(lambda s: s.disk or s.device, lambda c: c.bytes_written)),
+        busy=min(1.0, busy / seconds) if busy is not None else None,
+        cpu=cpu_busy / cpu_total if cpu_total > 0 else None,
+    )
+
+
+def _at(snapshots: Sequence[Snapshot], moment: float) -> tuple[Snapshot, Snapshot, float]:
+    """The snapshots around a moment and its place between them, 0 to 1."""
+    for left, right in pairwise(snapshots):
+        if left.at <= moment <= right.at:
+            gap = right.at - left.at
+            return left, right, (moment - left.at) / gap if gap > 0 else 0.0
+    edge = snapshots[0] if moment < snapshots[0].at else snapshots[-1]
+    return edge, edge, 0.0
+
+
+def device_series(snapshots: Sequence[Snapshot], start: float, end: float) -> tuple[SeriesPoint, ...]:
+    """Return what reached the device each second of the window, in B/s, read and written apart."""
+    points: list[SeriesPoint] = []
+    seconds = end - start
+    step = 1.0 if seconds >= 3 else 0.5
+    for i in range(math.floor(seconds / step + 1e-6)):
+        part = window(snapshots, start + i * step, start + (i + 1) * step)
+        for metric, count in (("read", part.bytes_read), ("written", part.bytes_written)):
+            if count is not None:
+                points.append(SeriesPoint((i + 1) * step, f"device_{metric}_throughput", count / step))
+    return tuple(points)
+
+
+# --- gathering -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a judgement needs to know besides the numbers."""
+
+    work: Work
+    passport: Passport
+    memory_bytes: int
+    temperature_limit_c: float | None = None
+
+
+def gather(
+    context: Context,
+    reading: Reading,
+    counted: Window,
+    series: Sequence[SeriesPoint],
+    unwritten: int | None,
+    temperature_c: float | None,
+) -> Evidence:
+    """Fold a reading and what the machine counted into the evidence of a step."""
+    device = context.passport.device
+    cv, drift = spread(rates_over_time(context.work, reading, series))
+    return Evidence(
+        tool_bytes_read=reading.bytes_read,
+        tool_bytes_written=reading.bytes_written,
+        device_name=device.name if device else None,
+        device_bytes_read=counted.bytes_read,
+        device_bytes_written=counted.bytes_written,
+        device_busy=counted.busy,
+        client_cpu=reading.client_cpu,
+        system_cpu=counted.cpu,
+        queue_depth_asked=float(context.work.load),
+        queue_depth_achieved=reading.depth_achieved,
+        rate_cv=cv,
+        rate_drift=drift,
+        background_bytes=_background(reading, counted),
+        unwritten_bytes=unwritten,
+        limited_by=limited_by(context, reading, counted),
+        temperature_c=temperature_c,
+    )
+
+
+def _background(reading: Reading, counted: Window) -> int | None:
+    """Bytes that were not ours on the same drive, each direction for itself."""
+    pairs = ((counted.disk_read, reading.bytes_read), (counted.disk_written, reading.bytes_written))
+    known = [max(0, disk - tool) for disk, tool in pairs if disk is not None and tool is not None]
+    return sum(known) if len(known) == 2 else None
+
+
+def rates_over_time(work: Work, reading: Reading, device: Sequence[SeriesPoint]) -> list[float]:
+    """Return the rate of the work each second, all directions together, in B/s.
+
+    The tool's own series where it has one; else the device's, but for reads only: a write with one flush
+    at its end lets the drive idle while memory fills, and is not unsteady for that.
+    """
+    points = reading.series or (() if work.writes else device)
+    sums: dict[float, float] = {}
+    for point in points:
+        sums[point.t_s] = sums.get(point.t_s, 0.0) + point.value
+    return [sums[t] for t in sorted(sums)]
+
+
+def spread(rates: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return the coefficient of variation and the fitted line's rise over the window, both over the mean."""
+    n = len(rates)
+    mean = sum(rates) / n if n else 0.0
+    if n < 3 or mean <= 0:
+        return None, None
+    variance = sum((rate - mean) ** 2 for rate in rates) / (n - 1)
+    middle = (n - 1) / 2
+    slope = sum((i - middle) * (rate - mean) for i, rate in enumerate(rates)) / sum((i - middle) ** 2 for i in range(n))
+    return math.sqrt(variance) / mean, slope * (n - 1) / mean
+
+
+def limited_by(context: Context, reading: Reading, counted: Window) -> LimitedBy:
+    """Return who set the rate: decided from known limits, processors and outstanding I/O, never from busy."""
+    if context.passport.emulation and _at_limit(context.passport.emulation, reading):
+        return LimitedBy.THROTTLE
+    if reading.client_cpu is not None and reading.client_cpu >= CLIENT_FULL * reading.client_threads:
+        return LimitedBy.CLIENT
+    if counted.cpu is not None and counted.cpu >= CPU_FULL:
+        return LimitedBy.CPU
+    depth = reading.depth_achieved
+    waited = depth is not None and depth >= DEPTH_LEAST * context.work.load
+    return LimitedBy.DEVICE if waited and reached(reading, counted) else LimitedBy.UNKNOWN
+
+
+def reached(reading: Reading, counted: Window) -> bool:
+    """Whether the bytes that the tool claims were seen at a device, in both directions."""
+    pairs = ((reading.bytes_read, counted.bytes_read), (reading.bytes_written, counted.bytes_written))
+    return all(not tool or (device is not None and device >= REACHED_LEAST * tool) for tool, device in pairs)
+
+
+def _at_limit(emulation: Emulation, reading: Reading) -> bool:
+    seconds = reading.measured_s
+    limits = {
+        "read": (emulation.read_bps, emulation.read_iops),
+        "write": (emulation.write_bps, emulation.write_iops),
+    }
+    values = {(s.op, s.metric): s.value for s in reading.samples}
+    for op, count in (("read", reading.bytes_read), ("write", reading.bytes_written)):
+        bps, iops = limits[op]
+        if bps and count and count / seconds >= (1 - THROTTLE_NEAR) * bps:
+            return True
+        if iops and values.get((op, "iops"), 0) >= (1 - THROTTLE_NEAR) * iops:
+            return True
+    return False

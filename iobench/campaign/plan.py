@@ -1,0 +1,225 @@
+"""What will be done: a suite and its targets to works, works to interleaved steps, steps to an estimate."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iobench import params, profiles, runners
+from iobench.errors import CannotRunError, UsageError, near_miss
+from iobench.model import Passport, Step, Work
+from iobench.units import format_bytes
+
+MOST_SIZE = 4 * 10**9
+# Beyond a step's own time: starting the program, reading counters, keeping the result.
+STEP_OVERHEAD_S = 0.7
+SETUP_OVERHEAD_S = 1.0
+# Where nothing is known of a drive: slow enough for a disk, so that the estimate errs to the long side.
+ASSUMED_RATE = 100e6
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A workload family with the parameters asked of it, not yet checked."""
+
+    runner: str
+    values: Mapping[str, object]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a campaign measures: requests, and how often."""
+
+    name: str | None
+    title: str
+    rounds: int
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long it takes (seconds) and what is written (bytes a target), before anything is."""
+
+    seconds: float
+    written: Mapping[str, int]
+    step_s: Mapping[str, float]
+    setup_s: Mapping[str, float]
+
+
+# --- suites --------------------------------------------------------------------------------------------
+
+
+def load_suite(name: str) -> Suite:
+    """Return a suite from profiles/suites/NAME.toml, or from a path to such a file.
+
+    Raises UsageError for an unknown suite, key or workload, with the nearest name.
+    """
+    path = profiles.find("suites", name)
+    data = profiles.load(path)
+    _only(data, ("suite", "workload"), path)
+    head = data.get("suite", {})
+    _only(head, ("title", "rounds"), path)
+    rounds = head.get("rounds", 5)
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+        raise UsageError(f"{path.name}: rounds is {rounds!r}; it is a whole number from 1 on")
+    entries = data.get("workload", [])
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(f"{path.name}: it names no [[workload]]")
+    requests = tuple(_request(entry, path) for entry in entries)
+    return Suite(path.stem, str(head.get("title", path.stem)), rounds, requests)
+
+
+def _only(table: object, known: Sequence[str], path: Path) -> None:
+    if not isinstance(table, dict):
+        raise UsageError(f"{path.name}: {table!r} is not a table")
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{path.name}: unknown key {key!r}; {near_miss(key, known)}")
+
+
+def _request(entry: dict[str, Any], path: Path) -> Request:
+    name = entry.get("run") if isinstance(entry, dict) else None
+    if not isinstance(name, str):
+        raise UsageError(f'{path.name}: a [[workload]] has no `run = "…"`; {near_miss("", runners.registry())}')
+    values = {key: value for key, value in entry.items() if key != "run"}
+    return Request(name, values, f"{path.name}, {name}")
+
+
+# --- works ---------------------------------------------------------------------------------------------
+
+
+def works(
+    suite: Suite, passports: Mapping[str, Passport], engine: str, overrides: Mapping[str, object]
+) -> tuple[Work, ...]:
+    """Return the works of a suite. `overrides` (duration, size) hold where a workload knows them.
+
+    The engine `auto` becomes `engine`, and a size that is not given becomes the smaller of 4 GB and a
+    tenth of the least room. Raises UsageError.
+    """
+    found: list[Work] = []
+    for request in suite.requests:
+        runner = runners.find(request.runner)
+        known = {p.name for p in params.describe(runner.Params)}
+        values = {**request.values, **{k: v for k, v in overrides.items() if k in known}}
+        asked = params.build(runner.Params, values, request.where)
+        found += runner.plan(_resolved(asked, passports, engine))
+    if len(set(map(_key, found))) != len(found):
+        raise UsageError(f"{suite.title}: the same measurement is asked for twice")
+    return tuple(found)
+
+
+def _key(work: Work) -> tuple[str, int, str]:
+    return work.workload, work.load, repr(sorted(work.params.items()))
+
+
+def _resolved(asked: Any, passports: Mapping[str, Passport], engine: str) -> Any:
+    changes: dict[str, object] = {}
+    if getattr(asked, "engine", None) == "auto":
+        changes["engine"] = engine
+    if asked.size is None:
+        changes["size"] = default_size(passports)
+    return dataclasses.replace(asked, **changes)
+
+
+def default_size(passports: Mapping[str, Passport]) -> int:
+    """Return the size of the test file: the smaller of 4 GB and a tenth of what is free, whole MiB."""
+    rooms = [room for p in passports.values() if (room := _room(p)) is not None]
+    size = min([MOST_SIZE, *(room // 10 for room in rooms)])
+    return max(_MIB, size // _MIB * _MIB)
+
+
+def _room(passport: Passport) -> int | None:
+    if passport.target.kind == "block":
+        return passport.device.size_bytes if passport.device else None
+    return passport.free_bytes
+
+
+# --- steps ---------------------------------------------------------------------------------------------
+
+
+def interleave(plan: Sequence[Work], targets: Sequence[str], rounds: int) -> tuple[Step, ...]:
+    """Return the steps in the order they run: by rounds, each work on all targets in a rotated order.
+
+    Rounds go A B C, C A B, B C A, so that drift falls on all targets alike.
+    """
+    steps: list[Step] = []
+    for repeat in range(1, rounds + 1):
+        shift = (1 - repeat) % len(targets)
+        order = [*targets[shift:], *targets[:shift]]
+        for work in plan:
+            for target in order:
+                steps.append(Step(_step_id(len(steps) + 1, repeat, work, target), target, repeat, work))
+    return tuple(steps)
+
+
+def _step_id(number: int, repeat: int, work: Work, target: str) -> str:
+    # It names a folder: a target's name may hold anything, so only plain letters of it are kept.
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", target).strip("-") or "target"
+    return f"{number:04d}-r{repeat}-{work.workload}-{work.load}-{plain[:24]}"
+
+
+# --- room and time -------------------------------------------------------------------------------------
+
+
+def needed(plan: Sequence[Work]) -> int:
+    """Return the bytes that the works' files take on each target at the same time."""
+    files = {(file.name, file.size): file.size for work in plan for file in work.files}
+    largest: dict[str, int] = {}
+    for (name, _), size in files.items():
+        largest[name] = max(size, largest.get(name, 0))
+    for work in plan:
+        for name in work.fresh:
+            largest[name] = max(work.fixed_bytes, largest.get(name, 0))
+    return sum(largest.values())
+
+
+def check_room(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
+    """Raise CannotRunError, with the figures, when a target has too little room for the works' files."""
+    for name, passport in passports.items():
+        block = passport.target.kind == "block"
+        # On a device the file to be made takes the place of the one that is laid out.
+        need = max((f.size for w in plan for f in w.files), default=0) if block else needed(plan)
+        need = max([need, *(w.fixed_bytes for w in plan)]) if block else need
+        room = _room(passport)
+        if room is not None and need > room:
+            raise CannotRunError(
+                f"target {name} has too little room: the files take {format_bytes(need)} and "
+                f"{format_bytes(room)} are free; give a smaller --size or make room. Nothing was written"
+            )
+
+
+def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Mapping[str, float]) -> Estimate:
+    """Return the time and the bytes of a plan. `rates` are write rates in B/s by target, where known."""
+    step_s = {step.id: _step_seconds(step, passports, rates) for step in steps}
+    setup_s: dict[str, float] = {}
+    written: dict[str, int] = {}
+    for name in passports:
+        mine = [step.work for step in steps if step.target == name]
+        layout = sum({(f.name, f.size): f.size for work in mine for f in work.files}.values())
+        rate = rates.get(name, ASSUMED_RATE)
+        setup_s[name] = SETUP_OVERHEAD_S + layout / rate
+        written[name] = layout + sum(_written(work, rate) for work in mine)
+    return Estimate(sum(step_s.values()) + sum(setup_s.values()), written, step_s, setup_s)
+
+
+def _step_seconds(step: Step, passports: Mapping[str, Passport], rates: Mapping[str, float]) -> float:
+    work = step.work
+    if work.duration_s is not None:
+        return work.ramp_s + work.duration_s + STEP_OVERHEAD_S
+    emulation = passports[step.target].emulation
+    rate = rates.get(step.target, ASSUMED_RATE)
+    if emulation is not None and not work.writes and emulation.read_bps:
+        rate = emulation.read_bps
+    return work.fixed_bytes / rate + STEP_OVERHEAD_S
+
+
+def _written(work: Work, rate: float) -> int:
+    if not work.writes:
+        return 0
+    return work.fixed_bytes or int((work.ramp_s + (work.duration_s or 0)) * rate)

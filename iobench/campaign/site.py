@@ -1,0 +1,286 @@
+"""A target made ready: its folder or its claimed device, its laid-out files, its counters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from iobench.drives.counters import CounterFile
+from iobench.drives.extents import unwritten_bytes
+from iobench.drives.guards import BlockClaim, claim
+from iobench.drives.passport import device_id
+from iobench.drives.workdir import WorkFolder
+from iobench.errors import CannotRunError
+from iobench.model import DataFile, Passport, Place, Work
+
+PROBE_BYTES = 1 << 26
+_PROBE_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What the user allows: the ids of devices that may be overwritten, and how signatures are confirmed."""
+
+    destroy_ids: tuple[str, ...] = ()
+    yes: bool = False
+    confirm: Callable[[str], bool] | None = None
+
+
+class Ground(Protocol):
+    """What carries the data files: a folder of ours or a device that is ours to overwrite."""
+
+    cwd: str | None
+    pass_fds: tuple[int, ...]
+    block: bool
+
+    def path(self, name: str) -> str:
+        """The path to give to a program for a file."""
+
+    def size(self, name: str) -> int | None:
+        """The size of a file that is there, or None."""
+
+    def make(self, file: DataFile) -> None:
+        """Make an empty or unwritten file, before it is laid out."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there, and bring that to the drive."""
+
+    def unwritten(self, name: str) -> int | None:
+        """Bytes of a file that were never written; None if that cannot be known."""
+
+    def settle(self) -> None:
+        """Bring to the drive what is still in memory, so that it does not fall into the next step."""
+
+    def direct(self) -> bool:
+        """Whether direct I/O is possible."""
+
+    def close(self) -> None:
+        """Remove what is ours and let go."""
+
+
+class FolderGround:
+    """Files in our own marked folder; every access by descriptor, so a folder swapped meanwhile is harmless."""
+
+    block = False
+
+    def __init__(self, folder: WorkFolder) -> None:
+        self._folder = folder
+        self.cwd: str | None = folder.cwd
+        self.pass_fds: tuple[int, ...] = ()
+
+    def path(self, name: str) -> str:
+        """The name alone: programs start inside the folder."""
+        return name
+
+    def size(self, name: str) -> int | None:
+        """The size of a file that is there, or None."""
+        return self._folder.size(name)
+
+    def make(self, file: DataFile) -> None:
+        """Make the file: empty for one that will be written, else allocated but unwritten."""
+        self._folder.unlink(file.name)
+        fd = self._folder.open(file.name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            if file.layout == "fallocate":
+                os.posix_fallocate(fd, 0, file.size)
+        except OSError as error:
+            raise CannotRunError(f"{file.name} of {file.size} bytes cannot be made: {error.strerror}") from error
+        finally:
+            os.close(fd)
+
+    def remove(self, name: str) -> None:
+        """Remove a file if it is there, and bring that to the drive."""
+        if self._folder.size(name) is not None:
+            self._folder.unlink(name)
+            os.fsync(self._folder.dir_fd)
+
+    def unwritten(self, name: str) -> int | None:
+        """Bytes of a file that hold no data; None where the file system cannot tell."""
+        fd = self._folder.open(name, os.O_RDONLY)
+        try:
+            return unwritten_bytes(fd)
+        finally:
+            os.close(fd)
+
+    def settle(self) -> None:
+        """Flush all files of the folder."""
+        for name in self._folder.names():
+            if self._folder.size(name) is not None:
+                fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._folder.dir_fd)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
+    def direct(self) -> bool:
+        """Try a direct open of a file of our own."""
+        self._folder.unlink("probe")
+        try:
+            os.close(self._folder.open("probe", os.O_RDWR | os.O_CREAT | os.O_DIRECT))
+        except OSError:
+            return False
+        finally:
+            self._folder.unlink("probe")
+        return True
+
+    def write_rate(self, clock: Callable[[], float]) -> float | None:
+        """Return a first idea of the write rate, B/s: 64 MiB with a flush, or what half a second lets through."""
+        block = os.urandom(_PROBE_BLOCK)
+        done, begin = 0, clock()
+        fd = self._folder.open("probe", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            while done < PROBE_BYTES and clock() - begin < 0.5:
+                done += os.write(fd, block)
+                os.fdatasync(fd)
+            return done / (clock() - begin)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+            self._folder.unlink("probe")
+
+    def close(self) -> None:
+        """Remove the folder with what is in it."""
+        self._folder.remove()
+
+
+class DeviceGround:
+    """A block device that the user allowed to be overwritten, held exclusively while it is measured."""
+
+    block = True
+
+    def __init__(self, held: BlockClaim) -> None:
+        self._held = held
+        self._size: int | None = None
+        self.cwd: str | None = None
+        self.pass_fds: tuple[int, ...] = (held.fd,)
+
+    def path(self, name: str) -> str:
+        """The opened descriptor: the device itself, whatever its name leads to by now."""
+        return self._held.path_for_child
+
+    def size(self, name: str) -> int | None:
+        """How much of the device has been laid out."""
+        return self._size
+
+    def make(self, file: DataFile) -> None:
+        """Nothing is to be made; remember what will be written."""
+        self._size = max(file.size, self._size or 0)
+
+    def remove(self, name: str) -> None:
+        """A device keeps its blocks."""
+
+    def unwritten(self, name: str) -> int | None:
+        """A device does not tell."""
+        return None
+
+    def settle(self) -> None:
+        """Flush the device."""
+        os.fsync(self._held.fd)
+
+    def direct(self) -> bool:
+        """A block device always can."""
+        return True
+
+    def close(self) -> None:
+        """Give the device back."""
+        self._held.close()
+
+
+@dataclass
+class Site:
+    """A target made ready to be measured. Leaving it removes what is ours."""
+
+    passport: Passport
+    ground: Ground
+    counters: CounterFile | None
+    disk: CounterFile | None
+    laid_out: set[DataFile] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, passport: Passport, campaign: str, works: Sequence[Work], permission: Permission) -> Self:
+        """Make a target ready. Raises CannotRunError when it is refused or lacks direct I/O that is needed."""
+        with ExitStack() as stack:
+            ground: Ground
+            if passport.target.kind == "block":
+                need = max((w.fixed_bytes or sum(f.size for f in w.files) for w in works), default=0)
+                ground = DeviceGround(_claim(passport, need, permission))
+            else:
+                ground = FolderGround(WorkFolder.make(passport.target.path, campaign))
+            stack.callback(ground.close)
+            _refuse_without_direct(passport, ground, works)
+            counters = disk = None
+            if passport.device is not None:
+                counters = stack.enter_context(CounterFile(passport.device.number))
+                disk = _whole_disk(passport, stack)
+            stack.pop_all()
+        return cls(passport, ground, counters, disk)
+
+    def missing(self, works: Sequence[Work]) -> list[DataFile]:
+        """Return the files that are not laid out yet, the largest of a name only."""
+        wanted: dict[str, DataFile] = {}
+        for work in works:
+            for file in work.files:
+                if file.name not in wanted or wanted[file.name].size < file.size:
+                    wanted[file.name] = file
+        return [f for f in wanted.values() if f not in self.laid_out or (self.ground.size(f.name) or 0) < f.size]
+
+    def place(self, work: Work, out: Path, source: str | None) -> Place:
+        """Return where a work's command works."""
+        names = [*(f.name for f in work.files), *work.fresh]
+        return Place(
+            data={name: self.ground.path(name) for name in names},
+            size={f.name: f.size for f in work.files},
+            out=str(out),
+            source=source,
+            block_device=self.ground.block,
+        )
+
+    def unwritten(self, work: Work) -> int | None:
+        """Return the bytes of a work's files that were never written; None if that cannot be known."""
+        counts = [self.ground.unwritten(file.name) for file in work.files]
+        known = [count for count in counts if count is not None]
+        return sum(known) if known and len(known) == len(counts) else None
+
+    def close(self) -> None:
+        """Remove what is ours and let go of the target."""
+        try:
+            self.ground.close()
+        finally:
+            for counters in (self.counters, self.disk):
+                if counters is not None:
+                    counters.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _claim(passport: Passport, need: int, permission: Permission) -> BlockClaim:
+    own = device_id(passport.device) if passport.device else None
+    given = own if own in permission.destroy_ids else next(iter(permission.destroy_ids), None)
+    return claim(passport.target.path, given, permission.yes, permission.confirm, need)
+
+
+def _refuse_without_direct(passport: Passport, ground: Ground, works: Sequence[Work]) -> None:
+    if any(work.params.get("direct") for work in works) and not ground.direct():
+        raise CannotRunError(
+            f"target {passport.target.name}: {passport.filesystem or 'the file system'} does not take direct I/O, "
+            "so memory would be measured; give a folder on another file system, or --buffered to see that"
+        )
+
+
+def _whole_disk(passport: Passport, stack: ExitStack) -> CounterFile | None:
+    """The counters of the drive that the device is a partition of: others may use its other partitions."""
+    parent = passport.device.parent if passport.device else None
+    if parent is None:
+        return None
+    number = Path("/sys/class/block", parent, "dev").read_text(encoding="ascii").strip()
+    return stack.enter_context(CounterFile(number))

@@ -1,0 +1,222 @@
+"""Was it true? The rules that judge a step by its evidence. Pure: figures in, a verdict and sentences out.
+
+The thresholds stand here and in docs/method.md; each is set so that good runs are not accused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+
+from iobench.campaign.evidence import DEPTH_LEAST, REACHED_LEAST, Context, rates_over_time
+from iobench.model import Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
+from iobench.units import format_bytes, format_seconds, format_value
+
+BACKGROUND_SHARE = 0.05
+BACKGROUND_RATE = 1e6  # B/s
+SHORTEST_S = 6.0
+TIME_TOLERANCE_S = 0.05
+STEADY_LEAST = 0.10  # of the mean, between the halves
+STEADY_SIGMAS = 4.0
+STEADY_POINTS = 8
+UNWRITTEN_SHARE = 0.001
+INVALID = frozenset({"page-cache", "unwritten-blocks", "errors", "lost-data"})
+
+# What each reason means, for `iobench explain REASON`; the sentences with figures are made by the rules below.
+REASONS: Mapping[str, str] = {
+    "page-cache": "Less than 0.9 of the bytes that the program claims reached the device: the rest was memory. "
+    "Measure with direct I/O, or with a flush inside the timing.",
+    "unwritten-blocks": "Blocks were read that were never written: the file system answers those without the drive. "
+    "Lay the file out by writing it.",
+    "errors": "The program reported errors. Look at its raw output and at the kernel's log.",
+    "lost-data": "Data that was acknowledged was gone. The number is the speed of losing it.",
+    "no-device": "No device's counters stand behind the number (tmpfs, overlay, a network drive, or an import): "
+    "nothing proves what reached a drive.",
+    "depth-not-reached": "Less than 0.8 of the outstanding I/O that was asked for was achieved: synchronous engines "
+    "run at depth 1 whatever is asked, and buffered libaio is not asynchronous.",
+    "client-bound": "The measuring program used at least 0.9 of a core for each of its threads: it measured itself.",
+    "background-io": "Others moved more than 5 % of our bytes, and more than 1 MB/s, on the same drive.",
+    "too-short": "It measured for less than 6 s: caches and throttles let a burst through that reads about 2 % high.",
+    "compressible": "Zeros were written, which flatter drives and file systems that compress.",
+    "thermal": "The drive reached the temperature from which it slows itself down.",
+    "small-working-set": "Reads went through a cache that can hold the whole file.",
+    "not-steady": "The rate of one half of the time differs from the other's by more than noise explains: it warms "
+    "up, fills a cache, or wears down while it is measured.",
+}
+
+
+def judge(
+    context: Context, reading: Reading, evidence: Evidence, series: Sequence[SeriesPoint]
+) -> tuple[Verdict, tuple[Finding, ...]]:
+    """Return the verdict and each reason for it, with its figures. Pure."""
+    findings = tuple(
+        finding
+        for rule in (
+            _errors,
+            _page_cache,
+            _unwritten,
+            _no_device,
+            _depth,
+            _client,
+            _background_io,
+            _too_short,
+            _compressible,
+            _thermal,
+            _small,
+        )
+        for finding in rule(context, reading, evidence)
+    ) + tuple(_not_steady(context, reading, series))
+    reasons = {finding.reason for finding in findings}
+    if reasons & INVALID:
+        return Verdict.INVALID, findings
+    return (Verdict.SUSPECT if reasons else Verdict.VALID), findings
+
+
+def _errors(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
+    if reading.errors:
+        said = f": {reading.error_text}" if reading.error_text else ""
+        yield Finding(
+            "errors",
+            f"The program reported an error{said}. The number is not one of sound work; look at the raw output "
+            "and the kernel's log, then measure again.",
+        )
+
+
+def _page_cache(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    directions = (
+        ("read", reading.bytes_read, evidence.device_bytes_read),
+        ("wrote", reading.bytes_written, evidence.device_bytes_written),
+    )
+    for verb, tool, device in directions:
+        if tool and device is not None and device < REACHED_LEAST * tool:
+            yield Finding(
+                "page-cache",
+                f"The program {verb} {format_bytes(tool)}, but only {format_bytes(device)} "
+                f"({device / tool:.2f} of it) reached {evidence.device_name}: the rest was memory. Measure with "
+                "direct I/O (without --buffered) or with a flush inside the timing.",
+            )
+
+
+def _unwritten(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    size = sum(file.size for file in context.work.files)
+    unwritten = evidence.unwritten_bytes
+    if reading.bytes_read and unwritten is not None and unwritten > UNWRITTEN_SHARE * size:
+        yield Finding(
+            "unwritten-blocks",
+            f"{format_bytes(unwritten)} of the file's {format_bytes(size)} were never written: the file system "
+            "answers such reads without asking the drive. Lay the file out by writing it (--layout write).",
+        )
+
+
+def _no_device(context: Context, _: Reading, __: Evidence) -> Iterator[Finding]:
+    if context.passport.device is None:
+        why = context.passport.no_device_reason or "the path leads to no block device"
+        yield Finding(
+            "no-device",
+            f"No device's counters stand behind the target: {why}. Nothing proves what reached a drive; measure a "
+            "folder on a file system that stands on one block device.",
+        )
+
+
+def _depth(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding]:
+    asked, achieved = evidence.queue_depth_asked, evidence.queue_depth_achieved
+    if asked and achieved is not None and asked > 1 and achieved < DEPTH_LEAST * asked:
+        yield Finding(
+            "depth-not-reached",
+            f"{asked:.0f} outstanding I/Os were asked for and {achieved:.1f} were achieved, so this is not the "
+            "drive's figure at that depth. Use an asynchronous engine (io_uring, libaio) and direct I/O.",
+        )
+
+
+def _client(_: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    if evidence.limited_by is LimitedBy.CLIENT and reading.client_cpu is not None:
+        yield Finding(
+            "client-bound",
+            f"The program used {reading.client_cpu:.2f} cores with {reading.client_threads} thread(s): it measured "
+            "itself, and the drive may be faster. Use more jobs (--jobs) or larger blocks.",
+        )
+
+
+def _background_io(_: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    others = evidence.background_bytes
+    ours = (reading.bytes_read or 0) + (reading.bytes_written or 0)
+    bound = max(BACKGROUND_SHARE * ours, BACKGROUND_RATE * reading.measured_s)
+    if others is not None and others > bound:
+        yield Finding(
+            "background-io",
+            f"{format_bytes(others)} that were not ours moved on the same drive in "
+            f"{format_seconds(reading.measured_s)}, beside our {format_bytes(ours)}. Stop what else uses the drive, "
+            "then measure again.",
+        )
+
+
+def _too_short(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
+    if reading.measured_s < SHORTEST_S - TIME_TOLERANCE_S:
+        yield Finding(
+            "too-short",
+            f"It measured for {format_seconds(reading.measured_s)}; below {SHORTEST_S:g} s a figure can read 2 % "
+            "high. Use --duration 6s or longer, or for dd a larger --size.",
+        )
+
+
+def _compressible(context: Context, _: Reading, __: Evidence) -> Iterator[Finding]:
+    if context.work.params.get("source") == "zero":
+        yield Finding(
+            "compressible",
+            "Zeros were written: controllers and file systems that compress are flattered by them. Use "
+            "--source random.",
+        )
+
+
+def _thermal(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding]:
+    limit, temperature = context.temperature_limit_c, evidence.temperature_c
+    if limit is not None and temperature is not None and temperature >= limit:
+        yield Finding(
+            "thermal",
+            f"The drive stood at {temperature:.0f} °C after the step, and its limit is {limit:.0f} °C: it may have "
+            "slowed itself down. Cool it, then measure again.",
+        )
+
+
+def _small(context: Context, reading: Reading, _: Evidence) -> Iterator[Finding]:
+    work = context.work
+    size = sum(file.size for file in work.files)
+    cached = bool(reading.bytes_read) and work.params.get("direct") is False
+    if cached and size and size < context.memory_bytes:
+        yield Finding(
+            "small-working-set",
+            f"The file of {format_bytes(size)} fits into the machine's {format_bytes(context.memory_bytes)} of "
+            "memory, and reads went through the page cache. Use direct I/O, or a file larger than memory.",
+        )
+
+
+def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint]) -> Iterator[Finding]:
+    rates = rates_over_time(context.work, reading, series)
+    if len(rates) < STEADY_POINTS:
+        return
+    half = len(rates) // 2
+    first, second = rates[:half], rates[-half:]
+    a, b = median(first), median(second)
+    mean = sum(rates) / len(rates)
+    if mean > 0 and abs(a - b) > steady_bound(first, second, reading, len(rates)):
+        yield Finding(
+            "not-steady",
+            f"The rate was {format_value(a, 'B/s')} in the first half and {format_value(b, 'B/s')} in the second, "
+            f"more than noise explains. Use a longer --ramp, or prepare the drive first.",
+        )
+
+
+def steady_bound(first: Sequence[float], second: Sequence[float], reading: Reading, points: int) -> float:
+    """Return how far the halves' medians may lie apart, in the rates' unit.
+
+    The largest of a tenth of the mean, four standard errors by the halves' own scatter (median absolute
+    deviation), and four by the counting noise of as many operations as each point holds. A median's
+    standard error is 1.2533 sigma over the root of n.
+    """
+    mean = (sum(first) + sum(second)) / (len(first) + len(second))
+    deviations = [abs(x - median(part)) for part in (first, second) for x in part]
+    scatter = 1.4826 * median(deviations)
+    counting = mean / math.sqrt(max(1.0, (reading.operations or points) / points))
+    error = math.sqrt(2) * 1.2533 * max(scatter, counting) / math.sqrt(len(first))
+    return max(STEADY_LEAST * mean, STEADY_SIGMAS * error)

@@ -1,0 +1,242 @@
+"""`iobench doctor`: what is installed and allowed here, what is missing, and the command that installs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from iobench import proc
+from iobench.cli.tables import Column, print_table
+from iobench.drives.mounts import mounts
+from iobench.errors import EXIT_CANNOT_RUN, IobenchError
+
+SCHEMA_VERSION = 1
+_IO_URING_SETUP = 425
+_APT, _DNF = "apt-get", "dnf"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that iobench drives: its names, the package that has it, what it is for.
+
+    `packages` are those of apt and of dnf. `least` is the oldest version that does. `needed` is whether
+    `iobench run seq` cannot do without it.
+    """
+
+    names: tuple[str, ...]
+    packages: Mapping[str, str]
+    purpose: str
+    version: tuple[str, ...] = ("--version",)
+    least: tuple[int, ...] = ()
+    needed: bool = False
+
+
+def _package(apt: str, dnf: str | None = None) -> Mapping[str, str]:
+    return {_APT: apt, _DNF: dnf or apt}
+
+
+PROGRAMS: tuple[Program, ...] = (
+    Program(("fio",), _package("fio"), "sequential and random I/O", least=(3, 16), needed=True),
+    Program(("dd",), _package("coreutils"), "creating a file, and reading it back"),
+    Program(("lsblk",), _package("util-linux"), "model, serial and bus of a drive"),
+    Program(("findmnt",), _package("util-linux"), "file systems and their space"),
+    Program(("blkid",), _package("util-linux"), "what a block device holds, before it is overwritten"),
+    Program(("smartctl",), _package("smartmontools"), "health of a drive"),
+    Program(("losetup",), _package("mount", "util-linux"), "emulated drives"),
+    Program(("mkfs.ext4",), _package("e2fsprogs"), "emulated drives", version=("-V",)),
+    Program(("nbdkit",), _package("nbdkit"), "latency of emulated drives"),
+    Program(("nbdfuse",), _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
+    Program(("dbench",), _package("dbench"), "file server load"),
+    Program(("sysbench",), _package("sysbench"), "database load (OLTP)"),
+    Program(("mariadbd", "mysqld"), _package("mariadb-server"), "database load (OLTP)"),
+    Program(("memcached",), _package("memcached"), "key-value store load"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A program as it is on this machine. None is not known or not there."""
+
+    name: str
+    path: str | None
+    version: str | None
+    ok: bool
+    needed: bool
+    purpose: str
+    package: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that this machine allows, or not, and what that means."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Show which programs are installed, which are missing, and what installs them.
+
+    Ends with 3 when something is missing without which `iobench run seq` cannot run.
+    """
+    manager = package_manager()
+    programs = [look(program, manager) for program in PROGRAMS]
+    machine = conditions()
+    install = install_command(programs, manager)
+    ready = all(found.ok for found in programs if found.needed)
+    if as_json:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "ready": ready,
+            "programs": [asdict(found) for found in programs],
+            "install": install,
+            "machine": [asdict(condition) for condition in machine],
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _show(programs, machine, install, ready)
+    ctx.exit(0 if ready else EXIT_CANNOT_RUN)
+
+
+def look(program: Program, manager: str | None) -> Found:
+    """Return how a program is on this machine: which of its names, which version, whether that will do."""
+    package = program.packages[manager] if manager else None
+    path = next((path for name in program.names if (path := proc.find(name))), None)
+    if path is None:
+        return Found(program.names[0], None, None, False, program.needed, program.purpose, package)
+    name = Path(path).name
+    try:
+        done = proc.capture((name, *program.version), check=False)
+        version = parse_version(done.stdout) or parse_version(done.stderr)
+    except IobenchError:
+        version = None  # it is there and does not start: it will not do
+    enough = version is not None and _numbers(version) >= program.least
+    return Found(name, path, version, enough, program.needed, program.purpose, package)
+
+
+def parse_version(text: str) -> str | None:
+    """Return the first version number (two parts or more) of a program's own words, else None."""
+    match = re.search(r"(?<![\w.])(?:v|Ver |fio-)?([0-9]{1,6}(?:\.[0-9]{1,6}){1,3})", text[:2000], re.ASCII)
+    return match[1] if match else None
+
+
+def package_manager(os_release: Path = Path("/etc/os-release")) -> str | None:
+    """Return `apt-get` or `dnf`, whichever this system's own description and its programs agree on."""
+    try:
+        text = os_release.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    ids = " ".join(re.findall(r'^(?:ID|ID_LIKE)="?([^"\n]*)"?$', text, re.MULTILINE)).split()
+    families = {_APT: {"debian", "ubuntu"}, _DNF: {"fedora", "rhel", "centos"}}
+    return next((name for name, family in families.items() if family & set(ids) and proc.find(name)), None)
+
+
+def install_command(programs: list[Found], manager: str | None) -> str | None:
+    """Return the command that installs what is missing or too old; None where nothing is."""
+    lacking = [found for found in programs if not found.ok]
+    if not lacking:
+        return None
+    if manager is None:
+        return f"install with your system's package manager: {' '.join(found.name for found in lacking)}"
+    packages = dict.fromkeys(found.package for found in lacking if found.package)
+    return f"{'' if os.geteuid() == 0 else 'sudo '}{manager} install -y {' '.join(packages)}"
+
+
+def conditions() -> list[Condition]:
+    """Return what this machine allows."""
+    return [_root(), _loops(), _throttle(), _io_uring()]
+
+
+def _root() -> Condition:
+    if os.geteuid() == 0:
+        return Condition("root", True, "emulated drives, block devices and private servers can be had")
+    return Condition("root", False, "not root: folders can be measured; no emulated drives, no block devices")
+
+
+def _loops() -> Condition:
+    control = Path("/dev/loop-control")
+    if not control.exists():
+        return Condition("loop devices", False, "no /dev/loop-control (a container?): no emulated drives")
+    if not os.access(control, os.R_OK | os.W_OK):
+        return Condition("loop devices", False, "/dev/loop-control is not allowed to this user: no emulated drives")
+    return Condition("loop devices", True, "emulated drives can be made")
+
+
+def _throttle() -> Condition:
+    name = "I/O throttle"
+    try:
+        table = mounts()
+    except IobenchError as error:
+        return Condition(name, False, str(error))
+    for mount in table:
+        root = Path(mount.mount_point)
+        if mount.filesystem == "cgroup" and "blkio" in mount.options.split(","):
+            if os.access(root / "blkio.throttle.read_bps_device", os.W_OK):
+                return Condition(name, True, f"cgroup v1, {root}: emulated drives hold their speed")
+            return Condition(name, False, f"cgroup v1, {root}: its throttle may not be written")
+        controllers = root / "cgroup.controllers"
+        if mount.filesystem == "cgroup2" and "io" in _words(controllers):
+            return Condition(name, os.access(root, os.W_OK), f"cgroup v2, {root}: io.max of a group")
+    return Condition(name, False, "no cgroup with a block I/O controller: emulated drives have no set speed")
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return []
+
+
+def _io_uring() -> Condition:
+    name = "io_uring"
+    error = _try_io_uring()
+    if error == 0:
+        return Condition(name, True, f"allowed by Linux {platform.release()}")
+    return Condition(name, False, f"not allowed here ({os.strerror(error)}): fio uses libaio instead")
+
+
+def _try_io_uring() -> int:
+    """Ask the kernel for a ring and give it back; return 0 or the error number."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(ctypes.c_long(_IO_URING_SETUP), ctypes.c_uint(1), ctypes.create_string_buffer(256))
+    if fd < 0:
+        return ctypes.get_errno()
+    os.close(fd)
+    return 0
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _show(programs: list[Found], machine: list[Condition], install: str | None, ready: bool) -> None:
+    columns = (Column("PROGRAM"), Column("FOUND"), Column("WHAT FOR", shrinks=True))
+    print_table(columns, [(found.name, _state(found), found.purpose) for found in programs])
+    click.echo()
+    columns = (Column("THIS MACHINE"), Column(""), Column("", shrinks=True))
+    print_table(columns, [(each.name, "yes" if each.ok else "no", each.detail) for each in machine])
+    if install is not None:
+        click.echo(f"\nTo install what is missing:\n  {install}")
+    if not ready:
+        click.echo("\n`iobench run seq` cannot run here yet.")
+
+
+def _state(found: Found) -> str:
+    if found.path is None:
+        return "missing"
+    if found.ok:
+        return found.version or "yes"
+    return f"{found.version}, too old" if found.version else "does not start"

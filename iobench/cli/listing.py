@@ -1,0 +1,163 @@
+"""`iobench list`, `show` and `rm`: what is stored."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from iobench import SCHEMA_VERSION
+from iobench.campaign import journal
+from iobench.campaign.engine import failures
+from iobench.cli.options import json_option, results_option
+from iobench.cli.tables import Column, clean, print_table
+from iobench.errors import ResultsError, UsageError
+from iobench.model import METRICS, Campaign, canonical
+from iobench.results import CampaignFolder, Store
+from iobench.units import format_bytes, format_value
+
+
+def complete_campaign(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a campaign's id."""
+    root = ctx.params.get("results")
+    ids = Store(root if isinstance(root, Path) else Path("results")).ids()
+    return [CompletionItem(name) for name in ["latest", *reversed(ids)] if name.startswith(incomplete)]
+
+
+@click.command("list")
+@results_option
+@json_option
+def list_campaigns(results: Path, as_json: bool) -> None:
+    """List the stored campaigns, the newest last."""
+    store = Store(results)
+    found = [_summary(CampaignFolder(store.root / name)) for name in store.ids()]
+    if as_json:
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "campaigns": found}, ensure_ascii=False, indent=1))
+        return
+    if not found:
+        click.echo(f"there is no campaign in {results}; `iobench suite quick -t NAME=PATH` makes one")
+        return
+    columns = (
+        Column("CAMPAIGN"),
+        Column("TITLE", shrinks=True),
+        Column("TARGETS", shrinks=True),
+        Column("STEPS", right=True),
+        Column("STATUS"),
+    )
+    rows = [(c["id"], c["title"], ", ".join(c["targets"]), f"{c['finished']}/{c['steps']}", c["status"]) for c in found]
+    print_table(columns, rows)
+
+
+def _summary(folder: CampaignFolder) -> dict[str, Any]:
+    try:
+        campaign = folder.campaign()
+    except ResultsError as error:
+        nothing = {"title": str(error), "targets": [], "finished": 0, "steps": 0, "created_at": None}
+        return {"id": folder.id, **nothing, "status": "unreadable"}
+    finished = len(folder.finished())
+    return {
+        "id": campaign.id,
+        "title": campaign.title,
+        "created_at": campaign.created_at.isoformat(),
+        "targets": list(campaign.passports),
+        "finished": finished,
+        "steps": len(campaign.steps),
+        "status": journal.status(folder.path, finished, len(campaign.steps)),
+    }
+
+
+@click.command()
+@click.argument("campaign", default="latest", shell_complete=complete_campaign)
+@results_option
+@json_option
+def show(campaign: str, results: Path, as_json: bool) -> None:
+    """Show CAMPAIGN (by default the newest): host, targets, and each step with its verdict and figures."""
+    folder = Store(results).open(campaign)
+    stored = folder.campaign()
+    steps = _steps(folder, stored)
+    if as_json:
+        plan = {"host": dict(stored.host), "tools": dict(stored.tools), "notes": list(stored.notes)}
+        document = {"schema_version": SCHEMA_VERSION, **_summary(folder), **plan, "results": steps}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        return
+    _print_head(stored)
+    columns = (
+        Column("STEP", shrinks=True),
+        Column("TARGET", drop=2, shrinks=True),
+        Column("VERDICT"),
+        Column("FIGURES"),
+        Column("REASONS", drop=1, shrinks=True),
+    )
+    print_table(columns, [_line(step) for step in steps])
+    click.echo(f"\n`iobench explain {stored.id} STEP` shows why a step was marked")
+
+
+def _print_head(campaign: Campaign) -> None:
+    host = campaign.host
+    click.echo(f"{campaign.id}  {clean(campaign.title)}, {campaign.rounds} round(s), {campaign.created_at:%F %T} UTC")
+    click.echo(clean(f"host: {host.get('name')}, {host.get('system')}, {host.get('kernel')}, {host.get('processor')}"))
+    click.echo(clean("tools: " + ", ".join(campaign.tools.values())))
+    for name, p in campaign.passports.items():
+        device = f"{p.device.name}, {p.device.model or p.device.kind}" if p.device else p.no_device_reason
+        size = f", {format_bytes(p.total_bytes)}" if p.total_bytes else ""
+        click.echo(clean(f"{name}: {p.target.path} ({device}, {p.filesystem or 'raw'}{size})"))
+    for note in campaign.notes:
+        click.echo(clean(f"note: {note}"))
+    click.echo()
+
+
+def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
+    samples: dict[str, list[dict[str, Any]]] = {}
+    for row in folder.read("samples").to_pylist():
+        samples.setdefault(row["step"], []).append(row)
+    failed = failures(folder)
+    found = []
+    for step in campaign.steps:
+        rows = samples.get(step.id, [])
+        values = [{k: row[k] for k in ("op", "metric", "unit", "value")} for row in rows]
+        found.append(
+            {
+                "step": step.id,
+                "target": step.target,
+                "workload": step.work.workload,
+                "load": step.work.load,
+                "repeat": step.repeat,
+                "params": canonical(step.work.params),
+                "verdict": rows[0]["verdict"] if rows else None,
+                "reasons": rows[0]["reasons"] if rows else [],
+                "error": failed.get(step.id),
+                "values": values,
+            }
+        )
+    return found
+
+
+def _line(step: dict[str, Any]) -> tuple[str, ...]:
+    main = ("iops", "latency_p99") if step["workload"].startswith("rand") else ("elapsed", "throughput")
+    picked = [v for name in main for v in step["values"] if v["metric"] == name]
+    op = "all" if any(v["op"] == "all" for v in picked) else None
+    figures = "  ".join(
+        format_value(v["value"], METRICS[v["metric"]].unit) for v in picked if op is None or v["op"] == op
+    )
+    verdict = step["verdict"] or ("no number" if step["error"] else "not run")
+    return step["step"], step["target"], verdict, figures or "-", ", ".join(step["reasons"]) or step["error"] or ""
+
+
+@click.command()
+@click.argument("campaign", shell_complete=complete_campaign)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@results_option
+def rm(campaign: str, yes: bool, results: Path) -> None:
+    """Delete CAMPAIGN, given by its whole id, with its raw outputs."""
+    store = Store(results)
+    folder = store.open(campaign)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{folder.id} is not deleted without a question; add --yes")
+        click.confirm(f"Delete {folder.path} with all its results?", abort=True)
+    store.remove(campaign)
+    click.echo(f"deleted {folder.id}")

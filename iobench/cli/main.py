@@ -1,0 +1,139 @@
+"""The `iobench` command: subcommands loaded when they are used, errors told in a sentence."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from iobench.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, IobenchError, near_miss
+
+# name -> (module, attribute, one line for `iobench --help`): the help must not import what it lists.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "doctor": ("doctor", "doctor", "What is installed, what is missing, and what installs it."),
+    "targets": ("targets", "targets", "The machine's drives: model, kind, bus, size, file system, ID."),
+    "run": ("run", "run", "Run one workload on one or more targets."),
+    "suite": ("suite", "suite", "Run a campaign from a profile, as `quick` or `deck`."),
+    "resume": ("resume", "resume", "Go on with an interrupted campaign."),
+    "list": ("listing", "list_campaigns", "List the stored campaigns."),
+    "show": ("listing", "show", "Show a stored campaign: what ran, where, and what came out."),
+    "rm": ("listing", "rm", "Delete a stored campaign."),
+    "import": ("importing", "import_files", "Make a campaign of fio JSON or dd output that exists."),
+    "compare": ("compare", "compare", "Compare drives: median, 95 % interval, ratio to a baseline."),
+    "explain": ("explain", "explain", "Why a number was marked, with its figures."),
+    "report": ("report", "report", "Draw the report: HTML and PNG."),
+    "clean": ("clean", "clean", "Remove what a killed run left (only what carries our marker)."),
+    "lab": ("lab", "lab", "Emulated drives of known speed."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"iobench.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command for an unknown one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"unknown command {args[0]!r}; {near_miss(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from iobench import __version__
+    from iobench.cli.doctor import versions
+
+    click.echo(f"iobench {__version__}, Python {sys.version.split()[0]}")
+    for name, version in versions():
+        click.echo(f"{name}: {version}")
+    ctx.exit()
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Show the version, and those of the programs it drives.",
+)
+def iobench() -> None:
+    """Storage benchmarks that carry the evidence that they are true.
+
+    \b
+      iobench lab up                                    three emulated drives to try it on
+      iobench suite quick -t iodrive=/mnt/a -t sas=/mnt/b
+      iobench report -o deck/
+
+    The manual is in docs/; `iobench COMMAND --help` shows each command's options.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code of the contract. No traceback reaches a user."""
+    sys.exit(run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        result: Any = iobench.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        _say("stopped")
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except IobenchError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("stopped")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone, as in `| head`. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if os.environ.get("IOBENCH_DEBUG"):
+            raise
+        _say(f"this should not have happened: {type(error).__name__}: {error}. IOBENCH_DEBUG=1 shows where")
+        return EXIT_TOOL
+
+
+def _say(sentence: str) -> None:
+    from iobench.cli.tables import clean
+
+    click.echo(f"iobench: {clean(sentence)}", err=True)
+
+
+if __name__ == "__main__":
+    main()

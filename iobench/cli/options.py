@@ -1,0 +1,144 @@
+"""Options that several commands share, and the turning of a runner's parameters into options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from iobench.params import Kind, Param
+
+F = TypeVar("F", bound=Callable[..., Any])
+_METAVARS = {Kind.SIZE: "SIZE", Kind.TIME: "TIME", Kind.COUNT: "N", Kind.COUNTS: "N,N…", Kind.PERCENT: "PERCENT"}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureOptions:
+    """What was said of a measurement besides its workload."""
+
+    targets: tuple[str, ...]
+    results: Path
+    repeats: int | None
+    duration: str | None
+    size: str | None
+    baseline: str | None
+    destroy_data: tuple[str, ...]
+    dry_run: bool
+    yes: bool
+    quiet: bool
+    as_json: bool
+    log_file: Path | None
+
+    @property
+    def overrides(self) -> dict[str, object]:
+        """The parameters that hold for every workload which knows them."""
+        return {name: v for name, v in (("duration", self.duration), ("size", self.size)) if v is not None}
+
+
+def results_option(function: F) -> F:
+    """Add --results."""
+    return click.option(
+        "--results",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=lambda: Path(os.environ.get("IOBENCH_RESULTS") or "results"),
+        show_default="./results, or IOBENCH_RESULTS",
+        metavar="DIR",
+        help="Where campaigns are kept.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(function)
+
+
+def going_options(function: F) -> F:
+    """Add the options of everything that measures: run, suite and resume."""
+    for option in reversed(
+        (
+            click.option(
+                "--destroy-data",
+                metavar="ID",
+                multiple=True,
+                help="Allow a block device to be overwritten; ID is what `iobench targets` prints.",
+            ),
+            click.option("--yes", is_flag=True, help="Do not ask when a signature is found on such a device."),
+            click.option("--baseline", metavar="NAME", help="The target that ratios are taken to."),
+            click.option("--quiet", "-q", is_flag=True, help="No progress and no table."),
+            json_option,
+            click.option(
+                "--log-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also log to FILE."
+            ),
+            results_option,
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def measure_options(function: F) -> F:
+    """Add the options of run and suite."""
+    for option in reversed(
+        (
+            click.option(
+                "-t",
+                "--target",
+                "targets",
+                metavar="NAME=PATH",
+                multiple=True,
+                help="A folder on the drive, or a block device. Default: the drive of the current folder.",
+            ),
+            click.option("--repeats", type=click.IntRange(1, 1000), metavar="N", help="Rounds.  [default: 5]"),
+            click.option("--duration", metavar="TIME", help="Measured time of a step, as 10s."),
+            click.option("--size", metavar="SIZE", help="Test file, as 4G.  [default: 4G or a tenth of the room]"),
+            click.option("--dry-run", is_flag=True, help="Show every command and the bytes to be written; run none."),
+        )
+    ):
+        function = option(function)
+    return going_options(function)
+
+
+def split(kwargs: dict[str, Any]) -> tuple[MeasureOptions, dict[str, object]]:
+    """Return the shared options, and what was said of the workload's own parameters."""
+    names = MeasureOptions.__dataclass_fields__
+    shared = MeasureOptions(**{name: kwargs[name] for name in names})
+    return shared, {k: v for k, v in kwargs.items() if k not in names and v is not None}
+
+
+def from_param(p: Param) -> click.Option:
+    """Return the option of a runner's parameter. Its value stays text: the runner's own rules read it."""
+    flag = f"--{p.name.replace('_', '-')}"
+    if p.kind is Kind.FLAG:
+        return click.Option([flag, p.name], is_flag=True, default=None, help=_sentence(p.help))
+    if p.kind in (Kind.CHOICE, Kind.CHOICES):
+        metavar = ("|" if p.kind is Kind.CHOICE else ",").join(p.choices)
+    else:
+        metavar = _METAVARS[p.kind]
+    return click.Option([flag, p.name], metavar=metavar, help=f"{_sentence(p.help)}{_default(p)}")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _default(p: Param) -> str:
+    if p.default is None:
+        return ""
+    return f"  [default: {show_default(p)}]"
+
+
+def show_default(p: Param) -> str:
+    """Return a parameter's default as a person would type it."""
+    if isinstance(p.default, tuple):
+        return ",".join(map(str, p.default))
+    if p.kind is Kind.SIZE and isinstance(p.default, int):
+        for power, unit in ((30, "Gi"), (20, "Mi"), (10, "Ki")):
+            if p.default % (1 << power) == 0:
+                return f"{p.default >> power}{unit}"
+    if p.kind is Kind.TIME:
+        return f"{p.default:g}s"
+    return str(p.default)

@@ -1,0 +1,190 @@
+"""Observers of a running campaign: a bar with the time left, lines in a pipe, and a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from iobench.campaign.events import (
+    Ended,
+    Event,
+    SetupFinished,
+    SetupStarted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    Ticked,
+)
+from iobench.campaign.plan import Estimate
+from iobench.cli.tables import clean
+from iobench.errors import ResultsError
+from iobench.model import METRICS, StepResult, Verdict
+from iobench.units import format_seconds, format_value
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+MARKS = {Verdict.VALID: "", Verdict.SUSPECT: "~", Verdict.INVALID: "✗"}
+
+
+def headline(result: StepResult) -> str:
+    """Return a finished step's main figures in a line."""
+    values = {(s.op, s.metric): s.value for s in result.reading.samples}
+    op = "all" if ("all", "iops") in values else result.reading.samples[0].op
+    names = ("iops", "latency_p99") if "rand" in result.step.work.workload else ("elapsed", "throughput")
+    texts = [format_value(values[op, n], METRICS[n].unit) for n in names if (op, n) in values]
+    reasons = ", ".join(finding.reason for finding in result.findings)
+    mark = MARKS[result.verdict]
+    return "  ".join([*texts, *([f"{mark} {reasons}"] if mark else [])])
+
+
+class Clock:
+    """How far a campaign is, in seconds of its estimate, and how long the rest will take."""
+
+    def __init__(self, estimate: Estimate) -> None:
+        self._estimate = estimate
+        self.total = estimate.seconds
+        self._done = 0.0
+        self._expected = 0.0
+        self._now = 0.0
+        self._begin = time.monotonic()
+
+    def see(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case SetupStarted(expected_s=expected):
+                self._expected, self._now = expected, 0.0
+            case StepStarted(step=step):
+                self._expected, self._now = self._estimate.step_s.get(step.id, 1.0), 0.0
+            case Ticked(elapsed_s=elapsed):
+                self._now = min(elapsed, self._expected)
+            case SetupFinished() | StepFinished() | StepFailed():
+                self._done += self._expected
+                self._expected = self._now = 0.0
+            case Ended():
+                self._done = self.total
+
+    @property
+    def done(self) -> float:
+        """Seconds of the estimate that are behind us."""
+        return min(self.total, self._done + self._now)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, at the speed seen so far."""
+        spent = time.monotonic() - self._begin
+        # Early on one slow start would scale the whole rest.
+        scale = spent / self.done if self.done > 0.05 * self.total else 1.0
+        return (self.total - self.done) * scale
+
+
+class Bar:
+    """A bar on a terminal's standard error."""
+
+    def __init__(self, estimate: Estimate) -> None:
+        self._clock = Clock(estimate)
+        self._progress = _bar()
+        self._task = self._progress.add_task("", total=max(0.1, estimate.seconds), left="")
+        self._drawn = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        self._clock.see(event)
+        match event:
+            case SetupStarted(target=target):
+                self._say(f"laying out the test file on {target}")
+            case StepStarted(step=step, number=number, total=total):
+                self._say(f"{number}/{total} {step.work.workload} {step.work.load} on {step.target}")
+            case StepFailed(step=step, sentence=sentence):
+                self._progress.console.print(f"✗ {step.id}: {clean(sentence)}", markup=False, highlight=False)
+        # Ten events a second are for the counters; the eye needs two.
+        if not isinstance(event, Ticked) or time.monotonic() - self._drawn > 0.5:
+            self._drawn = time.monotonic()
+            left = f"{format_seconds(round(self._clock.left))} left"
+            self._progress.update(self._task, completed=self._clock.done, left=left, refresh=True)
+
+    def _say(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._progress.update(self._task, description=escape(clean(text)))
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._progress.stop()
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+    )
+
+
+class Lines:
+    """A line for each finished step: for pipes and logs."""
+
+    def __init__(self, out: TextIO, stamp: Callable[[], str] = lambda: "") -> None:
+        self._out, self._stamp = out, stamp
+        self._position = ""
+
+    def __call__(self, event: Event) -> None:
+        """Write an event."""
+        match event:
+            case SetupStarted(target=target):
+                self._write(f"laying out the test file on {target}")
+            case StepStarted(number=number, total=total):
+                self._position = f"{number}/{total}"
+            case StepFinished(result=result):
+                work = result.step.work
+                what = f"{work.workload} {work.load} on {result.step.target}, round {result.step.repeat}"
+                self._write(f"{self._position} {what}: {headline(result)}")
+            case StepFailed(step=step, sentence=sentence):
+                self._write(f"{self._position} {step.id} gave no number: {sentence}")
+            case _:
+                return
+
+    def _write(self, line: str) -> None:
+        print(f"{self._stamp()}{clean(line)}", file=self._out, flush=True)
+
+
+class Log:
+    """A log file with the time of each event; what is written to it is there at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file for appending. Raises ResultsError."""
+        try:
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ResultsError(f"the log file {path} cannot be written: {error.strerror}") from error
+        self._lines = Lines(self._file, lambda: f"{datetime.now().astimezone().isoformat(timespec='seconds')} ")
+
+    def __call__(self, event: Event) -> None:
+        """Write an event."""
+        self._lines(event)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._file.close()
+
+
+def terminal(estimate: Estimate) -> Bar | None:
+    """Return a bar where standard error is a terminal."""
+    return Bar(estimate) if sys.stderr.isatty() else None

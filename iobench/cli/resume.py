@@ -1,0 +1,27 @@
+"""`iobench resume CAMPAIGN`: finished steps are not run again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from iobench.cli import options
+from iobench.cli.listing import complete_campaign
+
+
+@click.command()
+@click.argument("campaign", default="latest", shell_complete=complete_campaign)
+@options.going_options
+def resume(campaign: str, **kwargs: Any) -> int:
+    """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
+    from iobench.campaign.prepare import again
+    from iobench.cli.measure import go, say
+    from iobench.results import Store
+
+    shared = options.MeasureOptions(targets=(), repeats=None, duration=None, size=None, dry_run=False, **kwargs)
+    folder = Store(shared.results).open(campaign)
+    stored, finished = folder.campaign(), folder.finished()
+    left = len(stored.steps) - len(finished)
+    say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
+    return go(again(stored, finished), folder, shared)

@@ -1,0 +1,100 @@
+"""Tables for people: drawn on a terminal, aligned plain text in a pipe; narrow where the window is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_UNLIMITED = 100_000
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. Where all do not fit, those with the highest `drop` go first; 0 never goes.
+
+    A column that `shrinks` is cut (to 8 characters at the least) before any column is dropped for it.
+    """
+
+    title: str
+    drop: int = 0
+    right: bool = False
+    shrinks: bool = False
+
+
+def clean(text: str) -> str:
+    """Return a text that cannot move the cursor or colour the screen: names come from drives and users."""
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on standard output, as wide as the terminal (or COLUMNS) at the most."""
+    cells = [[clean(cell) for cell in row] for row in rows]
+    limit = shutil.get_terminal_size((_UNLIMITED, 24)).columns
+    kept, widths = fit(columns, cells, limit)
+    shown = [columns[i] for i in kept]
+    lines = [[cut(row[i], width) for i, width in zip(kept, widths, strict=True)] for row in cells]
+    if sys.stdout.isatty():
+        _draw(shown, lines)
+        return
+    for line in ([c.title for c in shown], *lines):
+        padded = [_pad(cell, width, c.right) for cell, width, c in zip(line, widths, shown, strict=True)]
+        print((" " * _GAP).join(padded).rstrip())
+
+
+def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int) -> tuple[list[int], list[int]]:
+    """Return the indices of the columns that fit in `limit` characters, and their widths."""
+    from rich.cells import cell_len
+
+    natural = [max([cell_len(c.title), *(cell_len(row[i]) for row in rows)]) for i, c in enumerate(columns)]
+    kept = list(range(len(columns)))
+    while True:
+        widths = _shrunk([natural[i] for i in kept], [columns[i] for i in kept], limit)
+        droppable = [i for i in kept if columns[i].drop]
+        if _total(widths) <= limit or not droppable:
+            return kept, widths
+        kept.remove(max(droppable, key=lambda i: columns[i].drop))
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text no wider than `width` cells, its end replaced by … where it was cut."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _shrunk(widths: list[int], columns: Sequence[Column], limit: int) -> list[int]:
+    widths = list(widths)
+    while _total(widths) > limit:
+        able = [i for i, c in enumerate(columns) if c.shrinks and widths[i] > max(8, len(c.title))]
+        if not able:
+            break
+        widths[max(able, key=lambda i: widths[i])] -= 1
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    from rich.cells import cell_len
+
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space
+
+
+def _draw(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column.title), justify="right" if column.right else "left", no_wrap=True)
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
+    Console(highlight=False).print(table)

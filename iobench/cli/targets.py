@@ -1,0 +1,87 @@
+"""`iobench targets`: the drives of this machine, with the ID that --destroy-data takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+
+import click
+
+from iobench.cli.tables import Column, print_table
+from iobench.drives import inventory
+from iobench.drives.inventory import DriveRecord, MountedFs, Partition
+from iobench.units import format_bytes
+
+SCHEMA_VERSION = 1
+_NOTHING = "-"
+_COLUMNS = (
+    Column("DRIVE"),
+    Column("KIND"),
+    Column("MODEL", drop=3, shrinks=True),
+    Column("BUS", drop=6),
+    Column("SIZE", right=True),
+    Column("MOUNTED AT", shrinks=True),
+    Column("FILE SYSTEM", drop=4),
+    Column("USED", drop=7, right=True),
+    Column("FREE", drop=1, right=True),
+    Column("HEALTH", drop=5),
+    Column("ID"),
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, with everything that is known.")
+def targets(as_json: bool) -> None:
+    """List the machine's drives: model, kind, bus, size, file system, space, health and ID."""
+    drives = inventory.devices()
+    healths = {drive.name: inventory.smart_health(drive) for drive in drives}
+    if as_json:
+        click.echo(json.dumps(document(drives, healths), indent=2, ensure_ascii=False))
+        return
+    if not drives:
+        click.echo("This machine shows no drive (a container?); a folder can still be measured: -t NAME=FOLDER")
+        return
+    words = {True: "passed", False: "FAILED", None: _NOTHING}
+    rows = [row for drive in drives for row in _rows(drive, words[healths[drive.name][0]])]
+    print_table(_COLUMNS, rows)
+    click.echo("\nMeasure one:  iobench run seq -t NAME=FOLDER  (a folder on the drive)")
+
+
+def document(drives: list[DriveRecord], healths: dict[str, tuple[bool | None, str | None]]) -> dict[str, object]:
+    """Return what --json prints. Sizes in bytes; null is not known, and `notes` say why."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "targets": [_drive(drive, *healths[drive.name]) for drive in drives],
+    }
+
+
+def _drive(drive: DriveRecord, healthy: bool | None, health_note: str | None) -> dict[str, object]:
+    fields = dataclasses.asdict(drive)
+    notes = [*fields.pop("notes"), *([f"health: {health_note}"] if health_note else [])]
+    fields["partitions"] = [dataclasses.asdict(part) | {"id": part.id} for part in drive.partitions]
+    return {"id": drive.id, **fields, "healthy": healthy, "notes": notes}
+
+
+def _rows(drive: DriveRecord, health: str) -> Iterator[tuple[str, ...]]:
+    model = " ".join(word for word in (drive.vendor, drive.model) if word) or _NOTHING
+    head = (drive.name, drive.kind, model, drive.bus or _NOTHING, format_bytes(drive.size))
+    yield from _with_mounts(head, drive, health, drive.id)
+    for part in drive.partitions:
+        # A partition is not the drive: it has an ID of its own.
+        yield from _with_mounts((f" {part.name}", "", "", "", format_bytes(part.size)), part, "", part.id)
+
+
+def _with_mounts(
+    head: tuple[str, ...], holder: DriveRecord | Partition, health: str, id: str
+) -> Iterator[tuple[str, ...]]:
+    first, *others = holder.mounts or (MountedFs(_NOTHING, holder.filesystem, None, None, None, None),)
+    yield (*head, *_space(first), health, id)
+    for mount in others:
+        yield ("",) * len(head) + (*_space(mount), "", "")
+
+
+def _space(mount: MountedFs) -> tuple[str, str, str, str]:
+    used = format_bytes(mount.used) if mount.used is not None else _NOTHING
+    free = format_bytes(mount.free) if mount.free is not None else _NOTHING
+    return mount.mount_point, mount.filesystem or _NOTHING, used, free

@@ -1,0 +1,104 @@
+"""What the kernel counted: sectors that reached a device, and the processors' time."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from iobench.errors import CannotRunError, ParseError, ToolError
+
+SECTOR = 512  # in these counters a sector is 512 bytes whatever the drive's own sector is
+_IDLE, _IOWAIT = 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A device's counters since boot. `at` is monotonic seconds; sizes are bytes, times seconds.
+
+    `busy_s` is time with anything in flight, `weighted_s` that time multiplied by how much was in flight.
+    """
+
+    at: float
+    reads: int
+    bytes_read: int
+    writes: int
+    bytes_written: int
+    in_flight: int
+    busy_s: float
+    weighted_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CpuTimes:
+    """Processor seconds since boot, all processors together. Waiting for I/O counts as idle."""
+
+    busy_s: float
+    total_s: float
+
+
+class CounterFile:
+    """A device's counters, opened once so that reading them costs one system call."""
+
+    def __init__(self, number: str, sys: Path = Path("/sys")) -> None:
+        """Open the counters of the device `major:minor`. Raises CannotRunError when the kernel has none."""
+        self.number = number
+        try:
+            self._fd = os.open(sys / "dev/block" / number / "stat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise CannotRunError(
+                f"the kernel has no counters for the device {number} ({error.strerror}), so what reaches "
+                "it cannot be counted; measure a folder on a block device"
+            ) from None
+
+    def read(self) -> Counters:
+        """Return the counters now. Raises ToolError when the device has gone away, ParseError otherwise."""
+        try:
+            data = os.pread(self._fd, 512, 0)
+        except OSError as error:
+            raise ToolError(
+                f"the device {self.number} went away while it was measured ({error.strerror})"
+            ) from None
+        return parse_stat(data, time.monotonic())
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_stat(data: bytes, at: float) -> Counters:
+    """Return the counters of a /sys/.../stat text (11 numbers or more). Raises ParseError."""
+    fields = data.split()
+    if len(fields) < 11 or not all(field.isdigit() and len(field) <= 20 for field in fields[:11]):
+        raise ParseError(f"a device's stat file cannot be read: {data[:120]!r}")
+    n = [int(field) for field in fields[:11]]
+    return Counters(at, n[0], n[2] * SECTOR, n[4], n[6] * SECTOR, n[8], n[9] / 1000, n[10] / 1000)
+
+
+def cpu_times() -> CpuTimes:
+    """Return the machine's processor times now."""
+    with open("/proc/stat", "rb") as file:
+        return parse_cpu(file.readline(), os.sysconf("SC_CLK_TCK"))
+
+
+def parse_cpu(line: bytes, ticks_per_s: int) -> CpuTimes:
+    """Return the times of the first line of /proc/stat. Raises ParseError."""
+    fields = line.split()
+    if len(fields) < 6 or fields[0] != b"cpu" or not all(f.isdigit() and len(f) <= 20 for f in fields[1:]):
+        raise ParseError(f"/proc/stat cannot be read: {line[:120]!r}")
+    # Guest time (fields 9 and 10) is already inside user and nice.
+    ticks = [int(field) for field in fields[1:9]]
+    return CpuTimes((sum(ticks) - ticks[_IDLE] - ticks[_IOWAIT]) / ticks_per_s, sum(ticks) / ticks_per_s)

@@ -1,0 +1,218 @@
+"""The parts of an emulated drive, each taken by one function here and given back by `undo`.
+
+What is taken is found again by what is ours alone (the image's path, the socket's path), not by a number
+that was noted: a start that was killed between taking and noting is undone like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from iobench import proc
+from iobench.drives import emulated
+from iobench.drives.emulated import Record
+from iobench.errors import CannotRunError, ToolError
+from iobench.lab import image
+from iobench.lab.throttle import Throttle
+
+Say = Callable[[str], None]
+_SERVERS = ("nbdkit", "nbdfuse")
+_LONGEST_SOCKET = 107
+_PATIENCE_S = 10.0
+
+
+def can_delay() -> bool:
+    """Whether the two programs that give a drive its latency are here."""
+    return all(proc.find(program) for program in _SERVERS) and Path("/dev/fuse").exists()
+
+
+def served_path(folder: Path) -> Path:
+    """Return where a drive's image appears when it is served with latency."""
+    return folder / "nbd" / "nbd"
+
+
+def serve(record: Record, latency_s: float, parallel: int) -> None:
+    """Serve a drive's image as a file that answers after `latency_s`, `parallel` requests at once.
+
+    Raises CannotRunError for a state folder with too long a path, ToolError when they do not come up.
+    """
+    if len(os.fsencode(record.socket)) > _LONGEST_SOCKET:
+        raise CannotRunError(
+            f"{record.socket} is too long for a socket; set {emulated.STATE_VARIABLE} to a shorter one"
+        )
+    served, log = Path(record.backing), Path(record.folder) / "nbd.log"
+    served.parent.mkdir()
+    # One thread a connection, so that `parallel` connections are `parallel` requests and no more.
+    argv = ["nbdkit", "--foreground", "--unix", record.socket, "--threads", "1"]
+    # The filter counts whole milliseconds; below that the way through two programs is the latency.
+    delay = round(latency_s * 1000)
+    if delay:
+        argv += ["--filter=delay", "file", record.image, f"delay-read={delay}ms", f"delay-write={delay}ms"]
+    else:
+        argv += ["file", record.image]
+    _await(proc.spawn_daemon(argv, log), Path(record.socket), log)
+    argv = ["nbdfuse", "--connections", str(parallel), record.backing, "--unix", record.socket]
+    _await(proc.spawn_daemon(argv, log), served, log)
+
+
+def attach(record: Record) -> str:
+    """Put a loop device on a drive's backing file and return its kernel name.
+
+    Raises CannotRunError when the system has none to give.
+    """
+    try:
+        said = proc.capture(["losetup", "--direct-io=on", "--find", "--show", record.backing], timeout_s=20).stdout
+    except ToolError as error:
+        raise CannotRunError(
+            f"no loop device is to be had here: {error}; measure real paths with -t NAME=PATH"
+        ) from error
+    return Path(said.strip()).name
+
+
+def direct(device: str) -> bool:
+    """Whether a loop device passes the page cache by."""
+    return Path(f"/sys/block/{device}/loop/dio").read_text(encoding="ascii").strip() == "1"
+
+
+def make_filesystem(device: str) -> None:
+    """Make ext4 that does nothing by itself later: what is written lazily would enter a measurement.
+
+    Raises ToolError when it fails.
+    """
+    quiet = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
+    # 4 KiB blocks, which mkfs does not choose for small drives; and no share kept back for root.
+    proc.capture(["mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", quiet, device], timeout_s=300)
+
+
+def mount(device: str, folder: Path) -> None:
+    """Mount a drive where every user may write. Raises ToolError when it fails."""
+    folder.mkdir(exist_ok=True)
+    proc.capture(["mount", "-t", "ext4", "-o", "noatime", device, str(folder)], timeout_s=60)
+    folder.chmod(0o1777)
+
+
+def mounts() -> Iterator[tuple[str, str]]:
+    """Yield what is mounted in this system: device and folder."""
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        device, folder = line.split(" ")[:2]
+        yield device, _unescape(folder)
+
+
+def undo(record: Record, throttle: Throttle | None, say: Say) -> None:
+    """Give back everything a drive has taken, whatever of it there is, and delete its image and state.
+
+    Raises ToolError when a part is still in use; calling it again goes on from there.
+    """
+    folder = Path(record.folder)
+    _unmount_all(record, folder)
+    _detach_all(record, throttle)
+    _stop_servers(record, folder)
+    if not image.remove(Path(record.image_folder), record.id):
+        say(f"{record.name}: {record.image_folder} is left: it holds files that are not ours")
+    for name in ("nbd.sock", "nbd.log"):
+        (folder / name).unlink(missing_ok=True)
+    for place in (folder / "mnt", folder / "nbd", folder):
+        if place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
+    emulated.delete_record(record)
+
+
+def _unmount_all(record: Record, folder: Path) -> None:
+    devices = {f"/dev/{name}" for name, backing in emulated.loops() if backing == record.backing}
+    deadline = time.monotonic() + 2
+    # The user may have mounted it elsewhere too, and a child of a killed start may still be mounting.
+    while ours := [place for device, place in mounts() if device in devices or place == str(folder / "mnt")]:
+        done = proc.capture(["umount", ours[-1]], timeout_s=120, check=False)
+        if done.exit_code != 0 and time.monotonic() > deadline:
+            raise ToolError(
+                f"{record.name} is still in use at {ours[-1]}: {done.stderr.strip()}; end what works there"
+                f"{_holders(ours[-1])}, then run `iobench lab down {record.name}` again"
+            )
+        time.sleep(0.1 if done.exit_code else 0)
+
+
+def _holders(place: str) -> str:
+    """The processes with an open file, or their folder, in a place, as an aside for a message."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = [process / "cwd", process / "root", *(process / "fd").iterdir()]
+            if any(link.readlink().is_relative_to(place) for link in links):
+                found.add(int(process.name))
+        except OSError:
+            continue
+    return f" (process {', '.join(map(str, sorted(found)))})" if found else ""
+
+
+def _detach_all(record: Record, throttle: Throttle | None) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while devices := [name for name, backing in emulated.loops() if backing == record.backing]:
+        for device in devices:
+            # First the limits: they outlive the device and would hit the next image on the same number.
+            if throttle is not None:
+                throttle.clear(emulated.device_number(device))
+            proc.capture(["losetup", "--detach", f"/dev/{device}"], timeout_s=20, check=False)
+        if time.monotonic() > deadline:
+            raise ToolError(
+                f"{record.name}: {', '.join(devices)} is held open by another program; end it, then run "
+                f"`iobench lab down {record.name}` again"
+            )
+        time.sleep(0.05)
+    if throttle is not None and record.number is not None and not _taken(record):
+        throttle.clear(record.number)
+
+
+def _taken(record: Record) -> bool:
+    """Whether another drive of ours has this drive's loop number now: the limits there are its own."""
+    return any(
+        other.id != record.id and other.number == record.number and emulated.bound(other)
+        for other in emulated.records()
+    )
+
+
+def _stop_servers(record: Record, folder: Path) -> None:
+    served = folder / "nbd"
+    for _ in range(20):
+        if not any(place == str(served) for _, place in mounts()):
+            break
+        if proc.capture(["fusermount3", "-u", str(served)], timeout_s=20, check=False).exit_code != 0:
+            time.sleep(0.1)
+    else:
+        raise ToolError(f"{served} cannot be unmounted: end what has files open there, then run the command again")
+    for process in _servers(record):
+        proc.end(process)
+
+
+def _servers(record: Record) -> Iterator[proc.ProcessId]:
+    """The processes that serve a drive's image, known by the socket that no other has."""
+    socket = os.fsencode(record.socket)
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if Path(os.fsdecode(arguments[0])).name in _SERVERS and socket in arguments:
+            identity = proc.identify(int(entry.name))
+            if identity is not None:
+                yield identity
+
+
+def _await(process: proc.ProcessId, sign: Path, log: Path) -> None:
+    """Wait until a server shows that it is ready."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not sign.exists():
+        if not process.alive() or time.monotonic() > deadline:
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise ToolError(
+                f"the server of the drive's latency did not start: {said[-1] if said else 'it said nothing'}"
+            )
+        time.sleep(0.02)
+
+
+def _unescape(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text

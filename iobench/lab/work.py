@@ -1,0 +1,362 @@
+"""Making, listing and taking down emulated drives: the order in which their parts are taken."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from iobench import proc
+from iobench.drives import emulated
+from iobench.drives.emulated import Record
+from iobench.errors import CannotRunError, UsageError, near_miss
+from iobench.lab import image, measure, stack
+from iobench.lab.profile import DriveProfile, default_names, read_profile, show
+from iobench.lab.throttle import CGROUP_ROOT, Throttle, find_throttle
+from iobench.model import Emulation
+from iobench.units import format_bytes
+
+Say = Callable[[str], None]
+_RATES = {"read": "read_bps", "write": "write_bps", "read_iops": "read_iops", "write_iops": "write_iops"}
+
+
+@dataclass(frozen=True, slots=True)
+class LabDrive:
+    """An emulated drive as it stands. `size` is in bytes; `state` is half-made when a part of it is missing.
+
+    `group` is the cgroup (v2 only) that a program must be started in to feel the limits.
+    """
+
+    name: str
+    device: str | None
+    mount: str | None
+    emulation: Emulation
+    title: str
+    kind: str
+    size: int
+    state: Literal["up", "half-made"]
+    group: str | None = None
+
+    @property
+    def target(self) -> str:
+        """What -t takes: NAME=PATH."""
+        return f"{self.name}={self.mount or self.device}"
+
+
+def up(
+    names: Sequence[str | DriveProfile] = (),
+    size: int | None = None,
+    directory: Path | None = None,
+    say: Say = lambda _: None,
+    *,
+    block: bool = False,
+    cgroup_root: Path = CGROUP_ROOT,
+) -> list[LabDrive]:
+    """Make emulated drives (the three that ship when none is named) and return them, in the order asked.
+
+    A drive that is up already is returned as it is. `size` is in bytes (1 GiB by default); `block` leaves
+    the loop device bare; `say` takes each line of progress. When one cannot be made, or the user
+    interrupts, what this call has made is taken down again.
+
+    Raises UsageError (profile, size, a drive up with other figures), CannotRunError (no root, no loop
+    device, no limits, no room), ToolError (a program failed).
+    """
+    wanted = [read_profile(n) if isinstance(n, str) else n for n in names or default_names()]
+    _check_names(wanted)
+    _check_machine(block)
+    with _lock(say):
+        state = emulated.writable_state()
+        present = {r.name: r for r in emulated.records()}
+        kept = [p.name for p in wanted if p.name in present and _whole(present[p.name])]
+        for profile in wanted:
+            if profile.name in kept:
+                _check_same(present[profile.name], profile, size, block)
+                say(f"{profile.name}: already up")
+        missing = [profile for profile in wanted if profile.name not in kept]
+        if missing:
+            throttle = find_throttle(cgroup_root)
+            for leftover in (present[p.name] for p in missing if p.name in present):
+                say(f"{leftover.name}: removing what an interrupted start left")
+                stack.undo(leftover, _throttle_of(leftover), say)
+            _make_all(missing, state, size or image.DEFAULT_SIZE, directory, throttle, block, say)
+        made = {r.name: r for r in emulated.records()}
+        return [_drive(made[profile.name]) for profile in wanted]
+
+
+def down(names: Sequence[str] | None = None, say: Say = lambda _: None) -> list[str]:
+    """Take emulated drives down (all of them when none is named) and return the names of those that were.
+
+    A drive that is not up is passed over, so it can be called twice. Raises UsageError for a name that is
+    neither a drive nor a profile, ToolError when a drive is still in use.
+    """
+    if not emulated.records() and not names:
+        return []
+    _check_root()
+    with _lock(say):
+        present = {r.name: r for r in emulated.records()}
+        for name in names or ():
+            if name not in present and name not in default_names():
+                raise UsageError(f"there is no drive {name!r}; {near_miss(name, [*present, *default_names()])}")
+        gone = [present[name] for name in names or present if name in present]
+        for record in gone:
+            with _undisturbed():
+                stack.undo(record, _throttle_of(record), say)
+            say(f"{record.name}: down")
+        _retire(gone)
+    return [record.name for record in gone]
+
+
+def list_drives() -> list[LabDrive]:
+    """Return the emulated drives of this machine, half-made ones too.
+
+    Raises ParseError for an unreadable state.
+    """
+    return [_drive(record) for record in emulated.records()]
+
+
+def _make_all(
+    profiles: Sequence[DriveProfile],
+    state: Path,
+    size: int,
+    directory: Path | None,
+    throttle: Throttle,
+    block: bool,
+    say: Say,
+) -> None:
+    images = image.images_dir(directory)
+    size -= size % 4096
+    image.check_room(images, size, len(profiles))
+    begun: list[Record] = []
+    reached: dict[str, float] = {}
+    try:
+        throttle.prepare()
+        for profile in profiles:
+            record = _plan(profile, state, images, size, throttle, block)
+            begun.append(record)
+            _make(record, profile, throttle, reached, say)
+    except BaseException:
+        with _undisturbed():
+            for record in reversed(begun):
+                say(f"{record.name}: taking down what was made")
+                stack.undo(record, throttle, say)
+            _retire(begun)
+        raise
+
+
+def _plan(profile: DriveProfile, state: Path, images: Path, size: int, throttle: Throttle, block: bool) -> Record:
+    folder, image_folder = state / profile.name, images / f"iobench-lab-{profile.name}"
+    delayed = profile.value("latency") is not None and stack.can_delay()
+    path = image_folder / image.IMAGE
+    return Record(
+        name=profile.name,
+        id=secrets.token_hex(16),
+        folder=str(folder),
+        image_folder=str(image_folder),
+        image=str(path),
+        backing=str(stack.served_path(folder) if delayed else path),
+        size=size,
+        title=profile.title,
+        kind=profile.kind,
+        emulation=_asked(profile, delayed),
+        filesystem=None if block else "ext4",
+        throttle_version=throttle.version,
+        throttle_path=str(throttle.path),
+    )
+
+
+def _asked(profile: DriveProfile, delayed: bool) -> Emulation:
+    """The emulation that a profile asks for, as far as this machine can give it."""
+    latency, parallel = profile.value("latency"), profile.value("parallel")
+    notes = profile.assumptions()
+    if latency is not None and not delayed:
+        notes.append(
+            f"throttle only: the profile's latency of {show('latency', latency)} needs nbdkit and nbdfuse, which "
+            "are not here; `iobench doctor` shows what installs them"
+        )
+    return Emulation(
+        profile=profile.name,
+        read_bps=profile.value("read"),
+        write_bps=profile.value("write"),
+        read_iops=profile.value("read_iops"),
+        write_iops=profile.value("write_iops"),
+        latency_s=latency if delayed else None,
+        parallel=int(parallel) if delayed and parallel is not None else None,
+        throttle_only=latency is not None and not delayed,
+        notes=tuple(notes),
+    )
+
+
+def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: dict[str, float], say: Say) -> None:
+    """Take a drive's parts one after the other; the state is written before each."""
+    folder = Path(record.folder)
+    emulated.save_record(record)
+    folder.mkdir(exist_ok=True)
+    image.claim(Path(record.image_folder), record.id)
+    say(f"{record.name}: writing {format_bytes(record.size)} of random data to {record.image}")
+    image.write(Path(record.image), record.size)
+    if record.emulation.latency_s is not None and record.emulation.parallel is not None:
+        stack.serve(record, record.emulation.latency_s, record.emulation.parallel)
+    device = stack.attach(record)
+    record = replace(record, device=f"/dev/{device}", number=emulated.device_number(device))
+    emulated.save_record(record)
+    number = emulated.device_number(device)
+    throttle.clear(number)  # what an earlier user of this loop number may have left
+    record = replace(record, emulation=_reachable(record, profile, device, reached, say))
+    if record.filesystem is not None:
+        mount = folder / "mnt"
+        record = replace(record, mount=str(mount))
+        emulated.save_record(record)
+        stack.make_filesystem(f"/dev/{device}")
+        stack.mount(f"/dev/{device}", mount)
+    throttle.set(number, record.emulation)
+    emulated.save_record(replace(record, ready=True))
+
+
+def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict[str, float], say: Say) -> Emulation:
+    """Measure the disk below through the drive's own device, and lower aloud what it cannot reach."""
+    emulation, notes = record.emulation, list[str]()
+    if not stack.direct(device):
+        notes.append("direct I/O is not possible on the folder of the images: memory there may answer reads")
+    asked = {key: value for key in _RATES if (value := profile.value(key)) is not None}
+    limits = asked
+    if measure.available():
+        # Drives on the bare image share a disk: one measurement serves them. A served one has its own.
+        known = reached if emulation.latency_s is None else {}
+        for key in asked:
+            if key not in known and (top := measure.reach(f"/dev/{device}", key)) is not None:
+                known[key] = top
+        limits, lower = measure.lowered(asked, known)
+        notes += lower
+        notes += [f"{key} could not be measured on the disk below" for key in asked if key not in known]
+        if emulation.latency_s is not None and (seen := measure.latency(f"/dev/{device}")) is not None:
+            notes.append(f"latency measured at depth 1: {show('latency', seen)}")
+    else:
+        notes.append("whether the disk below reaches these speeds was not measured: fio is not installed")
+    for note in (*emulation.notes, *notes):
+        say(f"{record.name}: {note}")
+    return replace(
+        emulation,
+        read_bps=limits.get("read"),
+        write_bps=limits.get("write"),
+        read_iops=limits.get("read_iops"),
+        write_iops=limits.get("write_iops"),
+        notes=(*emulation.notes, *notes),
+    )
+
+
+def _drive(record: Record) -> LabDrive:
+    group = record.throttle_path if record.throttle_version == 2 else None
+    return LabDrive(
+        name=record.name,
+        device=record.device,
+        mount=record.mount,
+        emulation=record.emulation,
+        title=record.title,
+        kind=record.kind,
+        size=record.size,
+        state="up" if _whole(record) else "half-made",
+        group=group,
+    )
+
+
+def _whole(record: Record) -> bool:
+    """Whether a drive is complete and all of it still stands."""
+    if not record.ready or not emulated.bound(record):
+        return False
+    return record.mount is None or any(found == (record.device, record.mount) for found in stack.mounts())
+
+
+def _check_names(wanted: Sequence[DriveProfile]) -> None:
+    names = [profile.name for profile in wanted]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise UsageError(f"{', '.join(double)} is named twice; give each drive its own name")
+
+
+def _check_same(record: Record, profile: DriveProfile, size: int | None, block: bool) -> None:
+    asked = _asked(profile, record.emulation.latency_s is not None)
+    same = (asked.profile, asked.latency_s, asked.parallel) == (
+        record.emulation.profile,
+        record.emulation.latency_s,
+        record.emulation.parallel,
+    )
+    # A rate may be lower than asked where the disk could not reach it, never higher.
+    for rate in _RATES.values():
+        wanted, has = getattr(asked, rate), getattr(record.emulation, rate)
+        lowered = any(note.startswith(f"{rate.removesuffix('_bps')} lowered") for note in record.emulation.notes)
+        same = same and (wanted == has or (lowered and wanted is not None and has < wanted))
+    if size is not None and size - size % 4096 != record.size:
+        same = False
+    if not same or block != (record.filesystem is None):
+        raise UsageError(
+            f"{profile.name} is up with other figures ({format_bytes(record.size)}, "
+            f"{'bare device' if record.filesystem is None else record.filesystem}); take it down first: "
+            f"iobench lab down {profile.name}"
+        )
+
+
+def _check_machine(block: bool) -> None:
+    """Raise CannotRunError, with what lacks and what to do, where drives cannot be emulated."""
+    _check_root()
+    instead = "or measure real paths with -t NAME=PATH"
+    if not Path("/dev/loop-control").exists():
+        raise CannotRunError(
+            f"this system has no loop devices (/dev/loop-control is missing); run outside of a container, {instead}"
+        )
+    programs = ("losetup",) if block else ("losetup", "mkfs.ext4", "mount", "umount")
+    missing = [program for program in programs if proc.find(program) is None]
+    if missing:
+        raise CannotRunError(
+            f"emulated drives need {', '.join(missing)}; `iobench doctor` shows what installs it, {instead}"
+        )
+
+
+def _check_root() -> None:
+    if os.geteuid() != 0:
+        raise CannotRunError(
+            "emulated drives need root, for loop devices and mounts; run it with sudo, or measure real paths with "
+            "-t NAME=PATH"
+        )
+
+
+def _throttle_of(record: Record) -> Throttle | None:
+    if record.throttle_path is None:
+        return None
+    return Throttle(2 if record.throttle_version == 2 else 1, Path(record.throttle_path))
+
+
+def _retire(gone: Sequence[Record]) -> None:
+    """Remove the group of cgroup v2 after its last drive."""
+    left = {record.throttle_path for record in emulated.records()}
+    for record in gone:
+        throttle = _throttle_of(record)
+        if throttle is not None and record.throttle_path not in left:
+            throttle.retire()
+
+
+@contextmanager
+def _lock(say: Say) -> Iterator[None]:
+    """Keep two labs from working at once; the lock goes with the process, however that ends."""
+    with (emulated.writable_state() / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another `iobench lab` to end")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back while a drive is taken down: a second Ctrl-C must not leave half of it."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)

@@ -1,0 +1,274 @@
+"""A figure to draw on in points from the top left, with text that is measured before it is placed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+    from matplotlib.transforms import Bbox
+
+Align = Literal["left", "center", "right"]
+
+# A page may give each of these another value for a dark theme (svg.py turns them into CSS variables).
+INK, MUTED, GRID, AXIS, PAPER, WARN = "#1a1a1a", "#595959", "#dedede", "#8f8f8f", "#ffffff", "#8a2f0b"
+ON_DARK, ON_LIGHT = "#fefefe", "#111111"  # on a bar, in every theme
+LINE = 1.32  # of the font size: Japanese signs need the room
+
+_LATIN = ("Noto Sans", "Source Sans 3", "Liberation Sans", "Arial", "Helvetica")
+_JAPANESE = (
+    "Noto Sans CJK JP",
+    "Noto Sans JP",
+    "Source Han Sans JP",
+    "IPAexGothic",
+    "IPAGothic",
+    "TakaoGothic",
+    "VL Gothic",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Meiryo",
+    "MS Gothic",
+)
+_LAST = "DejaVu Sans"  # comes with matplotlib
+_OPENING = "([{（［｛「『【〈《"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The size of a picture and of its texts, in points. `words` is whether title and footnotes are in it."""
+
+    width: float
+    height: float
+    margin: float
+    title: float
+    subtitle: float
+    axis: float
+    tick: float
+    label: float
+    value: float
+    ratio: float
+    small: float
+    words: bool
+
+
+# 921.6 x 518.4 points are 1920 x 1080 pixels at 150 dots an inch.
+SLIDE = Frame(921.6, 518.4, 34, 25, 14, 13.5, 13, 16, 19, 23, 11, words=True)
+# In a page the title and the footnotes are its own text, which wraps and can be read aloud.
+PAGE = Frame(880, 380, 3, 0, 0, 13, 12.5, 14.5, 16, 19, 11.5, words=False)
+PHONE = Frame(360, 340, 2, 0, 0, 12, 11.5, 12.5, 13, 15, 11, words=False)
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[str, ...]:
+    """Return the font families to use, in order: Latin first, since `×` is full-width in Japanese ones."""
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    latin = [name for name in _LATIN if name in there][:1]
+    japanese = [name for name in _JAPANESE if name in there][:1]
+    return (*latin, *japanese, _LAST)
+
+
+@lru_cache(maxsize=8192)
+def _unit_width(text: str, bold: bool) -> float:
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    properties = FontProperties(family=list(families()), size=100, weight="bold" if bold else "normal")
+    new: Any = RendererAgg  # matplotlib leaves it untyped
+    return float(new(8, 8, 72).get_text_width_height_descent(text, properties, False)[0]) / 100
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Return the width of a line of text in points."""
+    return _unit_width(text, bold) * size
+
+
+def without_glyphs(text: str) -> str:
+    """Return the signs of a text that no font here has, which a PNG would show as boxes."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    fonts = [get_font(findfont(FontProperties(family=[name]))) for name in families()]
+    return "".join(
+        dict.fromkeys(s for s in text if not s.isspace() and not any(f.get_char_index(ord(s)) for f in fonts))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text with its look. The size is in points."""
+
+    text: str
+    size: float
+    bold: bool = False
+    color: str = INK
+
+    @property
+    def width(self) -> float:
+        """Its width in points."""
+        return text_width(self.text, self.size, self.bold)
+
+    @property
+    def height(self) -> float:
+        """Its height in points, with the room to the next line."""
+        return self.size * LINE
+
+
+def wrap(line: Line, width: float, most: int) -> list[Line]:
+    """Return a line broken to a width in points, over `most` lines; what is left over ends in `…`."""
+    lines: list[Line] = []
+    rest = line.text
+    while rest and len(lines) < most:
+        taken, rest = _take(rest, line, width)
+        if rest and len(lines) == most - 1:
+            taken = _shorten(f"{taken} {rest}" if " " in line.text else taken + rest, line, width)
+        lines.append(replace(line, text=taken))
+    return lines
+
+
+def _take(text: str, line: Line, width: float) -> tuple[str, str]:
+    if text_width(text, line.size, line.bold) <= width:
+        return text, ""
+    count = _fitting(text, line, width)
+    at = next((i for i in range(count, 0, -1) if _may_break(text, i)), 0)
+    at = at or max(1, count)
+    return text[:at].rstrip(), text[at:].lstrip()
+
+
+def _fitting(text: str, line: Line, width: float) -> int:
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = text_width(text[:middle], line.size, line.bold) <= width
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def _may_break(text: str, at: int) -> bool:
+    if at >= len(text):
+        return False
+    before, after = text[at - 1], text[at]
+    if before == " " or after == " " or before in "-/_":
+        return True
+    wide = unicodedata.east_asian_width(before) in "WF" or unicodedata.east_asian_width(after) in "WF"
+    closing = unicodedata.category(after) in ("Pe", "Pf", "Po", "Lm") or after in "ーっゃゅょッャュョ、。"
+    return wide and not closing and before not in _OPENING
+
+
+def _shorten(text: str, line: Line, width: float) -> str:
+    if text_width(text, line.size, line.bold) <= width:
+        return text
+    room = width - text_width("…", line.size, line.bold)
+    return text[: _fitting(text, line, max(room, 1.0))].rstrip() + "…"
+
+
+class Canvas:
+    """A figure of a frame's size with one plain surface; x and y are points from its top left."""
+
+    def __init__(self, frame: Frame) -> None:
+        from matplotlib.figure import Figure as New
+
+        self.frame = frame
+        self.figure: Figure = New(figsize=(frame.width / 72, frame.height / 72), dpi=72, facecolor=PAPER)
+        self._surface = self.figure.add_axes((0, 0, 1, 1), xlim=(0, frame.width), ylim=(frame.height, 0))
+        self._surface.set_axis_off()
+        self.tips: dict[str, str] = {}  # an artist's id -> what is said of it under the pointer
+
+    def put(self, x: float, y: float, line: Line, align: Align = "left") -> None:
+        """Place a line of text; y is its top."""
+        self._surface.text(
+            x,
+            y + line.size * 1.04,
+            line.text,
+            size=line.size,
+            weight="bold" if line.bold else "normal",
+            color=line.color,
+            ha=align,
+            va="baseline",
+            parse_math=False,
+            zorder=10,
+        )
+
+    def stack(self, x: float, y: float, lines: Sequence[Line], align: Align = "left") -> float:
+        """Place lines under each other; return the y under the last."""
+        for line in lines:
+            self.put(x, y, line, align)
+            y += line.height
+        return y
+
+    def box(self, x: float, y: float, width: float, height: float, z: float, **look: Any) -> Rectangle:
+        """Draw a rectangle whose top left is (x, y)."""
+        from matplotlib.patches import Rectangle as New
+
+        box = New((x, y), width, height, zorder=z, clip_on=False, **look)
+        self._surface.add_patch(box)
+        return box
+
+    def area(self, xs: Sequence[float], tops: Sequence[float], bottoms: Sequence[float], **look: Any) -> None:
+        """Fill what lies between two lines over the same xs."""
+        from matplotlib.patches import Polygon
+
+        outline = [*zip(xs, tops, strict=True), *reversed(list(zip(xs, bottoms, strict=True)))]
+        self._surface.add_patch(Polygon(outline, closed=True, clip_on=False, **look))
+
+    def line(self, xs: Sequence[float], ys: Sequence[float], color: str, width: float, z: float) -> None:
+        """Draw a line through points."""
+        from matplotlib.lines import Line2D
+
+        self._surface.add_line(Line2D(xs, ys, color=color, lw=width, zorder=z, solid_capstyle="butt", clip_on=False))
+
+    def marker(self, x: float, y: float, sign: str, color: str, size: float, z: float, hollow: bool = False) -> Line2D:
+        """Draw a drive's marker, centred."""
+        from matplotlib.lines import Line2D as New
+
+        face, edge = (PAPER, color) if hollow else (color, PAPER)
+        dot = New([x], [y], ls="", marker=sign, ms=size, mfc=face, mec=edge, clip_on=False)
+        dot.set_markeredgewidth(size * 0.22 if hollow else size * 0.1)
+        dot.set_zorder(z)
+        self._surface.add_line(dot)
+        return dot
+
+    def tip(self, artist: Artist, text: str) -> None:
+        """Give an artist a text that a page shows under the pointer."""
+        name = f"tip-{len(self.tips) + 1}"
+        artist.set_gid(name)
+        self.tips[name] = text
+
+
+def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Return every text that is drawn on a figure, with its box in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves it untyped
+    renderer = canvas.get_renderer()
+    found = (t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text().strip())
+    return [(t.get_text(), t.get_window_extent(renderer)) for t in found]
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """Return the pairs of texts that lie over each other."""
+    boxes = texts_of(figure)
+    return [
+        (a, b)
+        for i, (a, one) in enumerate(boxes)
+        for b, other in boxes[i + 1 :]
+        if min(one.x1, other.x1) - max(one.x0, other.x0) > 1 and min(one.y1, other.y1) - max(one.y0, other.y0) > 1
+    ]
+
+
+def cut_off(figure: Figure) -> list[str]:
+    """Return the texts that reach over the edge of the picture."""
+    width, height = figure.canvas.get_width_height()
+    return [
+        text
+        for text, box in texts_of(figure)
+        if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > width + 0.5 or box.y1 > height + 0.5
+    ]

@@ -1,0 +1,168 @@
+"""Charts from specs: the frame around the plot (title, axis, footnotes), and the pictures' file formats."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from iobench.model import Verdict
+from iobench.report.canvas import AXIS, GRID, INK, MUTED, SLIDE, Canvas, Frame, Line, families, text_width, wrap
+from iobench.report.charts import ChartKind, ChartSpec, Point
+
+_DPI = 150  # of a SLIDE: 1920 x 1080 pixels
+HATCH = {Verdict.SUSPECT: "//", Verdict.INVALID: "xx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Where the data stand on a canvas, in points, and how values become heights."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    least: float
+    most: float
+    log: bool = False
+
+    def y(self, value: float) -> float:
+        """Return where a value stands."""
+        if self.log:
+            share = math.log(value / self.least) / math.log(self.most / self.least)
+        else:
+            share = (value - self.least) / (self.most - self.least)
+        return self.bottom - share * (self.bottom - self.top)
+
+
+@contextmanager
+def style(salt: str) -> Iterator[None]:
+    """Draw in the house's style, the same bytes each time; text stays text in SVG."""
+    import matplotlib
+
+    look: dict[Any, Any] = {
+        "font.family": list(families()),
+        "svg.fonttype": "none",
+        "svg.hashsalt": f"iobench-{salt}",
+        "hatch.linewidth": 1.1,
+        "text.parse_math": False,
+    }
+    with matplotlib.rc_context(look), warnings.catch_warnings():
+        # A missing Japanese font is said once by the report, not once a sign by matplotlib.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
+
+
+def draw(spec: ChartSpec, frame: Frame) -> Canvas:
+    """Return a chart drawn in a frame. To be called within `style`."""
+    from iobench.report import bars, lines
+
+    canvas = Canvas(frame)
+    top = _head(canvas, spec)
+    bottom = _foot(canvas, spec)
+    (bars if spec.kind is ChartKind.BAR else lines).draw(canvas, spec, top, bottom)
+    return canvas
+
+
+def png(spec: ChartSpec) -> bytes:
+    """Return a chart as a picture of 1920 x 1080 pixels."""
+    target = io.BytesIO()
+    with style(spec.id):
+        said = {"Title": spec.title, "Software": "iobench"}
+        draw(spec, SLIDE).figure.savefig(target, format="png", dpi=_DPI, metadata=said)
+    return target.getvalue()
+
+
+def _head(canvas: Canvas, spec: ChartSpec) -> float:
+    frame = canvas.frame
+    y = frame.margin - 4 if frame.words else frame.margin
+    room = frame.width - 2 * frame.margin
+    if frame.words:
+        title = wrap(Line(spec.title, frame.title, bold=True), room, 2)
+        if len(title) > 1:  # a long title is set smaller, so that two lines of it leave room for the chart
+            title = wrap(Line(spec.title, frame.title * 0.82, bold=True), room, 2)
+        y = canvas.stack(frame.margin, y, title) + 2
+        y = canvas.stack(frame.margin, y, wrap(Line(spec.subtitle, frame.subtitle, color=MUTED), room, 2))
+        y += 14
+    y = canvas.stack(frame.margin, y, wrap(Line(spec.axis, frame.axis, color=MUTED), room, 2))
+    return y + 4
+
+
+def _foot(canvas: Canvas, spec: ChartSpec) -> float:
+    frame = canvas.frame
+    if not frame.words:
+        return frame.height - frame.margin
+    room = frame.width - 2 * frame.margin
+    notes = [n for text in spec.footnotes for n in wrap(Line(text, frame.small, color=MUTED), room, 2)][:5]
+    y = frame.height - frame.margin * 0.6 - sum(note.height for note in notes)
+    canvas.stack(frame.margin, y, notes)
+    return y - 10
+
+
+def axis(canvas: Canvas, plot: Plot, spec: ChartSpec, ticks: Sequence[float]) -> None:
+    """Draw the quiet horizontal grid with its figures."""
+    frame = canvas.frame
+    for value in ticks:
+        y = plot.y(value)
+        first = value == ticks[0]
+        canvas.line((plot.left, plot.right), (y, y), AXIS if first else GRID, 1.1 if first else 0.9, 1)
+        text = Line(spec.scale.tick(value), frame.tick, color=MUTED)
+        canvas.put(plot.left - 8, y - frame.tick * 0.69, text, "right")
+
+
+def tick_room(spec: ChartSpec, frame: Frame, ticks: Sequence[float]) -> float:
+    """Return the width that the axis' figures need, in points."""
+    return max(text_width(spec.scale.tick(v), frame.tick) for v in ticks) + 8
+
+
+def linear_ticks(top: float, divisor: float, most: int = 5) -> list[float]:
+    """Return round values from zero up to `top`, in base units."""
+    if top <= 0:
+        return [0.0, divisor]
+    rough = top / divisor / most
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * k for k in (1, 2, 2.5, 5, 10) if size * k >= rough * (1 - 1e-9))
+    count = math.floor(top / divisor / step * (1 + 1e-9))
+    return [round(i * step, 12) * divisor for i in range(count + 1)]
+
+
+def log_ticks(least: float, most: float, divisor: float) -> list[float]:
+    """Return values of 1, 2 and 5 (or only 1) times a power of ten that hold all between them."""
+    low = math.floor(math.log10(least / divisor) + 1e-9) - 1
+    high = math.ceil(math.log10(most / divisor) - 1e-9) + 1
+    for factors in ((1, 2, 5), (1,)):
+        every = [factor * 10.0**power for power in range(low, high + 1) for factor in factors]
+        first = max(i for i, v in enumerate(every) if v * divisor <= least * (1 + 1e-9))
+        last = min(i for i, v in enumerate(every) if v * divisor >= most * (1 - 1e-9))
+        ticks = [float(f"{v:.6g}") * divisor for v in every[first : max(last, first + 1) + 1]]
+        if len(ticks) <= 7:
+            return ticks
+    step = -(-len(ticks) // 7)
+    kept = ticks[::step]
+    return kept if kept[-1] == ticks[-1] else [*kept, kept[-1] * (kept[1] / kept[0])]
+
+
+def ends(point: Point) -> tuple[float, float]:
+    """Return a point's interval; where there is none, the value itself."""
+    low = point.value if point.low is None else point.low
+    high = point.value if point.high is None else point.high
+    return low, high
+
+
+def readable_on(color: str) -> str:
+    """Return the text colour that stands out best on a colour."""
+    from iobench.report.canvas import ON_DARK, ON_LIGHT
+
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
+    return ON_DARK if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.055 else ON_LIGHT
+
+
+def names_of(spec_label: str, size: float, width: float, most: int) -> list[Line]:
+    """Return a drive's name in bold, broken to a width."""
+    return wrap(Line(spec_label, size, bold=True, color=INK), width, most)

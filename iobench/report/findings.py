@@ -1,0 +1,254 @@
+"""Findings: what the numbers say as data (drives, ratio, interval, repeats, verdict), and then as sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Row
+from iobench.model import Better, Verdict
+from iobench.report import labels
+from iobench.report.texts import Words
+
+CLAIM_ROUNDS = 5  # with fewer, no test can tell chance from a difference: figures are shown, nothing is claimed
+STABLE_SHARE = 0.9  # of the best throughput, at the highest load
+_WORST = (Verdict.VALID, Verdict.SUSPECT, Verdict.INVALID)
+
+
+class Kind(StrEnum):
+    """What a finding says."""
+
+    RATIO = "ratio"
+    NONE_SHOWN = "none-shown"
+    FIGURE = "figure"
+    SHARE = "share"
+    UNSOUND = "unsound"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the numbers say of a drive, before it is prose. Values in the metric's base unit.
+
+    `load` is None where there is only one. For a SHARE, `value` is the throughput at the highest load as a
+    part of the best one, which was reached at `peak`. `repeats` is the smaller of the two drives'.
+    """
+
+    kind: Kind
+    row: Row
+    drive: str
+    baseline: str | None
+    value: float
+    interval: tuple[float, float] | None
+    repeats: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    load: int | None = None
+    peak: int | None = None
+
+    @property
+    def claim(self) -> bool:
+        """Whether it may be said without a reservation: enough rounds, and sound."""
+        return self.repeats >= CLAIM_ROUNDS and self.verdict is Verdict.VALID
+
+
+def latency_hidden(drive: DriveSummary) -> bool:
+    """Whether only the drive's rate is emulated, so that its latency and stability say nothing."""
+    return drive.emulation is not None and drive.emulation.throttle_only
+
+
+def silent(comparison: Comparison, metric: str) -> frozenset[str]:
+    """Return the drives that a metric says nothing of."""
+    if not metric.startswith("latency"):
+        return frozenset()
+    return frozenset(d.name for d in comparison.drives if latency_hidden(d))
+
+
+def of_row(comparison: Comparison, row: Row, one_load: bool) -> list[Finding]:
+    """Return what a row says of each drive against the baseline, or of each drive without one."""
+    quiet = silent(comparison, row.metric)
+    names = [d.name for d in comparison.drives if d.name in row.targets and d.name not in quiet]
+    load = None if one_load else row.load
+    found = []
+    for name in names:
+        if comparison.baseline in names and name == comparison.baseline and len(names) > 1:
+            continue
+        if finding := _against(comparison, row, name, load):
+            found.append(finding)
+    return found
+
+
+def _against(comparison: Comparison, row: Row, name: str, load: int | None) -> Finding | None:
+    own, ratio = row.targets[name], row.ratios.get(name)
+    other = row.targets.get(comparison.baseline or "")
+    if ratio is None or other is None:
+        kind = Kind.UNSOUND if own.verdict is Verdict.INVALID else Kind.FIGURE
+        return Finding(kind, row, name, None, own.median, own.ci95, own.n, own.verdict, own.reasons, load=load)
+    verdict, reasons = _worst((own, other))
+    kind = Kind.NONE_SHOWN if ratio.difference is Difference.NONE_SHOWN else Kind.RATIO
+    if verdict is Verdict.INVALID:
+        kind = Kind.UNSOUND
+    repeats = min(own.n, other.n)
+    return Finding(kind, row, name, comparison.baseline, ratio.ratio, ratio.ci95, repeats, verdict, reasons, load=load)
+
+
+def shares(comparison: Comparison, rows: Sequence[Row]) -> list[Finding]:
+    """Return, for each drive, its rate at the highest load against its best; none where it cannot be said.
+
+    A drive of which only the rate is emulated is left out: it is flat by construction.
+    """
+    found = []
+    for drive in comparison.drives:
+        points = [row for row in rows if drive.name in row.targets]
+        if latency_hidden(drive) or len(points) < 3 or points[0].better is not Better.HIGHER:
+            continue
+        estimates = [row.targets[drive.name] for row in points]
+        verdict, reasons = _worst(estimates)
+        best = max(points, key=lambda row: row.targets[drive.name].median)
+        last, top = points[-1], best.targets[drive.name].median
+        if verdict is Verdict.INVALID or top <= 0:
+            continue
+        share = last.targets[drive.name].median / top
+        repeats = min(e.n for e in estimates)
+        found.append(
+            Finding(
+                Kind.SHARE,
+                last,
+                drive.name,
+                None,
+                share,
+                None,
+                repeats,
+                verdict,
+                reasons,
+                load=last.load,
+                peak=best.load,
+            )
+        )
+    return found
+
+
+def _worst(estimates: Sequence[Estimate]) -> tuple[Verdict, tuple[str, ...]]:
+    worst = max((e.verdict for e in estimates), key=_WORST.index)
+    return worst, tuple(dict.fromkeys(reason for e in estimates for reason in e.reasons))
+
+
+# --- prose -------------------------------------------------------------------------------------------------
+
+
+def what(finding: Finding, words: Words, metric: bool = False) -> str:
+    """Return the subject: `Random read, p99 latency at 64`."""
+    row = finding.row
+    text = labels.workload_name(row.workload, words)
+    if op := labels.op_name(row, words):
+        text = words("what.metric", workload=text, metric=op)
+    if metric or row.metric.startswith("latency"):
+        text = words("what.metric", workload=text, metric=labels.metric_name(row.metric, words))
+    return text if finding.load is None else words("what.load", what=text, load=finding.load)
+
+
+def sentence(finding: Finding, words: Words, names: Mapping[str, str], detail: bool = True) -> str:
+    """Return a finding as a sentence; with `detail`, its interval and repeats stand behind it."""
+    text = _plain(finding, words, names)
+    why = _why(finding, words, detail)
+    return words("why.with", sentence=text, why=words("list.semicolon").join(why)) if why else text
+
+
+def _plain(finding: Finding, words: Words, names: Mapping[str, str]) -> str:
+    row, a = finding.row, names[finding.drive]
+    b = names.get(finding.baseline or "", "")
+    subject = what(finding, words)
+    match finding.kind:
+        case Kind.RATIO if finding.claim:
+            keys = [f"say.ratio.{row.workload}.{row.metric}", f"say.ratio.{row.metric}", "say.ratio.other"]
+            if finding.load is not None:
+                del keys[0]  # those sentences have no place for a load
+            return words.first(*keys, what=subject, a=a, b=b, r=labels.ratio_number(finding.value))
+        case Kind.RATIO:
+            subject = what(finding, words, metric=row.metric == "elapsed")
+            return words("say.look", what=subject, a=a, b=b, ratio=labels.ratio_text(finding.value))
+        case Kind.NONE_SHOWN:
+            return words("say.none", what=subject, drives=words.every([a, b]))
+        case Kind.SHARE:
+            return _share(finding, words, a)
+        case Kind.UNSOUND:
+            return words("say.unsound", what=subject, a=a, reasons=words.commas(reasons(finding.reasons)))
+        case Kind.FIGURE:
+            value = labels.value_text(finding.value, row.metric, row.unit)
+            return words("say.figure", what=subject, a=a, value=value)
+
+
+def _share(finding: Finding, words: Words, a: str) -> str:
+    row = finding.row
+    stable = finding.claim and finding.value >= STABLE_SHARE
+    key = "say.stable" if stable else "say.share" if finding.peak == finding.load else "say.share-at"
+    return words(
+        key,
+        what=labels.workload_name(row.workload, words),
+        a=a,
+        metric=labels.metric_name(row.metric, words),
+        load=finding.load,
+        share=labels.percent(finding.value),
+        peak=finding.peak,
+    )
+
+
+def _why(finding: Finding, words: Words, detail: bool) -> list[str]:
+    if finding.kind is Kind.UNSOUND:
+        return []
+    row, why = finding.row, []
+    if detail and finding.interval is not None:
+        low, high = finding.interval
+        if finding.kind is Kind.FIGURE:
+            ends = [labels.value_text(v, row.metric, row.unit) for v in (low, high)]
+        else:
+            ends = [labels.ratio_number(v) for v in (low, high)]
+        why.append(words("why.interval", low=ends[0], high=ends[1]))
+    if finding.repeats < CLAIM_ROUNDS:
+        why.append(words("why.look-one" if finding.repeats == 1 else "why.look", n=finding.repeats))
+    elif detail:
+        why.append(words("why.repeats", n=finding.repeats))
+    if finding.verdict is not Verdict.VALID:
+        why.append(words("why.marked", reasons=words.commas(reasons(finding.reasons))))
+    return why
+
+
+def reasons(ids: Sequence[str]) -> list[str]:
+    """Return reason ids as they may be shown."""
+    return [labels.clean(reason, 40) for reason in ids]
+
+
+def headline(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -> str:
+    """Return the sentence that heads a chart: the largest difference that may be said, else what there is."""
+    if not found:
+        return ""
+    ratios = [f for f in found if f.kind is Kind.RATIO and f.value > 0]
+    ratios = [f for f in ratios if f.claim] or ratios
+    if ratios:
+        return sentence(max(ratios, key=lambda f: abs(math.log(f.value))), words, names, detail=False)
+    if none := [f for f in found if f.kind is Kind.NONE_SHOWN]:
+        return _none_headline(none, words, names)
+    if figures := [f for f in found if f.kind is Kind.FIGURE]:
+        return _figures_headline(figures, words, names)
+    ids = dict.fromkeys(reason for f in found for reason in f.reasons)
+    return words("say.all-unsound", what=what(found[0], words), reasons=words.commas(reasons(list(ids))))
+
+
+def _none_headline(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -> str:
+    drives = [*(names[f.drive] for f in found), names.get(found[0].baseline or "", "")]
+    text = words("say.none", what=what(found[0], words), drives=words.every(drives))
+    why = _why(min(found, key=lambda f: f.repeats), words, detail=False)
+    return words("why.with", sentence=text, why=words("list.semicolon").join(why)) if why else text
+
+
+def _figures_headline(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -> str:
+    if len(found) == 1:
+        return sentence(found[0], words, names, detail=False)
+    if len(found) > 3:
+        return words("say.nothing", what=what(found[0], words, metric=True))
+    figures = [
+        words("say.figure-of", a=names[f.drive], value=labels.value_text(f.value, f.row.metric, f.row.unit))
+        for f in found
+    ]
+    return words("say.figures", what=what(found[0], words), figures=words.commas(figures))

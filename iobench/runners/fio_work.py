@@ -1,0 +1,172 @@
+"""What the workloads on fio share: their common parameters, their command and how its output is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iobench.errors import ParseError
+from iobench.model import (
+    PERCENTILES,
+    Command,
+    DataFile,
+    LatencyBins,
+    Output,
+    Place,
+    Reading,
+    Sample,
+    Work,
+)
+from iobench.params import Kind, param
+from iobench.tools import fio
+
+ENGINES = ("auto", "io_uring", "libaio", "psync")
+LAYOUTS = ("write", "fallocate")
+DATA = "data"
+
+
+@dataclass(frozen=True)
+class CommonParams:
+    """Parameters of every workload on fio. Sizes in bytes, times in seconds."""
+
+    jobs: int = param(1, Kind.COUNT, "threads, each with its own queue", least=1)
+    duration: float = param(10.0, Kind.TIME, "measured time of a step", least=0.1)
+    ramp: float = param(1.0, Kind.TIME, "time before the measured one, not counted")
+    size: int | None = param(
+        None, Kind.SIZE, "size of the test file (default: 4G or a tenth of the room)", least=1
+    )
+    engine: str = param("auto", Kind.CHOICE, "fio's I/O engine (auto: io_uring, else libaio)", ENGINES)
+    buffered: bool = param(False, Kind.FLAG, "through the page cache, to see what it does to a number")
+    layout: str = param(
+        "write", Kind.CHOICE, "write every block first; fallocate shows how unwritten blocks lie", LAYOUTS
+    )
+
+
+def data_file(params: CommonParams) -> DataFile:
+    """Return the file that the works of these parameters need."""
+    if params.size is None:
+        raise ValueError("the size is resolved before planning")
+    return DataFile(DATA, params.size, "fallocate" if params.layout == "fallocate" else "write")
+
+
+def asked(params: CommonParams, block_size: int, depth: int) -> dict[str, str | int | float | bool | None]:
+    """Return the parameters as the results keep them: what was asked, the same for all targets."""
+    return {
+        "block_size": block_size,
+        "depth": depth,
+        "jobs": params.jobs,
+        "engine": params.engine,
+        "size": params.size,
+        "duration_s": params.duration,
+        "ramp_s": params.ramp,
+        "direct": not params.buffered,
+        "layout": params.layout,
+    }
+
+
+def command(work: Work, place: Place, rw: str) -> Command:
+    """Return fio's command for a work."""
+    p = work.params
+    share = p.get("read_share")
+    job = fio.Job(
+        rw=rw,
+        filename=place.data[DATA],
+        size=place.size[DATA],
+        block_size=_whole(p["block_size"]),
+        iodepth=_whole(p["depth"]),
+        engine=str(p["engine"]),
+        numjobs=_whole(p["jobs"]),
+        direct=bool(p["direct"]),
+        ramp_s=work.ramp_s,
+        runtime_s=work.duration_s,
+        read_share=_whole(share) if share is not None else None,
+    )
+    return fio.measure(job, place.out)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{value!r} is not a whole number")
+
+
+def read(work: Work, output: Output) -> Reading:
+    """Return the samples, latencies, series and claims of fio's output. Raises ParseError."""
+    if fio.RESULT not in output.files:
+        said = (output.stderr.strip() or output.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {said}")
+    report = fio.parse(output.files[fio.RESULT])
+    if len(report.jobs) != 1 or not report.jobs[0].directions:
+        raise ParseError(
+            f"{fio.RESULT} holds no I/O of one job group; fio's exit code was {output.exit_code}"
+        )
+    job = report.jobs[0]
+    done = {d.op: d for d in job.directions}
+    threads = _whole(work.params["jobs"])
+    return Reading(
+        samples=samples(job.directions),
+        measured_s=max(d.runtime_s for d in job.directions),
+        bytes_read=done["read"].bytes if "read" in done else 0,
+        bytes_written=done["write"].bytes if "write" in done else 0,
+        operations=sum(d.operations for d in job.directions),
+        latencies=latencies(job.directions),
+        series=fio.parse_log(output.files.get(fio.LOG, "")),
+        depth_achieved=_depth(work, job),
+        client_cpu=job.cpu * threads,
+        client_threads=threads,
+        errors=max(job.error, int(output.exit_code != 0)),
+        error_text=output.stderr.strip()[-300:] or None if output.exit_code or job.error else None,
+        ended_at=report.ended_at,
+    )
+
+
+def _depth(work: Work, job: fio.FioJob) -> float | None:
+    """The depth achieved. Buffered libaio submits and waits: its queue is one deep whatever fio counts."""
+    threads = float(_whole(work.params["jobs"]))
+    if not work.params["direct"] and work.params["engine"] == "libaio":
+        return threads
+    return job.depth
+
+
+def latencies(directions: tuple[fio.Direction, ...]) -> tuple[LatencyBins, ...]:
+    """Return the latency bins of each direction, and of both together where there are two."""
+    each = tuple(LatencyBins(d.op, d.bins) for d in directions if d.bins)
+    return (*each, fio.merged_bins(directions)) if len(each) > 1 else each
+
+
+def samples(directions: tuple[fio.Direction, ...]) -> tuple[Sample, ...]:
+    """Return the numbers of each direction; of two directions also the sums, as op `all`."""
+    found: list[Sample] = []
+    for d in directions:
+        found += [Sample(d.op, "throughput", d.throughput), Sample(d.op, "iops", d.iops)]
+        if d.latency_mean is not None:
+            found.append(Sample(d.op, "latency_mean", d.latency_mean))
+        found += percentiles(d.op, d.bins)
+        if d.latency_max is not None:
+            found.append(Sample(d.op, "latency_max", d.latency_max))
+    if len(directions) > 1:
+        found.append(Sample("all", "throughput", sum(d.throughput for d in directions)))
+        found.append(Sample("all", "iops", sum(d.iops for d in directions)))
+        found += percentiles("all", fio.merged_bins(directions).bins)
+    return tuple(found)
+
+
+def percentiles(op: str, bins: dict[int, int] | object) -> list[Sample]:
+    """Return the latency percentiles of bins, each only where at least five operations lie beyond it.
+
+    A p99 of a hundred operations is its maximum by another name: a missing value is a missing row.
+    """
+    if not isinstance(bins, dict) or not bins:
+        return []
+    total = sum(bins.values())
+    ordered = sorted(bins.items())
+    found = []
+    for metric, percent in PERCENTILES.items():
+        if total * (1 - percent / 100) < 5 and percent > 50:
+            continue
+        wanted, seen = total * percent / 100, 0
+        for value, count in ordered:
+            seen += count
+            if seen >= wanted - 1e-9:
+                found.append(Sample(op, metric, value / 1e9))
+                break
+    return found

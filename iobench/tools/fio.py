@@ -1,0 +1,295 @@
+"""fio: how to ask it for one job, and a pure parser of its JSON and its logs.
+
+Units as fio's manual has them: `bw_bytes` B/s, `runtime` ms, latencies ns, log rates KiB/s. `lat` is from
+submission to completion; its json+ bins are exact to under 1 % up to 2^34 ns.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iobench.errors import ParseError
+from iobench.model import Command, LatencyBins, SeriesPoint
+
+OLDEST = (3, 6)  # json+ with nanosecond bins under `lat_ns` when --lat_percentiles is given
+_VERSION = re.compile(r"fio-(\d+)\.(\d+)")
+RESULT = "fio.json"
+LOG = "fio_bw.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One fio job. Sizes in bytes, times in seconds; `rw` is fio's word."""
+
+    rw: str
+    filename: str
+    size: int
+    block_size: int
+    iodepth: int
+    engine: str
+    numjobs: int = 1
+    direct: bool = True
+    ramp_s: float = 0.0
+    runtime_s: float | None = None  # None: once over `size`
+    read_share: int | None = None  # percent, for mixed work
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The options that say what is to be done, without those that say where results go."""
+        part = self.size // self.numjobs
+        args = [
+            f"--filename={self.filename}",
+            f"--rw={self.rw}",
+            f"--bs={self.block_size}",
+            f"--ioengine={self.engine}",
+            f"--iodepth={self.iodepth}",
+            f"--numjobs={self.numjobs}",
+            f"--direct={int(self.direct)}",
+            f"--size={part}",
+        ]
+        if self.numjobs > 1:
+            args.append(f"--offset_increment={part}")
+        if self.read_share is not None:
+            args.append(f"--rwmixread={self.read_share}")
+        if self.rw.startswith("rand"):
+            # Offsets differ from run to run, and a block may be hit twice: the load of an application.
+            args += ["--norandommap", "--randrepeat=0"]
+        if self.runtime_s is not None:
+            args += ["--time_based", f"--runtime={_ms(self.runtime_s)}", f"--ramp_time={_ms(self.ramp_s)}"]
+        return tuple(args)
+
+
+def _ms(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
+def measure(job: Job, out: str) -> Command:
+    """Return the command that measures a job; its result and one-second log go into the folder `out`."""
+    seconds = job.ramp_s + (job.runtime_s or 0)
+    argv = (
+        "fio",
+        "--name=iobench",
+        *job.argv,
+        # One process with threads: ended as one, and its CPU time is counted whole.
+        "--thread",
+        "--group_reporting",
+        "--allow_file_create=0",
+        "--lat_percentiles=1",
+        "--clat_percentiles=0",
+        "--eta=never",
+        "--output-format=json+",
+        f"--output={out}/{RESULT}",
+        f"--write_bw_log={out}/fio",
+        "--per_job_logs=0",
+        f"--log_avg_msec={log_interval_ms(job.runtime_s or 10)}",
+    )
+    return Command("fio", argv, timeout_s=2 * seconds + 60)
+
+
+def log_interval_ms(runtime_s: float) -> int:
+    """Return how often fio logs: every second, oftener in runs too short to have a dozen seconds."""
+    return 1000 if runtime_s >= 12 else 500 if runtime_s >= 4 else 250
+
+
+def lay_out(filename: str, size: int, engine: str, direct: bool, out: str) -> Command:
+    """Return the command that writes every block of a file with data that cannot be compressed."""
+    job = Job("write", filename, size, 1 << 20, 8, engine, direct=direct)
+    argv = (
+        "fio",
+        "--name=layout",
+        *job.argv,
+        "--thread",
+        "--fallocate=none",
+        "--refill_buffers",
+        "--end_fsync=1",
+        "--eta=never",
+        "--output-format=json",
+        f"--output={out}/{RESULT}",
+    )
+    # 1 MB/s is slower than any drive that is worth a benchmark.
+    return Command("fio", argv, timeout_s=60 + size / 1e6)
+
+
+def version(text: str) -> tuple[int, int] | None:
+    """Return (major, minor) from what `fio --version` prints, or None."""
+    match = _VERSION.search(text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+# --- what it says --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """One direction of a job: bytes, B/s, 1/s, seconds; `bins` are nanoseconds -> count."""
+
+    op: str
+    bytes: int
+    throughput: float
+    iops: float
+    runtime_s: float
+    operations: int
+    latency_mean: float | None
+    latency_max: float | None
+    bins: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FioJob:
+    """A job (or a group of equal jobs) as fio reports it."""
+
+    name: str
+    options: Mapping[str, str]
+    directions: tuple[Direction, ...]
+    cpu: float  # user and system, as a share of one core per thread
+    depth_levels: Mapping[str, float]
+    error: int
+
+    @property
+    def depth(self) -> float | None:
+        """The average of outstanding I/O in the measured window, by Little's law: rate times latency.
+
+        fio's iodepth_level counts only what is queued at submission; the law counts what was waited for.
+        """
+        known = [d for d in self.directions if d.operations and d.latency_mean is not None]
+        return sum(d.iops * (d.latency_mean or 0.0) for d in known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class FioReport:
+    """One output of fio."""
+
+    version: str
+    ended_at: float | None
+    jobs: tuple[FioJob, ...]
+
+
+def parse(text: str, name: str = RESULT) -> FioReport:
+    """Return what fio's JSON output says. Notices before (and after) the document are passed over.
+
+    Raises ParseError, naming the file, for anything that is not fio's JSON of version 3.
+    """
+    try:
+        document, _ = json.JSONDecoder().raw_decode(_from_first_brace(text))
+        return _report(document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise ParseError(f"{name} is not JSON that fio 3 writes: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)[:200]
+
+
+def _from_first_brace(text: str) -> str:
+    match = re.search(r"^\{", text, re.MULTILINE)
+    if match is None:
+        raise ValueError("no line begins with {")
+    return text[match.start() :]
+
+
+def _report(document: Mapping[str, Any]) -> FioReport:
+    common = {str(k): str(v) for k, v in document.get("global options", {}).items()}
+    stamp = document.get("timestamp_ms")
+    return FioReport(
+        version=str(document["fio version"]),
+        ended_at=_number(stamp) / 1000 if stamp is not None else None,
+        jobs=tuple(_job(entry, common) for entry in document["jobs"]),
+    )
+
+
+def _job(entry: Mapping[str, Any], common: Mapping[str, str]) -> FioJob:
+    options = {**common, **{str(k): str(v) for k, v in entry.get("job options", {}).items()}}
+    return FioJob(
+        name=str(entry["jobname"]),
+        options=options,
+        directions=tuple(_directions(entry)),
+        cpu=(_number(entry["usr_cpu"]) + _number(entry["sys_cpu"])) / 100,
+        depth_levels={str(k): _number(v) for k, v in entry.get("iodepth_level", {}).items()},
+        error=int(_number(entry.get("error", 0))),
+    )
+
+
+def _directions(entry: Mapping[str, Any]) -> Iterator[Direction]:
+    for op in ("read", "write"):
+        data = entry[op]
+        operations = int(_number(data["total_ios"]))
+        if operations <= 0:
+            continue  # fio writes a direction that it did not run as zeros
+        latency = data.get("lat_ns", {})
+        yield Direction(
+            op=op,
+            bytes=int(_number(data["io_bytes"])),
+            throughput=_number(data["bw_bytes"]),
+            iops=_number(data["iops"]),
+            runtime_s=_number(data["runtime"]) / 1000,
+            operations=operations,
+            latency_mean=_number(latency["mean"]) / 1e9 if "mean" in latency else None,
+            latency_max=_number(latency["max"]) / 1e9 if "max" in latency else None,
+            bins=_bins(latency.get("bins") or data.get("clat_ns", {}).get("bins") or {}),
+        )
+
+
+def _bins(raw: Mapping[str, Any]) -> dict[int, int]:
+    bins: dict[int, int] = {}
+    for key, count in raw.items():
+        value = int(key)
+        if value < 0 or _number(count) < 0:
+            raise ValueError(f"a latency bin {key}: {count} is negative")
+        if count:
+            bins[value] = int(_number(count))
+    return bins
+
+
+def _number(value: Any) -> float:
+    """A finite number that is not negative: fio has no other, and a negative one is an overflow."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    if not 0 <= value < 1e19:
+        raise ValueError(f"{value!r} is out of range")
+    return value
+
+
+def parse_log(text: str, name: str = LOG) -> tuple[SeriesPoint, ...]:
+    """Return the throughput over time from a bandwidth log (`ms, KiB/s, direction, …` a line).
+
+    Lines of several jobs that fall into the same interval are summed. Points are (seconds, B/s) with the
+    metric `read_throughput` or `write_throughput`. Raises ParseError.
+    """
+    rows: list[tuple[int, int, int]] = []
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) < 3 or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts[:3]):
+            raise ParseError(f"{name}: {line[:80]!r} is not a line of fio's log")
+        rows.append((int(parts[0]), int(parts[1]), int(parts[2])))
+    step = _interval(sorted({ms for ms, _, _ in rows}))
+    sums: dict[tuple[int, int], float] = {}
+    for ms, kib, direction in rows:
+        key = (round(ms / step), direction)
+        sums[key] = sums.get(key, 0.0) + kib * 1024
+    names = {0: "read_throughput", 1: "write_throughput"}
+    return tuple(
+        SeriesPoint(slot * step / 1000, names[direction], value)
+        for (slot, direction), value in sorted(sums.items())
+        if direction in names
+    )
+
+
+def _interval(times: list[int]) -> int:
+    """The logging interval in ms: the usual gap, so that jobs which log a little apart fall together."""
+    gaps = [b - a for a, b in itertools.pairwise(times) if b - a > 50]
+    usual = sorted(gaps)[len(gaps) // 2] if gaps else 1000
+    return max(50, round(usual / 50) * 50)
+
+
+def merged_bins(directions: tuple[Direction, ...]) -> LatencyBins:
+    """Return the latencies of all directions together."""
+    merged: dict[int, int] = {}
+    for direction in directions:
+        for value, count in direction.bins.items():
+            merged[value] = merged.get(value, 0) + count
+    return LatencyBins("all", merged)

@@ -1,0 +1,223 @@
+"""The work folder: made, taken over, swapped, linked out of, left behind; nothing but ours is ever removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iobench import proc
+from iobench.drives.workdir import MARKER, WorkFolder, find_leftovers, remove_leftover
+from iobench.errors import CannotRunError
+
+KILLED = """
+import os, sys
+from iobench.drives.workdir import WorkFolder
+folder = WorkFolder.make(sys.argv[1], "c1")
+os.close(folder.open("data", os.O_WRONLY | os.O_CREAT))
+print(flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """A folder that a killed run of campaign c1 left, with a file in it."""
+    done = subprocess.run((sys.executable, "-c", KILLED, str(tmp_path)), check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    return tmp_path / ".iobench-c1"
+
+
+def test_made_used_and_removed(tmp_path: Path) -> None:
+    with WorkFolder.make(str(tmp_path), "c1") as folder:
+        at = tmp_path / ".iobench-c1"
+        assert at.stat().st_mode & 0o777 == 0o700
+        fd = folder.open("data", os.O_WRONLY | os.O_CREAT)
+        os.write(fd, b"x" * 10)
+        os.close(fd)
+        assert (folder.size("data"), folder.size("none")) == (10, None)
+        folder.unlink("data")
+        folder.unlink("data")
+        assert folder.size("data") is None
+        marker = json.loads((at / MARKER).read_text(encoding="utf-8"))
+        assert (marker["campaign"], marker["pid"]) == ("c1", os.getpid())
+    assert list(tmp_path.iterdir()) == []
+    assert folder.remove() == ()
+
+
+def test_a_child_works_in_the_descriptor_even_when_the_name_is_swapped(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with WorkFolder.make(str(tmp_path), "c1") as folder:
+        at = tmp_path / ".iobench-c1"
+        at.rename(tmp_path / "moved")
+        at.symlink_to(other)
+        proc.capture(("dd", "if=/dev/zero", "of=made", "bs=1", "count=1"), cwd=folder.cwd, pass_fds=(folder.dir_fd,))
+        assert (tmp_path / "moved/made").exists()
+        fd = folder.open("also", os.O_WRONLY | os.O_CREAT)
+        os.close(fd)
+        assert folder.remove() == (".iobench-c1",)
+    assert list(other.iterdir()) == []
+    assert at.is_symlink()
+    assert list((tmp_path / "moved").iterdir()) == []
+
+
+def test_a_planted_link_is_not_written_through_nor_followed_when_removing(tmp_path: Path) -> None:
+    precious, tree = tmp_path / "precious", tmp_path / "tree"
+    precious.write_text("keep", encoding="ascii")
+    tree.mkdir()
+    (tree / "file").write_text("keep", encoding="ascii")
+    folder = WorkFolder.make(str(tmp_path), "c1")
+    at = tmp_path / ".iobench-c1"
+    (at / "data").symlink_to(precious)
+    (at / "folder").symlink_to(tree)
+    os.link(precious, at / "hard")
+    (at / "sub").mkdir()
+    os.mkfifo(at / "fifo")
+    for flags in (os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_TRUNC, os.O_RDONLY):
+        with pytest.raises(CannotRunError, match="link"):
+            folder.open("data", flags)
+    with pytest.raises(CannotRunError, match="not a plain file"):
+        folder.open("hard", os.O_WRONLY)
+    with pytest.raises((CannotRunError, OSError)):
+        folder.open("fifo", os.O_RDONLY)
+    assert folder.size("data") is None
+    assert folder.remove() == ("data", "fifo", "folder", "sub")
+    assert precious.read_text(encoding="ascii") == "keep"
+    assert (tree / "file").read_text(encoding="ascii") == "keep"
+    assert (at / MARKER).exists()
+
+
+def test_truncating_does_not_happen_before_a_hard_link_is_seen(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep", encoding="ascii")
+    with WorkFolder.make(str(tmp_path), "c1") as folder:
+        os.link(precious, tmp_path / ".iobench-c1/hard")
+        with pytest.raises(CannotRunError):
+            folder.open("hard", os.O_WRONLY | os.O_TRUNC)
+    assert precious.read_text(encoding="ascii") == "keep"
+
+
+def test_the_folder_itself_is_a_planted_link(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / ".iobench-c1").symlink_to(other)
+    with pytest.raises(CannotRunError, match="not a folder that iobench made"):
+        WorkFolder.make(str(tmp_path), "c1")
+    assert list(other.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "", MARKER, "a\0b"])
+def test_names_that_are_no_file_of_the_folder(tmp_path: Path, name: str) -> None:
+    with WorkFolder.make(str(tmp_path), "c1") as folder, pytest.raises(ValueError, match="not the name of a file"):
+        folder.open(name, os.O_RDONLY)
+
+
+@pytest.mark.parametrize("campaign", ["a/../b", "", "a;b", "a\nb", "x" * 201, "日" * 100])
+def test_campaigns_that_cannot_name_a_folder(tmp_path: Path, campaign: str) -> None:
+    with pytest.raises(CannotRunError):
+        WorkFolder.make(str(tmp_path), campaign)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_taken_over_by_the_same_campaign(killed: Path) -> None:
+    with WorkFolder.make(str(killed.parent), "c1") as folder:
+        assert folder.size("data") is None
+    assert not killed.exists()
+
+
+def test_what_a_killed_run_left_is_found_and_removed(killed: Path) -> None:
+    with WorkFolder.make(str(killed.parent), "c2"):
+        (leftover,) = find_leftovers(str(killed.parent))
+        assert (leftover.path, leftover.marker.campaign) == (str(killed), "c1")
+        assert remove_leftover(leftover) == ()
+        assert not killed.exists()
+        assert find_leftovers(str(killed.parent)) == []
+
+
+def test_a_leftover_that_was_taken_over_meanwhile_is_left_alone(killed: Path) -> None:
+    (leftover,) = find_leftovers(str(killed.parent))
+    with WorkFolder.make(str(killed.parent), "c1"):
+        assert remove_leftover(leftover) == (".iobench-c1",)
+        assert (killed / MARKER).exists()
+
+
+def test_a_folder_in_use_is_not_taken(tmp_path: Path) -> None:
+    with WorkFolder.make(str(tmp_path), "c1"):
+        assert find_leftovers(str(tmp_path)) == []
+        with pytest.raises(CannotRunError, match="in use by this process"):
+            WorkFolder.make(str(tmp_path), "c1")
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [({}, True), ({"host": "elsewhere"}, False), ({"boot": "another", "pid": 1}, True), ({"started": 1}, True)],
+)
+def test_whose_owner_is_gone(killed: Path, change: dict[str, object], gone: bool) -> None:
+    """A process number is used again, after a boot too; of another machine's process nothing is known."""
+    marker = json.loads((killed / MARKER).read_text(encoding="utf-8"))
+    if change.get("started"):
+        marker["pid"] = os.getpid()
+    (killed / MARKER).write_text(json.dumps(marker | change), encoding="utf-8")
+    assert bool(find_leftovers(str(killed.parent))) is gone
+
+
+@pytest.mark.parametrize("marker", ["", "{", "[]", '{"campaign": "c1"}', "[" * 4000, "{}" + " " * 5000])
+def test_a_folder_without_our_marker_is_left_alone(tmp_path: Path, marker: str) -> None:
+    at = tmp_path / ".iobench-c1"
+    at.mkdir(mode=0o700)
+    (at / MARKER).write_text(marker, encoding="ascii")
+    (at / "theirs").write_text("keep", encoding="ascii")
+    assert find_leftovers(str(tmp_path)) == []
+    with pytest.raises(CannotRunError, match="does not carry iobench's marker"):
+        WorkFolder.make(str(tmp_path), "c1")
+    assert (at / "theirs").read_text(encoding="ascii") == "keep"
+
+
+def test_an_empty_folder_of_a_run_killed_before_its_marker_is_used(tmp_path: Path) -> None:
+    (tmp_path / ".iobench-c1").mkdir(mode=0o700)
+    (tmp_path / ".iobench-c1" / MARKER).touch()
+    with WorkFolder.make(str(tmp_path), "c1"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / ".iobench-c1").mkdir()
+    (tmp_path / ".iobench-c1").chmod(0o777)
+    with pytest.raises(CannotRunError, match="another user"):
+        WorkFolder.make(str(tmp_path), "c1")
+
+
+def test_a_marker_that_was_replaced_stops_the_removal(tmp_path: Path) -> None:
+    folder = WorkFolder.make(str(tmp_path), "c1")
+    at = tmp_path / ".iobench-c1"
+    (at / "data").touch()
+    (at / MARKER).write_text('{"campaign": "other"}', encoding="ascii")
+    assert folder.remove() == (".iobench-c1",)
+    assert (at / "data").exists()
+
+
+def test_where_nothing_can_be_made(tmp_path: Path) -> None:
+    with pytest.raises(CannotRunError, match="cannot be opened"):
+        WorkFolder.make(str(tmp_path / "none"), "c1")
+    with pytest.raises(CannotRunError, match="cannot be written"):
+        WorkFolder.make("/proc", "c1")
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotRunError, match="cannot be opened"):
+        WorkFolder.make(str(tmp_path / "file"), "c1")
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with WorkFolder.make(str(tmp_path), "c1"), pytest.raises(CannotRunError):
+        WorkFolder.make(str(tmp_path), "c1")
+    (tmp_path / ".iobench-c2").symlink_to(tmp_path)
+    with pytest.raises(CannotRunError):
+        WorkFolder.make(str(tmp_path), "c2")
+    find_leftovers(str(tmp_path))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
