@@ -75,10 +75,7 @@ def schema(table: str) -> pa.Schema:
             ("device_bytes_read", whole),
             ("device_bytes_written", whole),
             *((name, real) for name in ("device_busy", "client_cpu", "system_cpu")),
-            *(
-                (name, real)
-                for name in ("queue_depth_asked", "queue_depth_achieved", "rate_cv", "rate_drift")
-            ),
+            *((name, real) for name in ("queue_depth_asked", "queue_depth_achieved", "rate_cv", "rate_drift")),
             ("background_bytes", whole),
             ("unwritten_bytes", whole),
             ("limited_by", text),
@@ -93,9 +90,7 @@ def schema(table: str) -> pa.Schema:
     optional = {"rate", "started_at", "duration_s"} if table == "samples" else None
     required = {"campaign", "step", "limited_by"} if table == "evidence" else None
     columns = [
-        pa.field(
-            name, kind, nullable=name in optional if optional is not None else name not in (required or ())
-        )
+        pa.field(name, kind, nullable=name in optional if optional is not None else name not in (required or ()))
         for name, kind in fields[table]
     ]
     return pa.schema(columns, metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
@@ -125,9 +120,7 @@ class Store:
         """
         ids = self.ids()
         if not ids:
-            raise UsageError(
-                f"there is no campaign in {self.root}; `iobench run` or `iobench suite` makes one"
-            )
+            raise UsageError(f"there is no campaign in {self.root}; `iobench run` or `iobench suite` makes one")
         if campaign == "latest":
             return CampaignFolder(self.root / ids[-1])
         starts = [known for known in ids if known.startswith(campaign)]
@@ -143,9 +136,7 @@ class Store:
                 (folder.path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(folder.path, error) from error
-        write_safely(
-            folder.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1)
-        )
+        write_safely(folder.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1))
         return folder
 
     def remove(self, campaign: str) -> None:
@@ -202,15 +193,22 @@ class CampaignFolder:
                 {"campaign": campaign.id, "step": step, "t_s": p.t_s, "metric": p.metric, "value": p.value}
                 for p in (*result.reading.series, *result.device_series)
             ],
-            "evidence": [
-                {"campaign": campaign.id, "step": step, **_plain(dataclasses.asdict(result.evidence))}
-            ],
+            "evidence": [{"campaign": campaign.id, "step": step, **_plain(dataclasses.asdict(result.evidence))}],
             "samples": list(_sample_rows(campaign, result)),
         }
         findings = [dataclasses.asdict(finding) for finding in result.findings]
         write_safely(self.raw(step) / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
         for table, content in rows.items():
             self._write(table, step, content)
+
+    def warm_up(self) -> None:
+        """Write and read an empty table and a histogram once, so that the libraries are loaded before it counts."""
+        import io
+
+        import pyarrow.parquet as pq
+
+        pq.write_table(schema("series").empty_table(), io.BytesIO())
+        decode_bins(encode_bins({1: 1}))
 
     def findings(self, step: str) -> list[dict[str, str]]:
         """Return a step's reasons with their sentences; empty for a valid step."""
@@ -265,9 +263,7 @@ def _checked(part: pa.Table, table: str, path: Path) -> pa.Table:
     wanted = schema(table)
     missing = [name for name in wanted.names if name not in part.schema.names]
     if missing:
-        raise ResultsError(
-            f"{path} lacks the columns {', '.join(missing)}; it was not written whole by iobench"
-        )
+        raise ResultsError(f"{path} lacks the columns {', '.join(missing)}; it was not written whole by iobench")
     return part.select(wanted.names).cast(wanted)
 
 
@@ -409,9 +405,7 @@ def to_json(campaign: Campaign) -> dict[str, Any]:
     for step in campaign.steps:
         if step.work not in works:
             works.append(step.work)
-        steps.append(
-            {"id": step.id, "target": step.target, "repeat": step.repeat, "work": works.index(step.work)}
-        )
+        steps.append({"id": step.id, "target": step.target, "repeat": step.repeat, "work": works.index(step.work)})
     plain: dict[str, Any] = _plain(
         {
             field.name: getattr(campaign, field.name)
@@ -431,9 +425,7 @@ def to_json(campaign: Campaign) -> dict[str, Any]:
 def from_json(data: Mapping[str, Any]) -> Campaign:
     """Return the campaign that `to_json` wrote. Raises KeyError, TypeError or ValueError else."""
     if data["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(
-            f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}"
-        )
+        raise ValueError(f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}")
     works = [_work(entry) for entry in data["works"]]
     return Campaign(
         id=data["id"],

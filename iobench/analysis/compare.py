@@ -21,7 +21,7 @@ _WORST = (Verdict.VALID, Verdict.SUSPECT, Verdict.INVALID)
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class WorkKey:
     """What makes numbers comparable: the same work was asked of every drive."""
 
     workload: str
@@ -32,7 +32,7 @@ class _Key:
 
 
 @dataclass(frozen=True, slots=True)
-class _Repeat:
+class Repeat:
     """One number of one round; `bins` are the latencies of its step and operation, where they were kept."""
 
     round: int
@@ -43,10 +43,10 @@ class _Repeat:
 
 
 @dataclass(slots=True)
-class _Data:
+class Stored:
     """What was read: repeats by key, metric and drive, and the drives in the order of the campaigns."""
 
-    cells: dict[_Key, dict[str, dict[str, list[_Repeat]]]] = field(default_factory=dict)
+    cells: dict[WorkKey, dict[str, dict[str, list[Repeat]]]] = field(default_factory=dict)
     drives: dict[str, DriveSummary] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -69,10 +69,10 @@ def compare(
     if unknown is not None:
         raise UsageError(f"unknown metric {unknown!r}; {near_miss(unknown, METRICS)}")
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
-    data = _read(folders)
+    data = read(folders)
     drives = tuple(data.drives.values())
     base = _baseline(baseline, [drive.name for drive in drives])
-    rows = tuple(row for key in _ordered(data.cells) for row in _rows(key, data.cells[key], base, resolution))
+    rows = tuple(row for key in _ordered(data.cells) for row in rows_of(key, data.cells[key], base, resolution))
     return Comparison(
         campaigns=tuple(folder.id for folder in folders),
         baseline=base,
@@ -95,11 +95,11 @@ def _baseline(asked: str | None, names: Sequence[str]) -> str | None:
 # --- reading -------------------------------------------------------------------------------------------
 
 
-def _read(folders: Sequence[CampaignFolder]) -> _Data:
+def read(folders: Sequence[CampaignFolder]) -> Stored:
     """Return all repeats. Raises ResultsError where there is none."""
     campaigns = [folder.campaign() for folder in folders]
     names = _names(campaigns)
-    data = _Data()
+    data = Stored()
     first_round = 0
     for folder, campaign in zip(folders, campaigns, strict=True):
         measured = _read_one(folder, data, {t: names[campaign.id, t] for t in campaign.passports}, first_round)
@@ -118,7 +118,7 @@ def _read(folders: Sequence[CampaignFolder]) -> _Data:
     return data
 
 
-def _read_one(folder: CampaignFolder, data: _Data, names: Mapping[str, str], first_round: int) -> set[str]:
+def _read_one(folder: CampaignFolder, data: Stored, names: Mapping[str, str], first_round: int) -> set[str]:
     """Add a campaign's repeats; return the targets that have any."""
     bins = {(row["step"], row["op"]): decode_bins(row["histogram"]) for row in folder.read("latency").to_pylist()}
     measured = set()
@@ -130,8 +130,8 @@ def _read_one(folder: CampaignFolder, data: _Data, names: Mapping[str, str], fir
                 "campaign.json, or this iobench, does not know; restore the folder from its archive"
             )
         measured.add(row["target"])
-        key = _Key(row["workload"], row["load"], row["rate"], row["params"], row["op"])
-        repeat = _Repeat(
+        key = WorkKey(row["workload"], row["load"], row["rate"], row["params"], row["op"])
+        repeat = Repeat(
             first_round + row["repeat"],
             row["value"],
             Verdict(row["verdict"]),
@@ -172,7 +172,7 @@ def _names(campaigns: Sequence[Campaign]) -> dict[tuple[str, str], str]:
     }
 
 
-def _add_drive(data: _Data, name: str, passport: Passport) -> None:
+def _add_drive(data: Stored, name: str, passport: Passport) -> None:
     data.drives.setdefault(name, DriveSummary(name, name, passport.kind, passport.emulation, passport))
 
 
@@ -195,7 +195,7 @@ def _pooled(names: Mapping[tuple[str, str], str]) -> Iterator[str]:
             yield f"{name}: the same drive in {' and '.join(sources)}; equal work is pooled"
 
 
-def _ordered(cells: Mapping[_Key, object]) -> list[_Key]:
+def _ordered(cells: Mapping[WorkKey, object]) -> list[WorkKey]:
     """Return the keys by workload as planned, then by load, rate, parameters and operation."""
     workloads = {name: i for i, name in enumerate(dict.fromkeys(key.workload for key in cells))}
     ops = {name: i for i, name in enumerate(("read", "write", "get", "set", "all"))}
@@ -208,10 +208,10 @@ def _ordered(cells: Mapping[_Key, object]) -> list[_Key]:
 # --- rows ----------------------------------------------------------------------------------------------
 
 
-def _rows(
-    key: _Key, by_metric: Mapping[str, Mapping[str, list[_Repeat]]], base: str | None, resolution: float
+def rows_of(
+    key: WorkKey, by_metric: Mapping[str, Mapping[str, list[Repeat]]], base: str | None, resolution: float
 ) -> Iterator[Row]:
-    """Return a row for each metric of one work."""
+    """Return a row for each metric of one work, from its repeats by metric and drive."""
     percentiles = {m: q for m, q in PERCENTILES.items() if m in by_metric}
     merged = _merged(by_metric, percentiles)
     for metric in (known for known in METRICS if known in by_metric):
@@ -240,12 +240,12 @@ def _params(text: str) -> dict[str, Any]:
     return loaded
 
 
-def _in_rounds(repeats: Sequence[_Repeat]) -> list[_Repeat]:
+def _in_rounds(repeats: Sequence[Repeat]) -> list[Repeat]:
     return sorted(repeats, key=lambda repeat: repeat.round)
 
 
 def _merged(
-    by_metric: Mapping[str, Mapping[str, list[_Repeat]]], percentiles: Mapping[str, float]
+    by_metric: Mapping[str, Mapping[str, list[Repeat]]], percentiles: Mapping[str, float]
 ) -> dict[tuple[str, str], stats.Figure]:
     """Return the percentiles of merged bins by metric and drive, for drives whose every repeat has bins."""
     found = {}
@@ -262,7 +262,7 @@ def _merged(
     return found
 
 
-def _figure(metric: str, repeats: Sequence[_Repeat]) -> stats.Figure:
+def _figure(metric: str, repeats: Sequence[Repeat]) -> stats.Figure:
     ordered = _in_rounds(repeats)
     values, rounds = [r.value for r in ordered], [r.round for r in ordered]
     if metric == "latency_max":
@@ -273,7 +273,7 @@ def _figure(metric: str, repeats: Sequence[_Repeat]) -> stats.Figure:
     return stats.median_figure(values, rounds)
 
 
-def _estimate(figure: stats.Figure, repeats: Sequence[_Repeat]) -> Estimate:
+def _estimate(figure: stats.Figure, repeats: Sequence[Repeat]) -> Estimate:
     reasons = Counter(reason for repeat in repeats for reason in repeat.reasons)
     return Estimate(
         n=len(figure.values),

@@ -68,6 +68,7 @@ class Engine:
                 stack.callback(self._source.close)
                 self._open_sites(left, stack)
                 self._set_up(left)
+                self._folder.warm_up()
                 for step in left:
                     self._run_step(step)
         except InterruptedCampaign:
@@ -85,10 +86,11 @@ class Engine:
     # --- set up ----------------------------------------------------------------------------------------
 
     def _open_sites(self, left: list[Step], stack: ExitStack) -> None:
-        for name, passport in self._campaign.passports.items():
+        for number, (name, passport) in enumerate(self._campaign.passports.items(), 1):
             works = list({id(step.work): step.work for step in left if step.target == name}.values())
             if works:
-                site = Site.open(passport, self._campaign.id, works, self._permission)
+                # Numbered: two targets may share a folder.
+                site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
                 self._sites[name] = stack.enter_context(site)
 
     def _set_up(self, left: list[Step]) -> None:

@@ -124,7 +124,7 @@ def rates(passports: Mapping[str, Passport], campaign: str | None) -> dict[str, 
 
 
 def _probed(p: Passport, campaign: str) -> float | None:
-    with WorkFolder.make(p.target.path, campaign) as folder:
+    with WorkFolder.make(p.target.path, f"{campaign}-probe") as folder:
         return FolderGround(folder).write_rate(time.monotonic)
 
 

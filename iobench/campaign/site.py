@@ -203,15 +203,15 @@ class Site:
     laid_out: set[DataFile] = field(default_factory=set)
 
     @classmethod
-    def open(cls, passport: Passport, campaign: str, works: Sequence[Work], permission: Permission) -> Self:
-        """Make a target ready. Raises CannotRunError when it is refused or lacks direct I/O that is needed."""
+    def open(cls, passport: Passport, folder: str, works: Sequence[Work], permission: Permission) -> Self:
+        """Make a target ready, its files in a work folder of that name. Raises CannotRunError when refused."""
         with ExitStack() as stack:
             ground: Ground
             if passport.target.kind == "block":
                 need = max((w.fixed_bytes or sum(f.size for f in w.files) for w in works), default=0)
                 ground = DeviceGround(_claim(passport, need, permission))
             else:
-                ground = FolderGround(WorkFolder.make(passport.target.path, campaign))
+                ground = FolderGround(WorkFolder.make(passport.target.path, folder))
             stack.callback(ground.close)
             _refuse_without_direct(passport, ground, works)
             counters = disk = None

@@ -16,6 +16,7 @@ from iobench import proc
 from iobench.cli.tables import Column, print_table
 from iobench.drives.mounts import mounts
 from iobench.errors import EXIT_CANNOT_RUN, IobenchError
+from iobench.tools import fio
 
 SCHEMA_VERSION = 1
 _IO_URING_SETUP = 425
@@ -43,7 +44,7 @@ def _package(apt: str, dnf: str | None = None) -> Mapping[str, str]:
 
 
 PROGRAMS: tuple[Program, ...] = (
-    Program(("fio",), _package("fio"), "sequential and random I/O", least=(3, 16), needed=True),
+    Program(("fio",), _package("fio"), "sequential and random I/O", least=fio.OLDEST, needed=True),
     Program(("dd",), _package("coreutils"), "creating a file, and reading it back"),
     Program(("lsblk",), _package("util-linux"), "model, serial and bus of a drive"),
     Program(("findmnt",), _package("util-linux"), "file systems and their space"),
@@ -53,10 +54,6 @@ PROGRAMS: tuple[Program, ...] = (
     Program(("mkfs.ext4",), _package("e2fsprogs"), "emulated drives", version=("-V",)),
     Program(("nbdkit",), _package("nbdkit"), "latency of emulated drives"),
     Program(("nbdfuse",), _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
-    Program(("dbench",), _package("dbench"), "file server load"),
-    Program(("sysbench",), _package("sysbench"), "database load (OLTP)"),
-    Program(("mariadbd", "mysqld"), _package("mariadb-server"), "database load (OLTP)"),
-    Program(("memcached",), _package("memcached"), "key-value store load"),
 )
 
 
@@ -123,6 +120,12 @@ def look(program: Program, manager: str | None) -> Found:
         version = None  # it is there and does not start: it will not do
     enough = version is not None and _numbers(version) >= program.least
     return Found(name, path, version, enough, program.needed, program.purpose, package)
+
+
+def versions() -> list[tuple[str, str]]:
+    """Return each program with its version, or with `missing`, for `iobench --version`."""
+    found = [look(program, None) for program in PROGRAMS]
+    return [(each.name, each.version or ("missing" if each.path is None else "version not known")) for each in found]
 
 
 def parse_version(text: str) -> str | None:

@@ -59,9 +59,7 @@ class CounterFile:
         try:
             data = os.pread(self._fd, 512, 0)
         except OSError as error:
-            raise ToolError(
-                f"the device {self.number} went away while it was measured ({error.strerror})"
-            ) from None
+            raise ToolError(f"the device {self.number} went away while it was measured ({error.strerror})") from None
         return parse_stat(data, time.monotonic())
 
     def close(self) -> None:
@@ -73,9 +71,7 @@ class CounterFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
 

@@ -36,9 +36,7 @@ def mounts() -> list[Mount]:
     try:
         return parse_mountinfo(Path("/proc/self/mountinfo").read_bytes())
     except OSError as error:
-        raise CannotRunError(
-            f"/proc/self/mountinfo cannot be read ({error.strerror}); is /proc mounted?"
-        ) from None
+        raise CannotRunError(f"/proc/self/mountinfo cannot be read ({error.strerror}); is /proc mounted?") from None
 
 
 def mount_of(path: str, table: list[Mount]) -> Mount | None:
@@ -82,9 +80,7 @@ def _parse_line(line: bytes) -> Mount:
     own, general = _text(left[5]), _text(right[2]) if len(right) > 2 else ""
     known = own.split(",")
     options = ",".join([*known, *(each for each in general.split(",") if each and each not in known)])
-    return Mount(
-        int(left[0]), number, _text(left[3]), _text(left[4]), options, _text(right[0]), _text(right[1])
-    )
+    return Mount(int(left[0]), number, _text(left[3]), _text(left[4]), options, _text(right[0]), _text(right[1]))
 
 
 def _text(field: bytes) -> str:

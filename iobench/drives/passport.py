@@ -42,9 +42,7 @@ def check_name(name: str) -> str:
     if not name or name != name.strip() or not name.strip("."):
         raise UsageError(f"{name!r} cannot name a target; write -t NAME=PATH with a word as the name")
     if len(name) > _NAME_MOST:
-        raise UsageError(
-            f"the target's name {name[:20]!r}… has {len(name)} characters; the most is {_NAME_MOST}"
-        )
+        raise UsageError(f"the target's name {name[:20]!r}… has {len(name)} characters; the most is {_NAME_MOST}")
     if "/" in name:
         raise UsageError(f"the target's name {name!r} holds a '/'; write -t NAME=PATH, the name first")
     if any(unicodedata.category(char) in _INVISIBLE for char in name):
@@ -61,8 +59,7 @@ def parse_targets(texts: Sequence[str]) -> list[Target]:
         same = [t for t in targets if _folded(t.name) == _folded(target.name)]
         if same:
             raise UsageError(
-                f"two targets are named {target.name!r} ({same[0].path} and {target.path}); "
-                "give each its own name"
+                f"two targets are named {target.name!r} ({same[0].path} and {target.path}); give each its own name"
             )
         targets.append(target)
     return targets
@@ -146,9 +143,7 @@ def _number(dev: int) -> str:
 def _of_block(target: Target, rdev: int) -> Passport:
     device = device_of(_number(rdev))
     if device is None:
-        raise CannotRunError(
-            f"target {target.name!r}: the kernel has no drive behind {target.path}; check the path"
-        )
+        raise CannotRunError(f"target {target.name!r}: the kernel has no drive behind {target.path}; check the path")
     emulation = emulations().get(device.number)
     return Passport(target, device, total_bytes=device.size_bytes, emulation=emulation)
 
@@ -177,9 +172,7 @@ def _btrfs_device(mount: Mount | None, sys: Path = inventory.SYS) -> str | None:
     try:
         number = _number(Path(mount.source).stat().st_rdev)
         name = (sys / "dev/block" / number).resolve().name
-        members = [
-            list(home.iterdir()) for home in (sys / "fs/btrfs").glob("*/devices") if (home / name).exists()
-        ]
+        members = [list(home.iterdir()) for home in (sys / "fs/btrfs").glob("*/devices") if (home / name).exists()]
     except OSError:
         return None
     return number if members and len(members[0]) == 1 else None

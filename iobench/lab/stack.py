@@ -43,19 +43,25 @@ def serve(record: Record, latency_s: float, parallel: int) -> None:
         raise CannotRunError(
             f"{record.socket} is too long for a socket; set {emulated.STATE_VARIABLE} to a shorter one"
         )
-    served, log = Path(record.backing), Path(record.folder) / "nbd.log"
+    folder, served = Path(record.folder), Path(record.backing)
     served.parent.mkdir()
-    # One thread a connection, so that `parallel` connections are `parallel` requests and no more.
-    argv = ["nbdkit", "--foreground", "--unix", record.socket, "--threads", "1"]
+    # It goes to the background by itself: nbdkit 1.32 kept in the foreground ends with the program that
+    # started it. One thread a connection, so that `parallel` connections are `parallel` requests at once.
+    argv = ["nbdkit", "--pidfile", str(folder / "nbdkit.pid"), "--unix", record.socket, "--threads", "1"]
     # The filter counts whole milliseconds; below that the way through two programs is the latency.
     delay = round(latency_s * 1000)
     if delay:
         argv += ["--filter=delay", "file", record.image, f"delay-read={delay}ms", f"delay-write={delay}ms"]
     else:
         argv += ["file", record.image]
-    _await(proc.spawn_daemon(argv, log), Path(record.socket), log)
+    _start(record, argv, folder / "nbdkit.pid")
     argv = ["nbdfuse", "--connections", str(parallel), record.backing, "--unix", record.socket]
-    _await(proc.spawn_daemon(argv, log), served, log)
+    _start(record, argv, served)
+
+
+def served(record: Record) -> bool:
+    """Whether both programs that give a drive its latency still run."""
+    return {program for program, _ in _servers(record)} == set(_SERVERS)
 
 
 def attach(record: Record) -> str:
@@ -112,7 +118,7 @@ def undo(record: Record, throttle: Throttle | None, say: Say) -> None:
     _stop_servers(record, folder)
     if not image.remove(Path(record.image_folder), record.id):
         say(f"{record.name}: {record.image_folder} is left: it holds files that are not ours")
-    for name in ("nbd.sock", "nbd.log"):
+    for name in ("nbd.sock", "nbd.log", "nbdkit.pid"):
         (folder / name).unlink(missing_ok=True)
     for place in (folder / "mnt", folder / "nbd", folder):
         if place.is_dir() and not any(place.iterdir()):
@@ -182,33 +188,40 @@ def _stop_servers(record: Record, folder: Path) -> None:
             time.sleep(0.1)
     else:
         raise ToolError(f"{served} cannot be unmounted: end what has files open there, then run the command again")
-    for process in _servers(record):
+    for _, process in _servers(record):
         proc.end(process)
 
 
-def _servers(record: Record) -> Iterator[proc.ProcessId]:
-    """The processes that serve a drive's image, known by the socket that no other has."""
+def _servers(record: Record) -> Iterator[tuple[str, proc.ProcessId]]:
+    """The programs that serve a drive's image, known by the socket that no other has."""
     socket = os.fsencode(record.socket)
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if Path(os.fsdecode(arguments[0])).name in _SERVERS and socket in arguments:
+        program = Path(os.fsdecode(arguments[0])).name
+        if program in _SERVERS and socket in arguments:
             identity = proc.identify(int(entry.name))
-            if identity is not None:
-                yield identity
+            if identity is not None and identity.alive():
+                yield program, identity
 
 
-def _await(process: proc.ProcessId, sign: Path, log: Path) -> None:
-    """Wait until a server shows that it is ready."""
+def _start(record: Record, argv: list[str], sign: Path) -> None:
+    """Start a server and wait until `sign`, a file, shows that it is ready."""
+    log = Path(record.folder) / "nbd.log"
+    try:
+        proc.spawn_daemon(argv, log)
+    except CannotRunError:
+        # One that goes to the background may have ended its first process by now, and be well.
+        if proc.find(argv[0]) is None:
+            raise
     deadline = time.monotonic() + _PATIENCE_S
     while not sign.exists():
-        if not process.alive() or time.monotonic() > deadline:
+        runs = any(program == argv[0] for program, _ in _servers(record))
+        if (not runs and not sign.exists()) or time.monotonic() > deadline:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise ToolError(
-                f"the server of the drive's latency did not start: {said[-1] if said else 'it said nothing'}"
-            )
+            raise ToolError(f"{argv[0]} did not start: {said[-1] if said else 'it said nothing'}")
         time.sleep(0.02)
 
 

@@ -269,6 +269,8 @@ def _whole(record: Record) -> bool:
     """Whether a drive is complete and all of it still stands."""
     if not record.ready or not emulated.bound(record):
         return False
+    if record.emulation.latency_s is not None and not stack.served(record):
+        return False
     return record.mount is None or any(found == (record.device, record.mount) for found in stack.mounts())
 
 

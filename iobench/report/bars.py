@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from iobench.model import Verdict
-from iobench.report.canvas import INK, MUTED, PAPER, WARN, Canvas, Frame, Line, wrap
+from iobench.report.canvas import INK, MUTED, PAPER, WARN, Canvas, Frame, Line, flow, wrap
 from iobench.report.charts import ChartSpec, Point, Series
 from iobench.report.draw import HATCH, Plot, axis, ends, linear_ticks, names_of, readable_on, tick_room
 
@@ -42,7 +42,7 @@ def _under(spec: ChartSpec, series: Series, frame: Frame, width: float) -> list[
     """A drive's name, its tags, and what names its result where it is not valid."""
     lines = names_of(series.label, frame.label, width, 2 if frame.words else 3)
     if series.tags:
-        lines += wrap(Line(" · ".join(series.tags), frame.small + 1, color=MUTED), width, 2)
+        lines += flow(series.tags, Line("", frame.small + 1, color=MUTED), width)
     for point in series.points[:1]:
         if point.mark and not spec.shared:
             lines += wrap(Line(point.mark, frame.small + 1, bold=True, color=WARN), width, 3)
@@ -55,47 +55,57 @@ def _above(spec: ChartSpec, point: Point, frame: Frame, slot: float) -> list[Lin
     whole = all(Line(text, frame.value, bold=True).width <= slot - 6 for text in texts)
     text = point.text if whole else spec.scale.short(point.value)
     lines = wrap(Line(text, frame.value, bold=True), slot - 2, 1)
-    return lines + (wrap(Line(point.note, frame.small + 1.5, color=MUTED), slot - 4, 1) if point.note else [])
+    if point.note:
+        lines += wrap(Line(point.note, frame.small + 1.5, color=MUTED), slot - 4, 1)
+    wide = any(line.width > _width(slot) - 6 for line in _ratio(spec, point, frame, INK, _width(slot)))
+    return [*_ratio_above(spec, point, frame, slot), *lines] if wide else lines
+
+
+def _width(slot: float) -> float:
+    return min(slot * 0.62, _WIDEST)
 
 
 def _bar(canvas: Canvas, spec: ChartSpec, series: Series, point: Point, plot: Plot, x: float, slot: float) -> None:
-    frame, width = canvas.frame, min(slot * 0.62, _WIDEST)
+    frame, width = canvas.frame, _width(slot)
     y, low, high = plot.y(point.value), plot.y(ends(point)[0]), plot.y(ends(point)[1])
-    box = canvas.box(x - width / 2, y, width, plot.bottom - y, 3, **_look(spec, series, point))
-    canvas.tip(box, _tip(series, point))
+    # A bar next to nothing is still a bar: a hair of colour stands where one would look for it.
+    y = min(y, plot.bottom - 1.5)
+    bar = canvas.box(x - width / 2, y, width, plot.bottom - y, 3, **_look(spec, series, point))
+    canvas.tip(bar, _tip(series, point))
     if point.low is not None:
         _whisker(canvas, x, low, high, min(7.0, width / 5))
     above = _above(spec, point, frame, slot)
-    ratio = _ratio(spec, point, frame, series, width)
-    free = plot.bottom - max(low, y) - 6
-    inside = bool(ratio) and _height(ratio) + 4 <= free and max(line.width for line in ratio) <= width - 6
-    if ratio and not inside:
-        above = [*wrap(Line(point.ratio_text, frame.value, bold=True, color=MUTED), slot - 2, 1), *above]
-        if point.none_shown:
-            above[1:1] = wrap(Line(spec.none_shown, frame.small, color=MUTED), slot - 4, 2)
+    ratio = _ratio(spec, point, frame, readable_on(series.color), width)
+    if ratio and max(line.width for line in ratio) <= width - 6:
+        if _height(ratio) + 10 <= plot.bottom - max(low, y):
+            _on_bar(canvas, series, point, ratio, x, (max(low, y) + plot.bottom) / 2)
+        else:
+            above = [*_ratio_above(spec, point, frame, slot), *above]
     height = _height(above)
     start = max(min(y, high) - height - 4, plot.top - height)
     widest = max(line.width for line in above)
-    canvas.box(x - widest / 2 - 2, start, widest + 4, height, 2.5, fc=PAPER, lw=0)
+    canvas.box(x - widest / 2 - 2, start, widest + 4, height, 2.5, fc=PAPER, lw=0)  # no grid runs through the text
     canvas.stack(x, start, above, "center")
-    if inside:
-        middle = (max(low, y) + plot.bottom) / 2
-        if point.verdict is not Verdict.VALID:  # a text on hatching needs a ground of its own
-            room = max(line.width for line in ratio) + 12
-            canvas.box(
-                x - room / 2, middle - _height(ratio) / 2 - 1, room, _height(ratio) + 3, 4, **_ground(series, point)
-            )
-        canvas.stack(x, middle - _height(ratio) / 2, ratio, "center")
 
 
-def _ratio(spec: ChartSpec, point: Point, frame: Frame, series: Series, width: float) -> list[Line]:
+def _on_bar(canvas: Canvas, series: Series, point: Point, ratio: list[Line], x: float, middle: float) -> None:
+    height = _height(ratio)
+    if point.verdict is not Verdict.VALID:  # a text on hatching needs a ground of its own
+        room = max(line.width for line in ratio) + 12
+        canvas.box(x - room / 2, middle - height / 2 - 1, room, height + 3, 4, fc=series.color, lw=0)
+    canvas.stack(x, middle - height / 2, ratio, "center")
+
+
+def _ratio(spec: ChartSpec, point: Point, frame: Frame, color: str, width: float) -> list[Line]:
     if not point.ratio_text:
         return []
-    color = INK if point.verdict is Verdict.INVALID else readable_on(series.color)
     lines = [Line(point.ratio_text, frame.ratio, bold=True, color=color)]
-    if point.none_shown:
-        lines += wrap(Line(spec.none_shown, frame.small, color=color), width - 6, 3)
-    return lines
+    return lines + (wrap(Line(spec.none_shown, frame.small, color=color), width - 8, 3) if point.none_shown else [])
+
+
+def _ratio_above(spec: ChartSpec, point: Point, frame: Frame, slot: float) -> list[Line]:
+    lines = wrap(Line(point.ratio_text, frame.value, bold=True, color=MUTED), slot - 2, 1)
+    return lines + (wrap(Line(spec.none_shown, frame.small, color=MUTED), slot - 4, 3) if point.none_shown else [])
 
 
 def _look(spec: ChartSpec, series: Series, point: Point) -> dict[str, Any]:
@@ -105,10 +115,6 @@ def _look(spec: ChartSpec, series: Series, point: Point) -> dict[str, Any]:
         return {"fc": (*_rgb(series.color), 0.12), "ec": series.color, "lw": 1.6, "hatch": HATCH[point.verdict]}
     strength = 0.28 if spec.shared else 0.6
     return {"fc": series.color, "ec": (1, 1, 1, strength), "lw": 0, "hatch": HATCH[point.verdict]}
-
-
-def _ground(series: Series, point: Point) -> dict[str, Any]:
-    return {"fc": PAPER if point.verdict is Verdict.INVALID else series.color, "lw": 0}
 
 
 def _rgb(color: str) -> tuple[float, float, float]:

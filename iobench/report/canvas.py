@@ -87,8 +87,8 @@ def _unit_width(text: str, bold: bool) -> float:
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Return the width of a line of text in points."""
-    return _unit_width(text, bold) * size
+    """Return the width of a line of text in points, with what hinting or a reader's other font may add."""
+    return _unit_width(text, bold) * size * 1.04
 
 
 def without_glyphs(text: str) -> str:
@@ -133,6 +133,23 @@ def wrap(line: Line, width: float, most: int) -> list[Line]:
     return lines
 
 
+def flow(items: Sequence[str], look: Line, width: float) -> list[Line]:
+    """Return items set one after the other with `·` between, broken to a width between items only.
+
+    An item that is wider by itself is set smaller, down to three quarters, before it is cut.
+    """
+    lines: list[Line] = []
+    for item in items:
+        joined = replace(lines[-1], text=f"{lines[-1].text} · {item}") if lines else None
+        if joined and joined.width <= width:
+            lines[-1] = joined
+            continue
+        alone = replace(look, text=item)
+        part = max(0.75, min(1.0, width / alone.width))
+        lines += wrap(replace(alone, size=look.size * part * 0.999), width, 1)
+    return lines
+
+
 def _take(text: str, line: Line, width: float) -> tuple[str, str]:
     if text_width(text, line.size, line.bold) <= width:
         return text, ""
@@ -155,7 +172,7 @@ def _may_break(text: str, at: int) -> bool:
     if at >= len(text):
         return False
     before, after = text[at - 1], text[at]
-    if before == " " or after == " " or before in "-/_":
+    if before == " " or after == " " or before in "-/":
         return True
     wide = unicodedata.east_asian_width(before) in "WF" or unicodedata.east_asian_width(after) in "WF"
     closing = unicodedata.category(after) in ("Pe", "Pf", "Po", "Lm") or after in "ーっゃゅょッャュョ、。"

@@ -198,7 +198,7 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
 def _series(comparison: Comparison, index: int, drive: DriveSummary, rows: Sequence[Row], words: Words) -> Series:
     is_baseline = drive.name == comparison.baseline
     points = tuple(
-        _point(comparison, row, row.targets[drive.name], row.ratios.get(drive.name), drive.name, words)
+        _point(comparison, row, row.targets[drive.name], _sound_ratio(comparison, row, drive.name), drive.name, words)
         for row in rows
         if drive.name in row.targets
     )
@@ -216,6 +216,12 @@ def _series(comparison: Comparison, index: int, drive: DriveSummary, rows: Seque
         emulated=drive.emulated,
         baseline=is_baseline,
     )
+
+
+def _sound_ratio(comparison: Comparison, row: Row, drive: str) -> Ratio | None:
+    """A row's ratio, but none of what is invalid: a ratio on a chart is read as a claim."""
+    both = (row.targets[drive], row.targets.get(comparison.baseline or ""))
+    return None if any(e and e.verdict is Verdict.INVALID for e in both) else row.ratios.get(drive)
 
 
 def _point(

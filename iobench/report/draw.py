@@ -82,14 +82,21 @@ def _head(canvas: Canvas, spec: ChartSpec) -> float:
     y = frame.margin - 4 if frame.words else frame.margin
     room = frame.width - 2 * frame.margin
     if frame.words:
-        title = wrap(Line(spec.title, frame.title, bold=True), room, 2)
-        if len(title) > 1:  # a long title is set smaller, so that two lines of it leave room for the chart
-            title = wrap(Line(spec.title, frame.title * 0.82, bold=True), room, 2)
-        y = canvas.stack(frame.margin, y, title) + 2
+        y = canvas.stack(frame.margin, y, _title(spec.title, frame.title, room)) + 2
         y = canvas.stack(frame.margin, y, wrap(Line(spec.subtitle, frame.subtitle, color=MUTED), room, 2))
         y += 14
     y = canvas.stack(frame.margin, y, wrap(Line(spec.axis, frame.axis, color=MUTED), room, 2))
     return y + 4
+
+
+def _title(text: str, size: float, room: float) -> list[Line]:
+    """A title on one line, smaller where it must be; else on two of about one length."""
+    for part in (1.0, 0.9, 0.8):
+        if (line := Line(text, size * part, bold=True)).width <= room:
+            return [line]
+    line = Line(text, size * 0.8, bold=True)
+    wraps = (wrap(line, room * share, 2) for share in (0.6, 0.7, 0.8, 0.9))
+    return next((lines for lines in wraps if not lines[-1].text.endswith("…")), wrap(line, room, 2))
 
 
 def _foot(canvas: Canvas, spec: ChartSpec) -> float:

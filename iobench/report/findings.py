@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Row
 from iobench.model import Better, Verdict
 from iobench.report import labels
 from iobench.report.texts import Words
 
-CLAIM_ROUNDS = 5  # with fewer, no test can tell chance from a difference: figures are shown, nothing is claimed
 STABLE_SHARE = 0.9  # of the best throughput, at the highest load
 _WORST = (Verdict.VALID, Verdict.SUSPECT, Verdict.INVALID)
 
@@ -98,10 +98,12 @@ def shares(comparison: Comparison, rows: Sequence[Row]) -> list[Finding]:
 
     A drive of which only the rate is emulated is left out: it is flat by construction.
     """
-    found = []
+    found: list[Finding] = []
+    if rows[0].better is not Better.HIGHER:
+        return found
     for drive in comparison.drives:
         points = [row for row in rows if drive.name in row.targets]
-        if latency_hidden(drive) or len(points) < 3 or points[0].better is not Better.HIGHER:
+        if latency_hidden(drive) or len(points) < 3 or points[-1] is not rows[-1]:
             continue
         estimates = [row.targets[drive.name] for row in points]
         verdict, reasons = _worst(estimates)
@@ -137,13 +139,13 @@ def _worst(estimates: Sequence[Estimate]) -> tuple[Verdict, tuple[str, ...]]:
 # --- prose -------------------------------------------------------------------------------------------------
 
 
-def what(finding: Finding, words: Words, metric: bool = False) -> str:
-    """Return the subject: `Random read, p99 latency at 64`."""
+def what(finding: Finding, words: Words, metric: bool = False, bare: bool = False) -> str:
+    """Return the subject: `Random read, p99 latency at 64`; `bare` leaves the metric to the sentence."""
     row = finding.row
     text = labels.workload_name(row.workload, words)
     if op := labels.op_name(row, words):
         text = words("what.metric", workload=text, metric=op)
-    if metric or row.metric.startswith("latency"):
+    if metric or (row.metric.startswith("latency") and not bare):
         text = words("what.metric", workload=text, metric=labels.metric_name(row.metric, words))
     return text if finding.load is None else words("what.load", what=text, load=finding.load)
 
@@ -161,10 +163,7 @@ def _plain(finding: Finding, words: Words, names: Mapping[str, str]) -> str:
     subject = what(finding, words)
     match finding.kind:
         case Kind.RATIO if finding.claim:
-            keys = [f"say.ratio.{row.workload}.{row.metric}", f"say.ratio.{row.metric}", "say.ratio.other"]
-            if finding.load is not None:
-                del keys[0]  # those sentences have no place for a load
-            return words.first(*keys, what=subject, a=a, b=b, r=labels.ratio_number(finding.value))
+            return _ratio(finding, words, a, b)
         case Kind.RATIO:
             subject = what(finding, words, metric=row.metric == "elapsed")
             return words("say.look", what=subject, a=a, b=b, ratio=labels.ratio_text(finding.value))
@@ -177,6 +176,15 @@ def _plain(finding: Finding, words: Words, names: Mapping[str, str]) -> str:
         case Kind.FIGURE:
             value = labels.value_text(finding.value, row.metric, row.unit)
             return words("say.figure", what=subject, a=a, value=value)
+
+
+def _ratio(finding: Finding, words: Words, a: str, b: str) -> str:
+    row = finding.row
+    keys = [f"say.ratio.{row.workload}.{row.metric}", f"say.ratio.{row.metric}", "say.ratio.other"]
+    if finding.load is not None:
+        del keys[0]  # those sentences have no place for a load
+    subject, metric = what(finding, words, bare=True), labels.metric_name(row.metric, words)
+    return words.first(*keys, what=subject, a=a, b=b, r=labels.ratio_number(finding.value), metric=metric)
 
 
 def _share(finding: Finding, words: Words, a: str) -> str:
@@ -225,6 +233,7 @@ def headline(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -
         return ""
     ratios = [f for f in found if f.kind is Kind.RATIO and f.value > 0]
     ratios = [f for f in ratios if f.claim] or ratios
+    ratios = [f for f in ratios if _better(f)] or ratios
     if ratios:
         return sentence(max(ratios, key=lambda f: abs(math.log(f.value))), words, names, detail=False)
     if none := [f for f in found if f.kind is Kind.NONE_SHOWN]:
@@ -233,6 +242,10 @@ def headline(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -
         return _figures_headline(figures, words, names)
     ids = dict.fromkeys(reason for f in found for reason in f.reasons)
     return words("say.all-unsound", what=what(found[0], words), reasons=words.commas(reasons(list(ids))))
+
+
+def _better(finding: Finding) -> bool:
+    return (finding.value > 1) == (finding.row.better is Better.HIGHER)
 
 
 def _none_headline(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -> str:

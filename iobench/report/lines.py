@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iobench.model import Verdict
-from iobench.report.canvas import MUTED, WARN, Canvas, Frame, Line, text_width, wrap
+from iobench.report.canvas import MUTED, WARN, Canvas, Frame, Line, flow, text_width, wrap
 from iobench.report.charts import ChartSpec, Point, Series
 from iobench.report.draw import (
     HATCH,
@@ -52,7 +52,7 @@ def draw(canvas: Canvas, spec: ChartSpec, top: float, bottom: float) -> None:
     widest = frame.width * (0.27 if frame.words else 0.24 if frame.width > 500 else 0.31)
     column = min(widest, _column(spec, frame)) + 26
     left = frame.margin + tick_room(spec, frame, ticks)
-    plot = Plot(left, frame.width - frame.margin - column, top + 4, floor, least, most, spec.log)
+    plot = Plot(left, frame.width - frame.margin - column, top + frame.tick * 0.8, floor, least, most, spec.log)
     axis(canvas, plot, spec, ticks)
     _loads(canvas, spec, plot)
     for series in spec.series:
@@ -164,8 +164,7 @@ def _text(spec: ChartSpec, series: Series, frame: Frame, width: float, tight: bo
     last = series.points[-1]
     figures = [last.text] if last.load == spec.loads[-1] else []
     figures += [last.ratio_text] if figures and last.ratio_text else []
-    note = " · ".join((*figures, *series.tags))
-    lines += wrap(Line(note, frame.small + 1, color=MUTED), width, 1 if tight else 2)
+    lines += flow((*figures, *series.tags), Line("", frame.small + 1, color=MUTED), width)
     if series.marks and not spec.shared:
         marks = "; ".join(series.marks)
         lines += wrap(Line(marks, frame.small + 0.5, bold=True, color=WARN), width, 1 if tight else 3)
@@ -192,7 +191,7 @@ def _labels(canvas: Canvas, spec: ChartSpec, plot: Plot, width: float, bottom: f
         labels = [_label(spec, s, frame, plot, width, tight=True) for s in drawn]
     if (excess := (bottom - top) / _sum(labels)) < 1:
         labels = [replace(la, lines=tuple(replace(li, size=li.size * excess) for li in la.lines)) for la in labels]
-    labels.sort(key=lambda label: label.wanted)
+    labels.sort(key=lambda label: plot.y(label.series.points[-1].value))  # in the order of the lines' ends
     places = spread([la.wanted for la in labels], [la.height for la in labels], top, bottom)
     for label, middle in zip(labels, places, strict=True):
         last = label.series.points[-1]

@@ -97,15 +97,15 @@ _EN: Mapping[str, str] = {
     "say.ratio.dd-read.throughput": "{a} reads the file back {r} times as fast as {b}",
     "say.ratio.throughput": "{what}: {a} has {r} times the throughput of {b}",
     "say.ratio.iops": "{what}: {a} does {r} times the IOPS of {b}",
-    "say.ratio.other": "{what}: {a} is at {r} times {b}",
+    "say.ratio.other": "{what}: the {metric} of {a} is {r} times that of {b}",
     "say.look": "{what}: {a} {ratio} {b}",
     "say.none": "{what}: no difference shown between {drives}",
     "say.figure": "{what}: {a} {value}",
     "say.figures": "{what}: {figures}",
     "say.figure-of": "{a} {value}",
     "say.stable": "{what}: {a} is stable: {metric} at {load} is {share} of the best",
-    "say.share": "{what}: {a}'s {metric} at {load} is {share} of its best",
-    "say.share-at": "{what}: {a}'s {metric} at {load} is {share} of its best, at {peak}",
+    "say.share": "{what}: {metric} of {a} at {load} is {share} of its best",
+    "say.share-at": "{what}: {metric} of {a} at {load} is {share} of its best, at {peak}",
     "say.unsound": "{what}: not sound, left out: {a} ({reasons})",
     "say.all-unsound": "{what}: not sound ({reasons})",
     "say.nothing": "{what}",
@@ -240,16 +240,17 @@ _EN: Mapping[str, str] = {
     "step.unknown": "not known",
     "step.series": "{metric}: {low} to {high} over {time}",
     # method
-    "method.repeats": "Every drive is measured once a round, in an order that changes from round to round, so that drift "
-    "falls on all alike. A figure is the median over the rounds with its 95 % interval.",
-    "method.ratio": "A ratio is a drive's median over the baseline's, with a 95 % interval that takes the rounds as pairs. "
-    "A difference is shown only where that interval excludes 1 and the ratio is more than {resolution} from 1; else the "
-    "report says that no difference was shown.",
+    "method.repeats": "Every drive is measured once a round, in an order that changes from round to round, "
+    "so that drift falls on all alike. A figure is the median over the rounds with its 95 % interval.",
+    "method.ratio": "A ratio is a drive's median over the baseline's, with a 95 % interval that takes the "
+    "rounds as pairs. A difference is shown only where that interval excludes 1 and the ratio is more than "
+    "{resolution} from 1; else the report says that no difference was shown.",
     "method.claims": "A sentence that claims something needs at least {claim} rounds and numbers that are all valid.",
-    "method.percentiles": "Latency percentiles come from the merged histograms of all rounds; percentiles are never "
-    "averaged.",
-    "method.evidence": "Each step's bytes, as its tool claims them, are held against what the device counted. An invalid "
-    "number is shown, marked and left out; a suspect one is shown, marked, and supports no claim.",
+    "method.percentiles": "Latency percentiles come from the merged histograms of all rounds; percentiles "
+    "are never averaged.",
+    "method.evidence": "Each step's bytes, as its tool claims them, are held against what the device "
+    "counted. An invalid number is shown, marked and left out; a suspect one is shown, marked, and supports "
+    "no claim.",
     "method.units": "MB is 10⁶ bytes, MiB is 2²⁰.",
 }
 

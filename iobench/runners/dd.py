@@ -21,16 +21,10 @@ class Params:
     """Parameters of dd. Sizes in bytes."""
 
     ops: tuple[str, ...] = param(("write", "read"), Kind.CHOICES, "what is measured", ("write", "read"))
-    size: int | None = param(
-        None, Kind.SIZE, "size of the file (default: 4G or a tenth of the room)", least=1
-    )
+    size: int | None = param(None, Kind.SIZE, "size of the file (default: 4G or a tenth of the room)", least=1)
     block_size: int = param(1 << 20, Kind.SIZE, "bytes of one read or write", least=512)
-    source: str = param(
-        "random", Kind.CHOICE, "what is written; zero is the talk's own command", ("random", "zero")
-    )
-    flush: str = param(
-        "fdatasync", Kind.CHOICE, "how a write reaches the drive; none shows the page cache", FLUSHES
-    )
+    source: str = param("random", Kind.CHOICE, "what is written; zero is the talk's own command", ("random", "zero"))
+    flush: str = param("fdatasync", Kind.CHOICE, "how a write reaches the drive; none shows the page cache", FLUSHES)
     buffered: bool = param(False, Kind.FLAG, "read through the page cache, to see what it does to a number")
 
 
@@ -82,9 +76,7 @@ def command(work: Work, place: Place) -> Command:
     block, size = _whole(work, "block_size"), work.fixed_bytes
     if work.workload == "dd-read":
         flags = ("direct",) if work.params["direct"] else ()
-        argv = dd.argv(
-            source=place.data[_DATA], to="/dev/null", block_size=block, count=size // block, iflag=flags
-        )
+        argv = dd.argv(source=place.data[_DATA], to="/dev/null", block_size=block, count=size // block, iflag=flags)
     else:
         argv = _write_argv(work, place, block, size)
     return Command("dd", argv, timeout_s=60 + size / 1e6)

@@ -31,9 +31,7 @@ class CommonParams:
     jobs: int = param(1, Kind.COUNT, "threads, each with its own queue", least=1)
     duration: float = param(10.0, Kind.TIME, "measured time of a step", least=0.1)
     ramp: float = param(1.0, Kind.TIME, "time before the measured one, not counted")
-    size: int | None = param(
-        None, Kind.SIZE, "size of the test file (default: 4G or a tenth of the room)", least=1
-    )
+    size: int | None = param(None, Kind.SIZE, "size of the test file (default: 4G or a tenth of the room)", least=1)
     engine: str = param("auto", Kind.CHOICE, "fio's I/O engine (auto: io_uring, else libaio)", ENGINES)
     buffered: bool = param(False, Kind.FLAG, "through the page cache, to see what it does to a number")
     layout: str = param(
@@ -96,9 +94,7 @@ def read(work: Work, output: Output) -> Reading:
         raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {said}")
     report = fio.parse(output.files[fio.RESULT])
     if len(report.jobs) != 1 or not report.jobs[0].directions:
-        raise ParseError(
-            f"{fio.RESULT} holds no I/O of one job group; fio's exit code was {output.exit_code}"
-        )
+        raise ParseError(f"{fio.RESULT} holds no I/O of one job group; fio's exit code was {output.exit_code}")
     job = report.jobs[0]
     done = {d.op: d for d in job.directions}
     threads = _whole(work.params["jobs"])

@@ -23,9 +23,7 @@ class Params(fio_work.CommonParams):
         ("read", "write", "mixed"), Kind.CHOICES, "what is measured", ("read", "write", "mixed")
     )
     block_size: int = param(4096, Kind.SIZE, "bytes of one I/O", least=512)
-    loads: tuple[int, ...] = param(
-        (1, 2, 4, 8, 16, 32, 64), Kind.COUNTS, "outstanding I/O, all jobs", least=1
-    )
+    loads: tuple[int, ...] = param((1, 2, 4, 8, 16, 32, 64), Kind.COUNTS, "outstanding I/O, all jobs", least=1)
     read_share: int = param(70, Kind.PERCENT, "percent of reads in mixed work")
 
 
@@ -33,9 +31,7 @@ def plan(params: Params) -> tuple[Work, ...]:
     """Return a work for each kind and load. Raises UsageError for a load that the jobs cannot share."""
     uneven = [load for load in params.loads if load % params.jobs]
     if uneven:
-        raise UsageError(
-            f"load {uneven[0]} cannot be shared by {params.jobs} jobs; use multiples of {params.jobs}"
-        )
+        raise UsageError(f"load {uneven[0]} cannot be shared by {params.jobs} jobs; use multiples of {params.jobs}")
     return tuple(_work(params, op, load) for op in params.ops for load in params.loads)
 
 

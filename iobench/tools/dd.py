@@ -51,7 +51,5 @@ def parse(text: str, name: str = "dd's output") -> Copied:
     except (IndexError, ValueError):
         raise ParseError(f"{name} has no line `… bytes copied, … s` as GNU dd prints it") from None
     if not 0 < copied.seconds < 1e9 or copied.bytes == 0:
-        raise ParseError(
-            f"{name} says {copied.bytes} bytes in {copied.seconds:g} s: no rate follows from that"
-        )
+        raise ParseError(f"{name} says {copied.bytes} bytes in {copied.seconds:g} s: no rate follows from that")
     return copied

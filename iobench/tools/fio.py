@@ -16,7 +16,7 @@ from typing import Any
 from iobench.errors import ParseError
 from iobench.model import Command, LatencyBins, SeriesPoint
 
-OLDEST = (3, 6)  # json+ with nanosecond bins under `lat_ns` when --lat_percentiles is given
+OLDEST = (3, 16)  # io_uring, and json+ with bins of nanoseconds under `lat_ns`
 _VERSION = re.compile(r"fio-(\d+)\.(\d+)")
 RESULT = "fio.json"
 LOG = "fio_bw.log"

@@ -11,7 +11,6 @@ import pytest
 
 from iobench import proc
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 MIB = 1 << 20
 
 

@@ -1,0 +1,71 @@
+# make run    measure three emulated drives and draw the report (TARGETS="name=/path …" measures real ones)
+# make test   all tests, the ones on real tools and real block devices included
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= python3
+LOGS   := .setup
+
+.PHONY: run test lint format packages packages-test clean bench-short
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "make lint   formatting, lint, strict types, the import rule"
+	@sed -n 's/^\(bench-[a-z]*\):.*## \(.*\)/make \1   \2/p' Makefile
+
+run: packages $(BIN)/iobench
+	@BIN="$(abspath $(BIN))" TARGETS='$(TARGETS)' scripts/run.sh
+
+test: packages-test $(BIN)/pytest
+	$(BIN)/pytest
+
+lint: $(BIN)/pytest
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(BIN)/pytest
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+packages:
+	@LOGS=$(LOGS) scripts/packages.sh run
+
+packages-test:
+	@LOGS=$(LOGS) scripts/packages.sh test
+
+$(VENV)/made:
+	@echo "making a virtual environment in $(VENV)"
+	@mkdir -p $(LOGS)
+	@$(PYTHON) -m venv $(VENV) && touch $@
+
+$(BIN)/iobench: pyproject.toml | packages $(VENV)/made
+	@echo "installing iobench and the libraries it uses (log: $(LOGS)/pip.log)"
+	@$(BIN)/python -m pip install --editable . >$(LOGS)/pip.log 2>&1 || { tail -n 20 $(LOGS)/pip.log; exit 3; }
+	@touch $@
+
+$(BIN)/pytest: pyproject.toml | packages-test $(VENV)/made
+	@echo "installing iobench with what its tests need (log: $(LOGS)/pip-dev.log)"
+	@$(BIN)/python -m pip install --editable '.[dev]' >$(LOGS)/pip-dev.log 2>&1 || { tail -n 20 $(LOGS)/pip-dev.log; exit 3; }
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(LOGS) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+bench-truth: $(BIN)/pytest ## measured speed against the speed that emulated drives are set to
+	$(BIN)/python benchmarks/truth.py
+bench-overhead: $(BIN)/pytest ## throughput through iobench against bare fio, and our own CPU
+	$(BIN)/python benchmarks/overhead.py
+bench-gaps: $(BIN)/pytest ## time between steps
+	$(BIN)/python benchmarks/gaps.py
+bench-startup: $(BIN)/pytest ## iobench --help against bare python
+	$(BIN)/python benchmarks/startup.py
+bench-equals: $(BIN)/pytest ## equal drives are not told apart
+	$(BIN)/python benchmarks/equals.py
+bench-honest: $(BIN)/pytest ## honest steps are not accused (half an hour)
+	$(BIN)/python benchmarks/honest.py
+bench-kills: $(BIN)/pytest ## kill -9 at random moments
+	$(BIN)/python benchmarks/kills.py
+bench-short: $(BIN)/pytest
+	for each in startup gaps overhead equals kills truth honest; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

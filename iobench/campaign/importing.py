@@ -1,0 +1,182 @@
+"""Outputs that others made, as a campaign: the numbers of fio's JSON or of dd, marked as without evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from iobench.campaign import verdict
+from iobench.campaign.evidence import Context, Window, gather
+from iobench.errors import ParseError, UsageError
+from iobench.model import Campaign, Passport, Reading, Sample, Step, StepResult, Target, Work
+from iobench.results import CampaignFolder, Store, new_id, write_safely
+from iobench.runners import fio_work
+from iobench.tools import dd, fio
+
+MOST_BYTES = 64 << 20
+_WORKLOADS = {
+    "read": "seq-read",
+    "write": "seq-write",
+    "randread": "rand-read",
+    "randwrite": "rand-write",
+    "randrw": "rand-mixed",
+}
+_UNSEEN = Window(0.0, None, None, None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to import and the name that its drive gets in charts."""
+
+    path: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A measurement found in a file."""
+
+    source: Source
+    work: Work
+    reading: Reading
+    tool: str
+    text: str
+
+
+def parse_source(text: str) -> Source:
+    """Return the source of a `NAME=FILE` or `FILE` text; a plain file is named after itself.
+
+    Raises UsageError when there is no such file.
+    """
+    name, equals, path = text.partition("=")
+    if equals and name and not Path(text).exists():
+        source = Source(Path(path), name)
+    else:
+        source = Source(Path(text), Path(text).stem)
+    if not source.path.is_file():
+        raise UsageError(f"there is no file {str(source.path)!r} to import; give FILE or NAME=FILE")
+    return source
+
+
+def read(source: Source, dd_workload: str) -> list[Found]:
+    """Return the measurements of a file. Raises ParseError, naming it, for one that is not understood."""
+    try:
+        if source.path.stat().st_size > MOST_BYTES:
+            raise ParseError(f"{source.path} is larger than {MOST_BYTES >> 20} MiB: no tool's report is")
+        text = source.path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ParseError(f"{source.path} cannot be read: {error.strerror}") from error
+    if '"fio version"' in text:
+        return _fio(source, text)
+    if "copied," in text:
+        return [_dd(source, text, dd_workload)]
+    raise ParseError(f"{source.path} is neither fio's JSON (--output-format=json+) nor an output of dd")
+
+
+def _fio(source: Source, text: str) -> list[Found]:
+    report = fio.parse(text, str(source.path))
+    found = []
+    for job in report.jobs:
+        if not job.directions:
+            continue
+        reading = Reading(
+            samples=fio_work.samples(job.directions),
+            measured_s=max(d.runtime_s for d in job.directions),
+            bytes_read=sum(d.bytes for d in job.directions if d.op == "read"),
+            bytes_written=sum(d.bytes for d in job.directions if d.op == "write"),
+            operations=sum(d.operations for d in job.directions),
+            latencies=fio_work.latencies(job.directions),
+            depth_achieved=job.depth,
+            errors=job.error,
+        )
+        found.append(Found(source, _fio_work(job, source.path), reading, report.version, text))
+    if not found:
+        raise ParseError(f"{source.path} holds no job that did I/O")
+    return found
+
+
+def _fio_work(job: fio.FioJob, path: Path) -> Work:
+    options = job.options
+    rw = options.get("rw") or options.get("readwrite") or "read"
+    workload = _WORKLOADS.get(rw.split(":")[0])
+    if workload is None:
+        raise ParseError(f"{path}: job {job.name!r} has rw={rw}; {', '.join(_WORKLOADS)} can be imported")
+    depth, jobs = _whole(options.get("iodepth"), 1), _whole(options.get("numjobs"), 1)
+    params = {
+        "block_size": _size(options.get("bs") or options.get("blocksize")),
+        "depth": depth,
+        "jobs": jobs,
+        "engine": options.get("ioengine"),
+        "direct": options.get("direct") == "1",
+    }
+    return Work("seq" if workload.startswith("seq") else "rand", workload, params, load=depth * jobs)
+
+
+def _whole(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else default
+
+
+def _size(text: str | None) -> int:
+    """A block size as fio writes it: k, m and g are powers of 1024; without one, fio's default of 4096."""
+    match = re.match(r"(\d{1,12})\s*([kmg]?)", (text or "4k").lower(), re.ASCII)
+    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]] if match else 4096
+
+
+def _dd(source: Source, text: str, workload: str) -> Found:
+    copied = dd.parse(text, str(source.path))
+    op = workload.removeprefix("dd-")
+    reading = Reading(
+        samples=(Sample(op, "elapsed", copied.seconds), Sample(op, "throughput", copied.bytes / copied.seconds)),
+        measured_s=copied.seconds,
+        bytes_read=copied.bytes if op == "read" else 0,
+        bytes_written=copied.bytes if op == "write" else 0,
+    )
+    work = Work("dd", workload, {"size": copied.bytes}, load=1, fixed_bytes=copied.bytes, writes=op == "write")
+    return Found(source, work, reading, "dd", text)
+
+
+def keep(found: Sequence[Found], store: Store, memory_bytes: int) -> CampaignFolder:
+    """Keep measurements as a campaign and return its folder. Raises ResultsError."""
+    now = datetime.now(UTC)
+    steps = _steps(found)
+    passports = {f.source.target: _passport(f.source) for f in found}
+    campaign = Campaign(
+        id=new_id(now, store.ids()),
+        created_at=now,
+        profile=None,
+        title="imported",
+        rounds=max(step.repeat for step in steps),
+        steps=tuple(steps),
+        passports=passports,
+        host={"name": "unknown (imported)"},
+        tools={f.tool.split("-")[0]: f.tool for f in found},
+        imported=True,
+        notes=("imported: nothing proves that these numbers measured a drive",),
+    )
+    folder = store.create(campaign)
+    for step, each in zip(steps, found, strict=True):
+        context = Context(step.work, passports[step.target], memory_bytes)
+        evidence = gather(context, each.reading, _UNSEEN, (), None, None)
+        said, findings = verdict.judge(context, each.reading, evidence, ())
+        write_safely(folder.raw(step.id) / "imported", each.text)
+        folder.save(campaign, StepResult(step, each.reading, evidence, said, findings, now, each.tool))
+    return folder
+
+
+def _steps(found: Sequence[Found]) -> list[Step]:
+    seen: dict[str, int] = {}
+    steps = []
+    for number, each in enumerate(found, 1):
+        key = repr((each.source.target, each.work.workload, each.work.load, sorted(each.work.params.items())))
+        seen[key] = seen.get(key, 0) + 1
+        id = f"{number:04d}-r{seen[key]}-{each.work.workload}-{each.work.load}-imported"
+        steps.append(Step(id, each.source.target, seen[key], each.work))
+    return steps
+
+
+def _passport(source: Source) -> Passport:
+    reason = f"the number was imported from {source.path.name}, and no device was watched"
+    return Passport(Target(source.target, str(source.path)), None, no_device_reason=reason)

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Installs the missing programs with the system's package manager, as root or with sudo.
+# usage: packages.sh run|test      LOGS: folder for the package manager's log
+# Without root it says what is missing and carries on: iobench itself says what it goes without.
+set -u
+logs=${LOGS:-.setup}
+mkdir -p "$logs"
+log=$logs/packages.log
+
+# program : Debian and Ubuntu package : Fedora and RHEL package
+wanted='fio:fio:fio
+mkfs.ext4:e2fsprogs:e2fsprogs
+blkid:util-linux:util-linux
+losetup:mount:util-linux
+lsblk:util-linux:util-linux
+nbdkit:nbdkit:nbdkit
+nbdfuse:libnbd-bin:nbdfuse
+fusermount3:fuse3:fuse3
+smartctl:smartmontools:smartmontools'
+if [ "$1" = test ]; then
+    wanted="$wanted
+chromium:chromium:chromium
+ctypes-venv:python3-venv:python3"
+else
+    wanted="$wanted
+ctypes-venv:python3-venv:python3"
+fi
+
+has() {
+    case $1 in
+        ctypes-venv) "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
+        *) PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+missing() {
+    echo "$wanted" | while IFS=: read -r program debian fedora; do
+        has "$program" || if [ "$1" = apt ]; then echo "$debian"; else echo "$fedora"; fi
+    done | sort -u | tr '\n' ' '
+}
+
+if command -v apt-get >/dev/null 2>&1; then manager=apt
+elif command -v dnf >/dev/null 2>&1; then manager=dnf
+else manager=none
+fi
+packages=$(missing "$manager")
+[ -n "$packages" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then as_root=
+elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as_root=sudo
+else
+    echo "missing, and not installed without root: $packages"
+    exit 0
+fi
+if [ "$manager" = none ]; then
+    echo "missing, and this system has neither apt-get nor dnf: $packages"
+    exit 0
+fi
+
+echo "installing $packages(log: $log)"
+install() {
+    if [ "$manager" = apt ]; then
+        $as_root apt-get update &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    else
+        $as_root dnf install -y --setopt=install_weak_deps=False "$@"
+    fi
+}
+# One package that a system does not have must not keep the others away.
+# shellcheck disable=SC2086
+if ! install $packages >"$log" 2>&1; then
+    for package in $packages; do
+        install "$package" >>"$log" 2>&1 || echo "could not be installed: $package (see $log)"
+    done
+fi
+exit 0
