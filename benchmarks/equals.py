@@ -54,7 +54,9 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=200, help="comparisons in each pass")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="80 comparisons, for CI")
     options = parser.parse_args()
+    options.n = min(options.n, 80) if options.short else options.n
     try:
         sources = list(_stored(options.results) if options.results else _model())
     except IobenchError as error:

@@ -29,7 +29,8 @@ def main() -> None:
             within = 0.98 <= statistics.median(ratios) <= 1.02
             rows.append((workload, load, pairs, common.spread(ratios), "yes" if within else "no"))
         common.table(["workload", "depth", "pairs", "iobench over bare fio", "within 0.98 to 1.02"], rows)
-        used = _own_cpu(folder, results, 4 if options.short else 12)
+        with common.scratch() as fresh:
+            used = _own_cpu(folder, fresh, 4 if options.short else 12)
     print(f"our own CPU while fio runs: {used:.2%} of a core ({'under' if used < 0.02 else 'over'} 2 %)")
 
 
@@ -68,7 +69,7 @@ def _own_cpu(folder: Path, results: Path, seconds: int) -> float:
         text=True,
     ) as process:
         assert process.stderr is not None
-        while not list(results.glob("*/raw/0001-*/stdout")) or not _newest_started(results):
+        while not list(results.glob("*/raw/0001-*/stdout")):
             time.sleep(0.05)
         time.sleep(0.5)
         begin, before = time.monotonic(), _cpu(process.pid)
@@ -76,11 +77,6 @@ def _own_cpu(folder: Path, results: Path, seconds: int) -> float:
         used = (_cpu(process.pid) - before) / (time.monotonic() - begin)
         process.stderr.read()
     return used
-
-
-def _newest_started(results: Path) -> bool:
-    newest = max(results.glob("2*"), key=lambda path: path.name)
-    return any(newest.glob("raw/0001-*/stdout"))
 
 
 def _cpu(pid: int) -> float:

@@ -98,7 +98,7 @@ def _convert(p: Param, raw: object) -> object:
         case Kind.SIZE:
             return raw if _is_number(raw) and isinstance(raw, int) else parse_size(_text(raw))
         case Kind.TIME:
-            return float(cast(float, raw)) if _is_number(raw) else parse_duration(_text(raw))
+            return _seconds(raw)
         case Kind.COUNT:
             return _count(raw)
         case Kind.PERCENT:
@@ -120,6 +120,15 @@ def _convert(p: Param, raw: object) -> object:
 
 def _is_number(raw: object) -> bool:
     return isinstance(raw, int | float) and not isinstance(raw, bool)
+
+
+def _seconds(raw: object) -> float:
+    if not _is_number(raw):
+        return parse_duration(_text(raw))
+    seconds = cast(float, raw)
+    if not abs(seconds) < 1e12:  # TOML knows nan, inf and whole numbers of any length
+        raise UsageError(f"{raw!r} is not a time; write it as 10s, 500ms or 2m")
+    return float(seconds)
 
 
 def _text(raw: object) -> str:

@@ -232,7 +232,7 @@ class CampaignFolder:
             if path.stem not in finished:
                 continue
             try:
-                part = pq.read_table(path, partitioning=None)
+                part = pq.ParquetFile(path).read()  # read_table would load pandas and look for a data set
             except (OSError, pa.ArrowException) as error:
                 raise ResultsError(f"{path} is not a Parquet file that can be read: {error}") from error
             parts.append(_checked(part, table, path))
@@ -342,7 +342,7 @@ def _sample_rows(campaign: Campaign, result: StepResult) -> Iterator[dict[str, A
             "started_at": result.started_at,
             "duration_s": result.reading.measured_s,
             "verdict": result.verdict.value,
-            "reasons": [finding.reason for finding in result.findings],
+            "reasons": list(dict.fromkeys(finding.reason for finding in result.findings)),
             "tool": result.tool,
         }
 

@@ -52,7 +52,9 @@ def _significant(value: float, digits: int = 3) -> str:
     """Return a number with about `digits` significant digits and no exponent."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else str(value)
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-9))
+    # The exponent after rounding: 9.996 is 10.0, not 10.00.
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    places = max(0, digits - 1 - exponent)
     return f"{value:,.{places}f}"
 
 
@@ -71,7 +73,7 @@ def format_bytes(value: float) -> str:
 
 def format_seconds(value: float) -> str:
     """Return a time as people read it: `1.52 ms`, `12.0 s`, `4 min 05 s`."""
-    if value >= 120:
+    if value >= 119.5:  # what would be rounded to 120
         whole = round(value)
         hours, minutes, seconds = whole // 3600, whole % 3600 // 60, whole % 60
         return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
@@ -101,4 +103,4 @@ def format_value(value: float, unit: str) -> str:
 
 def format_ratio(value: float) -> str:
     """Return a ratio as it is written on a bar: `3.4x` for 3.41, `0.97x`, `35.8x`."""
-    return f"{value:.2f}×" if value < 2 else f"{value:.1f}×"
+    return f"{value:.2f}×" if value < 1.995 else f"{value:.1f}×"

@@ -26,7 +26,7 @@ from iobench.campaign.site import Permission, Site
 from iobench.campaign.source import MemorySource, total_memory
 from iobench.drives.temperature import limit_c, temperature_c
 from iobench.errors import InterruptedCampaign, IobenchError, ResultsError, ToolError
-from iobench.model import Campaign, Command, DataFile, Output, Reading, Step, StepResult
+from iobench.model import Campaign, Command, DataFile, Output, Reading, Step, StepResult, Work
 from iobench.results import CampaignFolder, write_safely
 from iobench.tools import fio
 
@@ -191,7 +191,7 @@ class Engine:
     def _judged(
         self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime
     ) -> StepResult:
-        start, end = _window(reading, watcher, started)
+        start, end = _window(step.work, reading, watcher, started)
         context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device))
         counted = evidence.window(watcher.snapshots, start, end)
         series = evidence.device_series(watcher.snapshots, start, end)
@@ -203,14 +203,13 @@ class Engine:
         return StepResult(step, reading, found, said, findings, started, tool, series)
 
 
-def _window(reading: Reading, watcher: evidence.Watcher, started: datetime) -> tuple[float, float]:
-    """The measured window on the monotonic clock.
+def _window(work: Work, reading: Reading, watcher: evidence.Watcher, started: datetime) -> tuple[float, float]:
+    """The measured window on the monotonic clock: the program's whole life where all of it was measured.
 
-    A tool that says when its window ended (fio, after a ramp) is believed within the program's life; else
-    the window is the whole of that life.
+    After a ramp it is the end of that life, as long as the tool says, and up to when the tool says.
     """
     first, last = watcher.snapshots[0].at, watcher.snapshots[-1].at
-    if reading.ended_at is None:
+    if reading.ended_at is None or not work.ramp_s:
         return first, last
     end = min(last, first + reading.ended_at - started.timestamp())
     return max(first, end - reading.measured_s), end

@@ -19,6 +19,7 @@ from iobench.model import (
 )
 
 REACHED_LEAST = 0.9  # device bytes over the tool's
+EDGE_S = 0.15  # how far the measured window's ends are uncertain on our clock, where a ramp comes before it
 DEPTH_LEAST = 0.8  # achieved depth over asked
 CLIENT_FULL = 0.9  # of a core, for each thread
 CPU_FULL = 0.95  # of all cores
@@ -203,13 +204,23 @@ def limited_by(context: Context, reading: Reading, counted: Window) -> LimitedBy
         return LimitedBy.CPU
     depth = reading.depth_achieved
     waited = depth is not None and depth >= DEPTH_LEAST * context.work.load
-    return LimitedBy.DEVICE if waited and reached(reading, counted) else LimitedBy.UNKNOWN
+    return LimitedBy.DEVICE if waited and reached(context.work, reading, counted) else LimitedBy.UNKNOWN
 
 
-def reached(reading: Reading, counted: Window) -> bool:
+def reached_least(work: Work, reading: Reading) -> float:
+    """Return the share of the tool's bytes that must be seen at the device.
+
+    After a ramp the window is cut out of the program's life, and each end may lie a little aside.
+    """
+    edge = EDGE_S / reading.measured_s if work.ramp_s and reading.measured_s > 0 else 0.0
+    return REACHED_LEAST * max(0.0, 1.0 - edge)
+
+
+def reached(work: Work, reading: Reading, counted: Window) -> bool:
     """Whether the bytes that the tool claims were seen at a device, in both directions."""
+    least = reached_least(work, reading)
     pairs = ((reading.bytes_read, counted.bytes_read), (reading.bytes_written, counted.bytes_written))
-    return all(not tool or (device is not None and device >= REACHED_LEAST * tool) for tool, device in pairs)
+    return all(not tool or (device is not None and device >= least * tool) for tool, device in pairs)
 
 
 def _at_limit(emulation: Emulation, reading: Reading) -> bool:

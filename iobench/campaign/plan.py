@@ -21,6 +21,8 @@ SETUP_OVERHEAD_S = 1.0
 # Where nothing is known of a drive: slow enough for a disk, so that the estimate errs to the long side.
 ASSUMED_RATE = 100e6
 _MIB = 1 << 20
+_PAGE = 4096
+_SECTOR = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,21 @@ def works(
         found += runner.plan(_resolved(asked, passports, engine))
     if len(set(map(_key, found))) != len(found):
         raise UsageError(f"{suite.title}: the same measurement is asked for twice")
+    _check_blocks(found, passports)
     return tuple(found)
+
+
+def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
+    """Raise UsageError for direct I/O in blocks that a drive cannot do: it moves whole sectors."""
+    for name, passport in passports.items():
+        sector = (passport.device.logical_sector if passport.device else None) or _SECTOR
+        for work in plan:
+            block = work.params.get("block_size")
+            if work.params.get("direct") and isinstance(block, int) and block % sector:
+                raise UsageError(
+                    f"block_size {block} is no multiple of {sector} bytes, the sector of target {name}, and direct "
+                    "I/O moves whole sectors; give a multiple"
+                )
 
 
 def _key(work: Work) -> tuple[str, int, str]:
@@ -124,7 +140,20 @@ def _resolved(asked: Any, passports: Mapping[str, Passport], engine: str) -> Any
         changes["engine"] = engine
     if asked.size is None:
         changes["size"] = default_size(passports)
+    else:
+        changes["size"] = _whole_blocks(asked.size)
     return dataclasses.replace(asked, **changes)
+
+
+def _whole_blocks(size: int) -> int:
+    """Return a size cut to whole MiB, or to whole 4 KiB where it is less than one.
+
+    Direct I/O moves whole blocks: of 4*10^9 bytes, the last 0.7 MiB could not be laid out.
+    """
+    unit = _MIB if size >= _MIB else _PAGE
+    if size < unit:
+        raise UsageError(f"size {size} is too small; the least is {_PAGE} bytes")
+    return size // unit * unit
 
 
 def default_size(passports: Mapping[str, Passport]) -> int:
@@ -180,18 +209,35 @@ def needed(plan: Sequence[Work]) -> int:
 
 
 def check_room(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
-    """Raise CannotRunError, with the figures, when a target has too little room for the works' files."""
-    for name, passport in passports.items():
-        block = passport.target.kind == "block"
-        # On a device the file to be made takes the place of the one that is laid out.
-        need = max((f.size for w in plan for f in w.files), default=0) if block else needed(plan)
-        need = max([need, *(w.fixed_bytes for w in plan)]) if block else need
-        room = _room(passport)
+    """Raise CannotRunError, with the figures, when there is too little room for the works' files.
+
+    Targets on one file system fill it together.
+    """
+    for names in _sharing(passports):
+        first = passports[names[0]]
+        need = _needed_on_device(plan) if first.target.kind == "block" else needed(plan) * len(names)
+        room = _room(first)
         if room is not None and need > room:
+            who = f"target {names[0]} has" if len(names) == 1 else f"targets {', '.join(names)} together have"
             raise CannotRunError(
-                f"target {name} has too little room: the files take {format_bytes(need)} and "
+                f"{who} too little room: the files take {format_bytes(need)} and "
                 f"{format_bytes(room)} are free; give a smaller --size or make room. Nothing was written"
             )
+
+
+def _sharing(passports: Mapping[str, Passport]) -> list[list[str]]:
+    """The targets' names, those on one file system together."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for name, p in passports.items():
+        place = p.device.number if p.device else p.mount_point
+        alone = name if p.target.kind == "block" or place is None else None
+        groups.setdefault((place, alone), []).append(name)
+    return list(groups.values())
+
+
+def _needed_on_device(plan: Sequence[Work]) -> int:
+    """The bytes of a device that are used: a file to be made takes the place of the one that is laid out."""
+    return max([0, *(file.size for work in plan for file in work.files), *(work.fixed_bytes for work in plan)])
 
 
 def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Mapping[str, float]) -> Estimate:

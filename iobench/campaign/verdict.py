@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from iobench.campaign.evidence import DEPTH_LEAST, REACHED_LEAST, Context, rates_over_time
+from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
 from iobench.model import Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
 from iobench.units import format_bytes, format_seconds, format_value
 
@@ -89,7 +89,7 @@ def _page_cache(context: Context, reading: Reading, evidence: Evidence) -> Itera
         ("wrote", reading.bytes_written, evidence.device_bytes_written),
     )
     for verb, tool, device in directions:
-        if tool and device is not None and device < REACHED_LEAST * tool:
+        if tool and device is not None and device < reached_least(context.work, reading) * tool:
             yield Finding(
                 "page-cache",
                 f"The program {verb} {format_bytes(tool)}, but only {format_bytes(device)} "

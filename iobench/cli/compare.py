@@ -332,8 +332,11 @@ def _legend(comparison: Comparison, rows: Sequence[Row]) -> Iterator[tuple[int, 
     if not counts:
         yield 0, "No figure of such a metric was measured."
         return
-    repeats = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    yield 0, f"Median of {repeats} repeat{'s' if max(counts) > 1 else ''}, ± to the farther end of its 95 % interval."
+    if max(counts) == 1:
+        yield 0, "One repeat each: no interval, and no difference can be shown. --repeats 5 gives both."
+    else:
+        repeats = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+        yield 0, f"Median of {repeats} repeats, ± to the farther end of its 95 % interval."
     if comparison.baseline is not None:
         yield (
             0,

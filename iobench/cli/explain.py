@@ -51,7 +51,7 @@ def _explain_step(folder: CampaignFolder, wanted: str) -> None:
         click.echo(f"{step} has no number: {clean(error) if error else 'it was not run'}")
         return
     findings = folder.findings(step)
-    click.echo(f"{step}: {'valid' if not findings else ', '.join(f['reason'] for f in findings)}")
+    click.echo(f"{step}: {'valid' if not findings else ', '.join(dict.fromkeys(f['reason'] for f in findings))}")
     for finding in findings:
         click.echo(clean(f"\n{finding['reason']}: {finding['sentence']}"))
     rows = [row for row in folder.read("evidence").to_pylist() if row["step"] == step]

@@ -24,7 +24,7 @@ from iobench.cli.options import MeasureOptions
 from iobench.cli.tables import clean
 from iobench.drives.passport import default_target, parse_targets
 from iobench.drives.workdir import find_leftovers, remove_leftover
-from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_VERDICT, UsageError, near_miss
+from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_VERDICT, CannotRunError, UsageError, near_miss
 from iobench.model import Target
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes, format_seconds
@@ -40,7 +40,8 @@ def measure(suite: Suite, options: MeasureOptions) -> int:
     """Run a suite on the targets that were named; return the exit code."""
     targets = parse_targets(options.targets) or [default_target()]
     _check_baseline(options, [target.name for target in targets])
-    _clean_before(targets, options)
+    if not options.dry_run:
+        clean_before(targets, options)
     store = Store(options.results)
     prepared = prepare.prepare(
         suite, targets, options.overrides, options.repeats, store.ids(), probe=not options.dry_run
@@ -51,7 +52,14 @@ def measure(suite: Suite, options: MeasureOptions) -> int:
         _show_plan(prepared, options)
         return EXIT_OK
     _say_estimate(prepared, options)
-    return go(prepared, store.create(prepared.campaign), options)
+    folder = store.create(prepared.campaign)
+    try:
+        return go(prepared, folder, options)
+    except CannotRunError:
+        # Refused before anything was run (a device in use, …): there is nothing to go on with.
+        if not any((folder.path / "raw").iterdir()):
+            store.remove(folder.id)
+        raise
 
 
 def _check_baseline(options: MeasureOptions, names: list[str]) -> None:
@@ -59,7 +67,7 @@ def _check_baseline(options: MeasureOptions, names: list[str]) -> None:
         raise UsageError(f"--baseline {options.baseline!r} is no target here; {near_miss(options.baseline, names)}")
 
 
-def _clean_before(targets: list[Target], options: MeasureOptions) -> None:
+def clean_before(targets: list[Target], options: MeasureOptions) -> None:
     """Remove what a killed iobench left: programs that carry our mark, folders with our marker."""
     ended = proc.end_orphans()
     if ended:
@@ -153,20 +161,25 @@ def finish(folder: CampaignFolder, options: MeasureOptions) -> int:
     from iobench.cli.compare import show, to_json
 
     failed = failures(folder)
-    comparison = compare([folder], options.baseline)
-    invalid = any(e.verdict == "invalid" for row in comparison.rows for e in row.targets.values())
+    # Where no step gave a number there is nothing to compare, and the steps' own sentences are what counts.
+    comparison = compare([folder], options.baseline) if folder.finished() else None
+    rows = comparison.rows if comparison else ()
+    invalid = any(e.verdict == "invalid" for row in rows for e in row.targets.values())
     if options.as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
             "campaign": folder.id,
             "path": str(folder.path),
             "failed": dict(failed),
-            "comparison": to_json(comparison),
+            "comparison": to_json(comparison) if comparison else None,
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
-    elif not options.quiet:
+    elif comparison and not options.quiet:
         show(comparison)
         click.echo(f"\nkept in {folder.path}; `iobench report {folder.id}` draws it")
     for step, sentence in failed.items():
-        click.echo(f"iobench: step {step} gave no number: {clean(sentence)}", err=True)
+        raw = folder.path / "raw" / step
+        click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)
+    if failed:
+        click.echo(f"iobench: `iobench resume {folder.id}` tries what failed once more", err=True)
     return EXIT_TOOL if failed else EXIT_VERDICT if invalid else EXIT_OK

@@ -38,7 +38,7 @@ def headline(result: StepResult) -> str:
     op = "all" if ("all", "iops") in values else result.reading.samples[0].op
     names = ("iops", "latency_p99") if "rand" in result.step.work.workload else ("elapsed", "throughput")
     texts = [format_value(values[op, n], METRICS[n].unit) for n in names if (op, n) in values]
-    reasons = ", ".join(finding.reason for finding in result.findings)
+    reasons = ", ".join(dict.fromkeys(finding.reason for finding in result.findings))
     mark = MARKS[result.verdict]
     return "  ".join([*texts, *([f"{mark} {reasons}"] if mark else [])])
 

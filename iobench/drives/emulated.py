@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from iobench.errors import CannotRunError, ParseError
 from iobench.model import Emulation
@@ -142,7 +142,10 @@ def read_record(path: Path) -> Record:
             )
         emulation = data.pop("emulation")
         emulation["notes"] = tuple(emulation["notes"])
-        return Record(**data, emulation=Emulation(**emulation))
+        record = Record(**data, emulation=Emulation(**emulation))
+        _check_types(record)
+        _check_types(record.emulation)
+        return record
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParseError(
             f"{path} is not the state of an emulated drive ({error}); look at `losetup -a`, then delete it"
@@ -164,6 +167,20 @@ def save_record(record: Record) -> None:
 def delete_record(record: Record) -> None:
     """Remove a drive's state; nothing when it is gone."""
     _record_path(record).unlink(missing_ok=True)
+
+
+def _check_types(instance: Record | Emulation) -> None:
+    """Raise TypeError where a field does not hold what its type says: the file is only text until then."""
+    for name, wanted in get_type_hints(type(instance)).items():
+        value = getattr(instance, name)
+        if wanted == tuple[str, ...]:
+            good = all(isinstance(part, str) for part in value)
+        elif float in get_args(wanted):
+            good = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        else:
+            good = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
+        if not good:
+            raise TypeError(f"{name} is {value!r}")
 
 
 def _record_path(record: Record) -> Path:

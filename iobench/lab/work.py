@@ -112,6 +112,27 @@ def down(names: Sequence[str] | None = None, say: Say = lambda _: None) -> list[
     return [record.name for record in gone]
 
 
+def clean() -> list[str]:
+    """Take down the drives that a killed or crashed start left half-made; return a sentence for each.
+
+    A drive that is whole stays, and so does everything while another lab is at work.
+    """
+    broken = [record for record in emulated.records() if not _whole(record)]
+    if not broken:
+        return []
+    if os.geteuid() != 0:
+        return [f"half-made emulated drive {record.name} is left: run this as root" for record in broken]
+    said: list[str] = []
+    with _lock(None) as held:
+        for record in emulated.records() if held else ():
+            if not _whole(record):
+                with _undisturbed():
+                    stack.undo(record, _throttle_of(record), said.append)
+                _retire([record])
+                said.append(f"took down half-made emulated drive {record.name}")
+    return said
+
+
 def list_drives() -> list[LabDrive]:
     """Return the emulated drives of this machine, half-made ones too.
 
@@ -343,15 +364,21 @@ def _retire(gone: Sequence[Record]) -> None:
 
 
 @contextmanager
-def _lock(say: Say) -> Iterator[None]:
-    """Keep two labs from working at once; the lock goes with the process, however that ends."""
+def _lock(say: Say | None) -> Iterator[bool]:
+    """Keep two labs from working at once; the lock goes with the process, however that ends.
+
+    Waits for the other one and yields True; without `say` it does not wait, and yields whether it is held.
+    """
     with (emulated.writable_state() / "lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if say is None:
+                yield False
+                return
             say("waiting for another `iobench lab` to end")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield True
 
 
 @contextmanager

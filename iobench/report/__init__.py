@@ -1,1 +1,98 @@
-"""The report."""
+"""The report: findings to charts to HTML, PNG and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iobench.errors import ResultsError, UsageError, near_miss
+from iobench.results import CampaignFolder
+
+if TYPE_CHECKING:
+    from iobench.report.charts import Chart
+
+FORMATS = ("html", "png", "csv")
+PAGE_NAME = "report.html"
+_CLAIMS = "talk-2011"
+
+
+def build(
+    folders: Sequence[CampaignFolder],
+    out: Path,
+    formats: Sequence[str] = ("html", "png"),
+    lang: str = "en",
+    baseline: str | None = None,
+    resolution: float = 0.02,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> list[Path]:
+    """Write the report of campaigns into a folder; return the files, the page (where asked for) last.
+
+    `resolution` is the share under which a difference is none. `say` gets what a person should know of
+    the pictures. Raises UsageError for an unknown format, language or baseline, and ResultsError for a
+    folder that cannot be written or a campaign that cannot be read.
+    """
+    from iobench.analysis import claims
+    from iobench.analysis.compare import compare
+    from iobench.report import charts, draw, html, tables
+    from iobench.report.texts import Words
+
+    if unknown := next((name for name in formats if name not in FORMATS), None):
+        raise UsageError(f"unknown format {unknown!r}; {near_miss(unknown, FORMATS)}")
+    words = Words(lang)
+    comparison = compare(folders, baseline, resolution, rules=claims.load(_CLAIMS))
+    made = charts.charts(comparison, words)
+    _prepare(out)
+    written: list[Path] = []
+    for number, chart in enumerate(made, 1):
+        name = f"{number:02d}-{chart.spec.id}"
+        if "png" in formats:
+            written.append(_write(out / f"{name}.png", draw.png(chart.spec)))
+        if "csv" in formats:
+            # With a byte order mark spreadsheets read names of any script.
+            written.append(_write(out / f"{name}.csv", tables.chart_csv(comparison, chart).encode("utf-8-sig")))
+    if "png" in formats:
+        _say_what_lacks(made, say)
+    if "html" in formats:
+        page = html.page(comparison, folders, made, words)
+        written.append(_write(out / PAGE_NAME, page.encode()))
+    return written
+
+
+def _say_what_lacks(made: Sequence[Chart], say: Callable[[str], None]) -> None:
+    from iobench.report.canvas import without_glyphs
+
+    labels = "".join(series.label for chart in made for series in chart.spec.series)
+    if signs := without_glyphs(labels):
+        say(
+            f"no font on this machine has the signs {signs[:20]!r}: the PNG pictures show boxes there; install a font "
+            "that has them (fonts-noto-cjk for Japanese) and make the report again. The HTML page is not concerned"
+        )
+
+
+def _prepare(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all: a page that is open in a browser is never half of one."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"the report cannot be written to {path}: {error.strerror or error}; choose another folder with -o, or make "
+        "room there"
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
@@ -358,13 +357,11 @@ def alt_text(spec: ChartSpec, words: Words) -> str:
 
 def _slug(row: Row) -> str:
     op = "" if row.op == "all" or row.workload.endswith(f"-{row.op}") else f"-{row.op}"
-    return re.sub(r"[^a-z0-9]+", "-", f"{row.workload}{op}-{row.metric}".lower())[:60].strip("-") or "chart"
+    return labels.slug(f"{row.workload}{op}-{row.metric}")
 
 
 def _unique(made: Sequence[Chart]) -> list[Chart]:
     """Give charts whose names are one (other parameters) a number each."""
-    from dataclasses import replace
-
     seen: dict[str, int] = {}
     out = []
     for chart in made:

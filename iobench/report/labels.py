@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ def clean(text: object, most: int = 400) -> str:
             kept.append(sign)
     line = " ".join("".join(kept).split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def slug(text: str) -> str:
+    """Return a text as a name for files and anchors: small Latin letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-") or "chart"
 
 
 def drive_labels(comparison: Comparison) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from iobench.errors import ResultsError
+from iobench.model import METRICS
 from iobench.report import labels
 from iobench.report.texts import Words
 from iobench.results import CampaignFolder
@@ -107,7 +108,7 @@ def _step(
         limited=words(f"limit.{limit}") if (limit := evidence.get("limited_by")) in _LIMITS else "",
         command=_command(folder.path / "raw" / name / "command.json"),
         facts=tuple(_facts(first, evidence, words)),
-        sparks=tuple(_spark(metric, points, words) for metric, points in list(series.items())[:3] if len(points) > 1),
+        sparks=tuple(_spark(metric, points, words) for metric, points in _shown(series)),
     )
 
 
@@ -211,12 +212,17 @@ def _spark(metric: str, points: Sequence[tuple[float, float]], words: Words) -> 
     values = [value for _, value in points]
     text = words(
         "step.series",
-        metric=labels.metric_name(metric, words),
+        metric=labels.metric_name(metric, words).replace("_", " "),
         low=_amount(metric, min(values)),
         high=_amount(metric, max(values)),
         time=format_seconds(end - start),
     )
     return Spark("M" + "L".join(marks), text)
+
+
+def _shown(series: Mapping[str, Sequence[tuple[float, float]]]) -> list[tuple[str, Sequence[tuple[float, float]]]]:
+    """The series that say something: not a direction in which nothing went."""
+    return [(m, points) for m, points in series.items() if len(points) > 1 and any(v for _, v in points)][:4]
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -229,7 +235,5 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def _amount(metric: str, value: float) -> str:
-    from iobench.model import METRICS
-
-    known = METRICS.get(metric)
-    return labels.value_text(value, metric, known.unit) if known else format_count(value)
+    kind = metric.rpartition("_")[2]
+    return labels.value_text(value, kind, METRICS[kind].unit) if kind in METRICS else format_count(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iobench.errors import ParseError
+from iobench.errors import ParseError, UsageError
 from iobench.model import (
     PERCENTILES,
     Command,
@@ -47,7 +47,15 @@ def data_file(params: CommonParams) -> DataFile:
 
 
 def asked(params: CommonParams, block_size: int, depth: int) -> dict[str, str | int | float | bool | None]:
-    """Return the parameters as the results keep them: what was asked, the same for all targets."""
+    """Return the parameters as the results keep them: what was asked, the same for all targets.
+
+    Raises UsageError for a file in which a job has not even one block.
+    """
+    if params.size is not None and params.size // params.jobs < block_size:
+        raise UsageError(
+            f"size {params.size} has no block of {block_size} bytes for each of {params.jobs} job(s); "
+            "give a larger --size, or a smaller --block-size"
+        )
     return {
         "block_size": block_size,
         "depth": depth,
@@ -157,7 +165,7 @@ def percentiles(op: str, bins: dict[int, int] | object) -> list[Sample]:
     ordered = sorted(bins.items())
     found = []
     for metric, percent in PERCENTILES.items():
-        if total * (1 - percent / 100) < 5 and percent > 50:
+        if total * (100 - percent) < 500 - 1e-6 and percent > 50:  # 100 - 99.9 is a little under 0.1
             continue
         wanted, seen = total * percent / 100, 0
         for value, count in ordered:

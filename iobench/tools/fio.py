@@ -41,7 +41,8 @@ class Job:
     @property
     def argv(self) -> tuple[str, ...]:
         """The options that say what is to be done, without those that say where results go."""
-        part = self.size // self.numjobs
+        # Whole blocks: a job that begins inside one could not be direct.
+        part = self.size // self.numjobs // self.block_size * self.block_size
         args = [
             f"--filename={self.filename}",
             f"--rw={self.rw}",
@@ -54,6 +55,9 @@ class Job:
         ]
         if self.numjobs > 1:
             args.append(f"--offset_increment={part}")
+        if not self.direct:
+            # fio drops the file from the page cache first, and whoever asks for the cache wants to see it.
+            args.append("--invalidate=0")
         if self.read_share is not None:
             args.append(f"--rwmixread={self.read_share}")
         if self.rw.startswith("rand"):
@@ -98,7 +102,7 @@ def log_interval_ms(runtime_s: float) -> int:
 
 def lay_out(filename: str, size: int, engine: str, direct: bool, out: str) -> Command:
     """Return the command that writes every block of a file with data that cannot be compressed."""
-    job = Job("write", filename, size, 1 << 20, 8, engine, direct=direct)
+    job = Job("write", filename, size, min(size, 1 << 20), 8, engine, direct=direct)
     argv = (
         "fio",
         "--name=layout",
@@ -282,7 +286,7 @@ def parse_log(text: str, name: str = LOG) -> tuple[SeriesPoint, ...]:
 def _interval(times: list[int]) -> int:
     """The logging interval in ms: the usual gap, so that jobs which log a little apart fall together."""
     gaps = [b - a for a, b in itertools.pairwise(times) if b - a > 50]
-    usual = sorted(gaps)[len(gaps) // 2] if gaps else 1000
+    usual = sorted(gaps)[len(gaps) // 2] if gaps else max(times, default=1000)  # one line: its time is the interval
     return max(50, round(usual / 50) * 50)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Measured
+from stored import Measured
 
 from iobench.analysis import claims
 from iobench.analysis.compare import compare

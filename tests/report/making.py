@@ -1,9 +1,32 @@
 """Comparisons made by hand: invented figures, to see how the report draws and says them."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
-from iobench.model import METRICS, Device, Emulation, Passport, Target, Verdict
+from iobench.model import (
+    METRICS,
+    Campaign,
+    Device,
+    Emulation,
+    Evidence,
+    Finding,
+    LatencyBins,
+    LimitedBy,
+    Passport,
+    Reading,
+    Sample,
+    SeriesPoint,
+    Step,
+    StepResult,
+    Target,
+    Verdict,
+    Work,
+)
+from iobench.results import CampaignFolder, Store
 
 SEQ = {"block_size": 1 << 20, "depth": 8, "jobs": 1, "engine": "io_uring", "direct": True, "size": 1 << 30}
 RAND = {**SEQ, "block_size": 4096}
@@ -94,3 +117,98 @@ def usual(n: int = 5, emulated: bool = True) -> Comparison:
         *curve(names, (42_000, 6_300, 990), (1, 2, 4, 8, 16, 32, 64), n=n),
     ]
     return comparison([drive(name, emulated) for name in names], rows)
+
+
+# --- whole campaigns on disk, for the page -----------------------------------------------------------------
+
+TOPS = {"iodrive": (5e8, 40_000), "ssd": (2.5e8, 6_000), "sas": (1.5e8, 970)}
+
+
+def stored(
+    root: Path,
+    names: Sequence[str] = ("iodrive", "ssd", "sas"),
+    *,
+    rounds: int = 3,
+    loads: Sequence[int] = (1, 8, 64),
+    title: str = "Three drives",
+    command: Sequence[str] = ("fio", "--name=x"),
+    found: Sequence[Finding] = (),
+    verdict: Verdict = Verdict.VALID,
+    seconds: int = 6,
+) -> CampaignFolder:
+    """A finished campaign in a results folder, with raw files, series and evidence."""
+    works = [Work("seq", "seq-read", SEQ, 8, duration_s=6)]
+    works += [Work("rand", "rand-read", {**RAND, "depth": load}, load, duration_s=6) for load in loads]
+    passports = {name: replace(drive(name).passport, target=Target(name, "/mnt/x")) for name in names}
+    steps = [
+        Step(f"r{r}-w{w}-t{t}", name, r, work)
+        for r in range(1, rounds + 1)
+        for w, work in enumerate(works)
+        for t, name in enumerate(names)
+    ]
+    start = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+    campaign = Campaign(
+        "20261123-060000",
+        start,
+        "quick",
+        title,
+        rounds,
+        tuple(steps),
+        passports,
+        {"name": "host <b>", "kernel": "Linux 6.1", "cores": 2, "memory_bytes": 8 * 10**9},
+        {"fio": "fio-3.33"},
+        notes=("a note & more",),
+    )
+    folder = Store(root).create(campaign)
+    for number, step in enumerate(steps):
+        _save(folder, campaign, step, number, command, found, verdict, seconds)
+    return folder
+
+
+def _save(
+    folder: CampaignFolder,
+    campaign: Campaign,
+    step: Step,
+    number: int,
+    command: Sequence[str],
+    found: Sequence[Finding],
+    verdict: Verdict,
+    seconds: int,
+) -> None:
+    position = list(campaign.passports).index(step.target)
+    rate, iops = list(TOPS.values())[position % 3]
+    wobble = 1 + 0.01 * ((number * 7) % 5 - 2)
+    if step.work.workload == "seq-read":
+        samples: tuple[Sample, ...] = (Sample("read", "throughput", rate * wobble),)
+    else:
+        speed = iops * step.work.load / (step.work.load + 4) * wobble
+        samples = (
+            Sample("read", "iops", speed),
+            Sample("read", "throughput", speed * 4096),
+            Sample("read", "latency_p99", step.work.load / iops),
+        )
+    reading = Reading(
+        samples,
+        6.0,
+        bytes_read=int(rate * 6),
+        latencies=(LatencyBins("read", {int(1e9 * step.work.load / iops): 1000, int(3e9 / iops): 20}),),
+        series=tuple(SeriesPoint(float(t), "read_throughput", rate * (1 + t % 3 / 50)) for t in range(seconds)),
+    )
+    evidence = Evidence(
+        tool_bytes_read=int(rate * 6),
+        tool_bytes_written=0,
+        device_name="loop1",
+        device_bytes_read=int(rate * 6.01),
+        device_bytes_written=8192,
+        queue_depth_asked=8,
+        queue_depth_achieved=7.9,
+        client_cpu=0.21,
+        system_cpu=0.3,
+        rate_cv=0.012,
+        rate_drift=-0.004,
+        limited_by=LimitedBy.THROTTLE,
+    )
+    raw = folder.raw(step.id)
+    (raw / "command.json").write_text(json.dumps({"argv": list(command), "exit_code": 0}))
+    when = campaign.created_at + timedelta(seconds=7 * number)
+    folder.save(campaign, StepResult(step, reading, evidence, verdict, tuple(found), when, "fio-3.33"))

@@ -1,0 +1,82 @@
+"""`iobench report`: draw campaigns as a page, pictures and tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from iobench import SCHEMA_VERSION
+from iobench.cli.options import json_option, results_option
+from iobench.cli.tables import clean
+from iobench.errors import UsageError, near_miss
+from iobench.report import FORMATS, build
+from iobench.report.texts import LANGUAGES
+
+
+@click.command()
+@click.argument("campaigns", metavar="[CAMPAIGN]...", nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where to write it.  [default: RESULTS/CAMPAIGN/report]",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="NAME,NAME…",
+    default="html,png",
+    show_default=True,
+    help=f"What to write: {', '.join(FORMATS)}.",
+)
+@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The report's language.")
+@click.option("--baseline", metavar="NAME", help="The drive that ratios are taken to.  [default: sas, else the last]")
+@click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
+@results_option
+@json_option
+def report(
+    campaigns: tuple[str, ...],
+    output: Path | None,
+    formats: str,
+    lang: str,
+    baseline: str | None,
+    resolution: str,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Draw the report of campaigns (the latest by default); the page's path is the last line."""
+    from iobench.cli.compare import parse_share
+    from iobench.results import Store
+
+    store, wanted, share = Store(results), _formats(formats), parse_share(resolution)
+    folders = [store.open(name) for name in campaigns or ("latest",)]
+    out = output if output is not None else folders[-1].path / "report"
+    written = build(folders, out, wanted, lang, baseline, share, say=_say)
+    if as_json:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "campaigns": [folder.id for folder in folders],
+            "files": [str(path) for path in written],
+        }
+        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        return
+    for path in written:
+        click.echo(clean(str(path)))
+
+
+def _formats(text: str) -> list[str]:
+    """Read `html,png`. Raises UsageError for an unknown name, with the nearest."""
+    names = [name for name in text.replace(",", " ").split() if name]
+    for name in names:
+        if name not in FORMATS:
+            raise UsageError(f"unknown format {name!r}; {near_miss(name, FORMATS)}")
+    if not names:
+        raise UsageError(f"--format names nothing; known: {', '.join(FORMATS)}")
+    return list(dict.fromkeys(names))
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"iobench: {clean(sentence)}", err=True)

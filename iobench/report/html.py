@@ -1,0 +1,306 @@
+"""The page: one file that opens from a mail, with charts, tables, drives, evidence and method."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iobench import __version__
+from iobench.analysis.claims import CLAIM_ROUNDS
+from iobench.analysis.types import ClaimResult, Comparison, DriveSummary
+from iobench.model import Campaign, Verdict
+from iobench.report import drives, findings, labels, steps, tables
+from iobench.report.canvas import PAGE, PHONE
+from iobench.report.charts import Chart, alt_text
+from iobench.report.steps import Step
+from iobench.report.svg import svg
+from iobench.report.tables import Table
+from iobench.report.texts import Words
+from iobench.results import CampaignFolder
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart on the page: its picture for a wide and for a narrow window, and its table."""
+
+    id: str
+    title: str
+    subtitle: str
+    wide: Markup
+    narrow: Markup
+    footnotes: tuple[str, ...]
+    marks: tuple[str, ...]
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A workload on the page."""
+
+    id: str
+    name: str
+    about: str
+    figures: tuple[Figure, ...]
+    sentences: tuple[str, ...]
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """The steps of a workload in a campaign."""
+
+    name: str
+    summary: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsound:
+    """A reason, how often it was found, and sentences with the figures."""
+
+    reason: str
+    verdict: str
+    count: str
+    sentences: tuple[str, ...]
+
+
+def page(
+    comparison: Comparison,
+    folders: Sequence[CampaignFolder],
+    made: Sequence[Chart],
+    words: Words,
+    progress: Callable[[], None] = lambda: None,
+) -> str:
+    """Return the page as text. Calls `progress` after each chart. Raises ResultsError."""
+    import jinja2
+    from markupsafe import Markup
+
+    campaigns = [folder.campaign() for folder in folders]
+    taken = [step for folder in folders for step in steps.read(folder, words)]
+    # Everything on the page may come from others (names, models, commands): what is not escaped here is ours.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    return environment.get_template("report.html").render(
+        t=words,
+        version=__version__,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(script),
+        head=_head(comparison, campaigns, words),
+        glance=_glance(comparison, made, words),
+        findings=_sentences(comparison, made, words),
+        claims=_claims(comparison, words),
+        sections=[_section(comparison, i, w, made, words, progress) for i, w in enumerate(_workloads(comparison), 1)],
+        drives=drives.sheets(comparison, words),
+        hosts=drives.hosts(campaigns, words),
+        notes=_notes(comparison, campaigns),
+        groups=_groups(taken, words),
+        unsound=_unsound(taken, words),
+        method=_method(comparison, words),
+        any_rows=bool(comparison.rows),
+    )
+
+
+def _policy(script: str) -> str:
+    """A content policy under which nothing but our own script runs, and nothing is fetched."""
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _workloads(comparison: Comparison) -> list[str]:
+    return list(dict.fromkeys(row.workload for row in comparison.rows))
+
+
+# --- head and summary ----------------------------------------------------------------------------------------
+
+
+def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -> Mapping[str, object]:
+    first = campaigns[0]
+    facts = [words("page.made", when=f"{c.created_at:%Y-%m-%d %H:%M} UTC") for c in campaigns[:1]]
+    facts += [words("page.profile", name=labels.clean(first.profile, 60))] if first.profile else []
+    facts += [words("page.campaign", id=labels.clean(c.id, 100)) for c in campaigns]
+    facts += [words("page.imported")] if any(c.imported for c in campaigns) else []
+    emulated = [d for d in comparison.drives if d.emulated]
+    names = labels.drive_labels(comparison)
+    notice = ""
+    if emulated:
+        all_are = len(emulated) == len(comparison.drives)
+        which = words.every([names[d.name] for d in emulated])
+        notice = words("page.all-emulated") if all_are else words("page.some-emulated", drives=which)
+    rounds = [e.n for row in comparison.rows for e in row.targets.values()]
+    quick = bool(rounds) and min(rounds) < CLAIM_ROUNDS
+    return {
+        "title": labels.clean(first.title, 200) or words("page.title"),
+        "facts": facts,
+        "emulated": notice,
+        "quick": words("page.quick", claim=CLAIM_ROUNDS) if quick else "",
+    }
+
+
+def _glance(comparison: Comparison, made: Sequence[Chart], words: Words) -> Mapping[str, object]:
+    """The table at the top: a line a chart, a column a drive; each cell a figure and its ratio."""
+    names = labels.drive_labels(comparison)
+    heads = [{"name": names[d.name], "tags": _tags(comparison, d, words)} for d in comparison.drives]
+    rows = []
+    for chart in made:
+        load = chart.spec.loads[-1]
+        cells = []
+        for drive in comparison.drives:
+            series = next((s for s in chart.spec.series if s.drive == drive.name), None)
+            point = next((p for p in series.points if p.load == load), None) if series else None
+            ratio = "" if point is None else words("chart.none-shown") if point.none_shown else point.ratio_text
+            cells.append(
+                {
+                    "text": point.text if point else "",
+                    "ratio": ratio,
+                    "mark": point.mark if point else "",
+                    "color": series.color if series else "",
+                }
+            )
+        rows.append({"name": _measure(chart, words), "id": chart.spec.id, "cells": cells})
+    return {"heads": heads, "rows": rows}
+
+
+def _tags(comparison: Comparison, drive: DriveSummary, words: Words) -> str:
+    tags = [words("chart.emulated")] if drive.emulated else []
+    tags += [words("chart.baseline")] if drive.name == comparison.baseline else []
+    return " · ".join(tags)
+
+
+def _measure(chart: Chart, words: Words) -> str:
+    row = chart.rows[-1]
+    parts = [labels.workload_name(row.workload, words), labels.op_name(row, words)]
+    name = words.commas([*(p for p in parts if p), labels.metric_name(row.metric, words)])
+    return words("what.load", what=name, load=row.load) if len(chart.rows) > 1 else name
+
+
+def _sentences(comparison: Comparison, made: Sequence[Chart], words: Words) -> list[str]:
+    names = labels.said_labels(comparison, words)
+    return [findings.sentence(found, words, names) for chart in made for found in chart.findings]
+
+
+def _claims(comparison: Comparison, words: Words) -> Mapping[str, object]:
+    """Claims that the data say something of, and those that nothing was measured for."""
+    measured = [c for c in comparison.claims if c.result is not ClaimResult.NOT_MEASURED]
+    rest = [labels.clean(c.statement) for c in comparison.claims if c.result is ClaimResult.NOT_MEASURED]
+    return {
+        "measured": [
+            {
+                "statement": labels.clean(claim.statement),
+                "result": claim.result.value,
+                "result_text": words(f"claim.{claim.result.value}"),
+                "sentence": labels.clean(claim.sentence, 800),
+            }
+            for claim in measured
+        ],
+        "rest": words("claim.rest", statements=words("list.semicolon").join(rest)) if rest else "",
+    }
+
+
+# --- workloads -----------------------------------------------------------------------------------------------
+
+
+def _section(
+    comparison: Comparison,
+    number: int,
+    workload: str,
+    made: Sequence[Chart],
+    words: Words,
+    progress: Callable[[], None],
+) -> Section:
+    own = [chart for chart in made if chart.spec.workload == workload]
+    figures = []
+    for chart in own:
+        figures.append(_figure(comparison, chart, words))
+        progress()
+    about = f"about.{workload}"
+    return Section(
+        id=f"workload-{number}",
+        name=labels.workload_name(workload, words),
+        about=words.or_name(about, ""),
+        figures=tuple(figures),
+        sentences=tuple(_sentences(comparison, own, words)),
+        table=tables.all_figures(comparison, workload, words),
+    )
+
+
+def _figure(comparison: Comparison, chart: Chart, words: Words) -> Figure:
+    from markupsafe import Markup
+
+    spec, alt = chart.spec, alt_text(chart.spec, words)
+    # The SVG was serialised from a tree, in which every text is escaped.
+    wide, narrow = (Markup(svg(spec, frame, alt)) for frame in (PAGE, PHONE))
+    return Figure(
+        id=spec.id,
+        title=spec.title,
+        subtitle=spec.subtitle,
+        wide=wide,
+        narrow=narrow,
+        footnotes=spec.footnotes,
+        marks=tuple(f"{s.label}: {mark}" for s in spec.series for mark in s.marks) if not spec.shared else (),
+        table=tables.chart_table(comparison, chart, words),
+    )
+
+
+# --- evidence ------------------------------------------------------------------------------------------------
+
+
+def _groups(taken: Sequence[Step], words: Words) -> list[StepGroup]:
+    several = len({step.campaign for step in taken}) > 1
+    groups: dict[tuple[str, str], list[Step]] = {}
+    for step in taken:
+        groups.setdefault((step.campaign, step.workload), []).append(step)
+    made = []
+    for (campaign, workload), own in groups.items():
+        marked = sum(step.verdict != Verdict.VALID for step in own)
+        parts = [words("page.steps", n=len(own))]
+        parts.append(words("page.steps-marked", n=marked) if marked else words("page.steps-valid"))
+        name = labels.workload_name(workload, words)
+        made.append(StepGroup(f"{name} ({campaign})" if several else name, words.commas(parts), tuple(own)))
+    return made
+
+
+def _unsound(taken: Sequence[Step], words: Words) -> list[Unsound]:
+    """What was not sound: by reason, the most frequent first; a few sentences each stand for the rest."""
+    by_reason: dict[str, list[Step]] = {}
+    for step in taken:
+        for reason in step.reasons:
+            by_reason.setdefault(reason, []).append(step)
+    found = []
+    for reason, own in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        said = []
+        for step in own:
+            at = step.reasons.index(reason)
+            if at < len(step.sentences):
+                said.append(f"{step.id}: {step.sentences[at]}")
+        worst = Verdict.INVALID if any(s.verdict == Verdict.INVALID for s in own) else Verdict.SUSPECT
+        found.append(Unsound(reason, worst.value, words("page.steps", n=len(own)), tuple(said[:5])))
+    return found
+
+
+def _notes(comparison: Comparison, campaigns: Sequence[Campaign]) -> list[str]:
+    texts = [*comparison.notes, *(note for c in campaigns for note in c.notes)]
+    return list(dict.fromkeys(labels.clean(text, 800) for text in texts))
+
+
+def _method(comparison: Comparison, words: Words) -> list[str]:
+    resolution = f"{comparison.resolution * 100:g} %"
+    return [
+        words(f"method.{part}", resolution=resolution, claim=CLAIM_ROUNDS)
+        for part in ("repeats", "ratio", "claims", "percentiles", "evidence", "units")
+    ]

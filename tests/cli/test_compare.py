@@ -1,0 +1,222 @@
+"""`iobench compare`: the table at several widths, marks, claims, JSON and exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from stored import Measured
+
+from iobench.analysis.compare import compare
+from iobench.cli.compare import parse_share, show
+from iobench.cli.main import run
+from iobench.errors import UsageError
+from iobench.model import Emulation, Verdict
+
+NOISE = (1.0, 1.002, 0.999, 1.001, 0.998)
+
+
+def rate(target, value, n=5, metric="throughput", **more):
+    return Measured(target, {metric: [value * noise for noise in NOISE[:n]]}, **more)
+
+
+def three(**more):
+    return rate("iodrive", 500e6, **more), rate("ssd", 150.1e6, **more), rate("sas", 150e6, **more)
+
+
+@pytest.fixture
+def iobench(tmp_path, capsys):
+    def call(*argv):
+        code = run(["compare", "--results", str(tmp_path / "results"), *argv])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def shown(comparison, width, **more):
+    out = io.StringIO()
+    show(comparison, Console(file=out, width=width, highlight=False), **more)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_fits_and_keeps_every_figure(make_campaign, width):
+    folder = make_campaign(*three(params={"block_size": 1 << 20}), emulated={"sas": Emulation("sas", read_bps=150e6)})
+    text = shown(compare([folder]), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert not any(line != line.rstrip() for line in text.splitlines())
+    assert "…" not in text
+    words = " ".join(text.split())
+    for figure in ("seq-read: 1 MiB blocks", "500 MB/s ±0.2 %", "3.33× [3.33, 3.33]", "1.00× [1.00, 1.00]"):
+        assert figure in words
+    assert words.count("no difference shown") == 1
+    assert words.count("emulated") == 1
+    assert words.count("baseline") == 1
+
+
+def test_drives_stand_beside_each_other_where_they_fit(make_campaign):
+    comparison = compare([make_campaign(*three())])
+    assert any("500 MB/s" in line and "150 MB/s" in line for line in shown(comparison, 80).splitlines())
+    assert not any("500 MB/s" in line and "150 MB/s" in line for line in shown(comparison, 60).splitlines())
+
+
+def test_even_40_columns_lose_no_figure(make_campaign):
+    text = shown(compare([make_campaign(*three())]), 40)
+    assert "500 MB/s" in " ".join(text.split()) and "…" not in text
+
+
+def test_marks_have_a_legend(make_campaign):
+    folder = make_campaign(
+        rate("iodrive", 500e6, unsound={1: (Verdict.INVALID, "page-cache")}),
+        rate("ssd", 250e6, unsound={2: (Verdict.SUSPECT, "too-short")}),
+        rate("sas", 150e6),
+    )
+    text = shown(compare([folder]), 120)
+    assert "✗500 MB/s" in text and "✗3.33×" in text
+    assert "~250 MB/s" in text and "~1.67×" in text
+    assert "invalid: not a figure of the drive; it shows no difference. page-cache (1)" in text
+    assert "suspect: shown, and enters no claim. too-short (1)" in text
+    assert "`iobench explain REASON`" in text
+
+
+def test_sound_figures_have_no_marks(make_campaign):
+    text = shown(compare([make_campaign(*three())]), 120)
+    assert "~" not in text and "✗" not in text and "explain" not in text
+
+
+def test_main_metrics_or_all(make_campaign):
+    work = Measured("a", {"iops": [1e3], "throughput": [4e6], "latency_p99": [1e-3]}, workload="rand-read")
+    comparison = compare([make_campaign(work)])
+    assert "throughput" not in shown(comparison, 100)
+    assert "IOPS" in shown(comparison, 100) and "latency p99" in shown(comparison, 100)
+    assert "throughput" in shown(comparison, 100, all_metrics=True)
+
+
+def test_mixed_work_shows_the_sum(make_campaign):
+    works = [rate("a", 1e3, metric="iops", workload="rand-mixed", op=op) for op in ("read", "write", "all")]
+    comparison = compare([make_campaign(*works)])
+    assert "(read)" not in shown(comparison, 100)
+    assert "IOPS (read)" in shown(comparison, 100, all_metrics=True)
+
+
+def test_equal_loads_of_other_parameters_are_told_apart(make_campaign):
+    works = [rate("a", 1e8, params={"depth": depth, "jobs": 8 // depth}) for depth in (8, 1)]
+    text = shown(compare([make_campaign(*works)]), 100)
+    assert "depth 8" in text and "depth 1" in text and "jobs 8" in text
+
+
+def test_one_round_has_no_interval(make_campaign):
+    text = shown(compare([make_campaign(*three(n=1))]), 100)
+    figures, below = text.split("One repeat each: no interval")
+    assert "±" not in figures and "[" not in figures and "3.33×" in figures
+    assert "Median" not in below
+
+
+def test_names_cannot_colour_the_screen(make_campaign):
+    text = shown(compare([make_campaign(rate("a\x1b[31m[red]", 1e8), rate("b", 1e8))]), 100)
+    assert "\x1b" not in text
+    assert "[red]" in text
+
+
+def test_colours_only_where_they_are_wanted(make_campaign, monkeypatch):
+    comparison = compare([make_campaign(*three())])
+    out = io.StringIO()
+    show(comparison, Console(file=out, width=80, force_terminal=True, highlight=False, color_system="standard"))
+    assert "\x1b[32m" in out.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    show(comparison, Console(file=out, width=80, force_terminal=True, highlight=False))
+    assert "\x1b[32m" not in out.getvalue()
+
+
+# --- the command ---------------------------------------------------------------------------------------
+
+
+def test_the_latest_campaign_by_default(make_campaign, iobench):
+    make_campaign(rate("old", 1e8))
+    make_campaign(*three(), id="20250102-000000")
+    code, out, err = iobench()
+    assert (code, err) == (0, "")
+    assert "iodrive" in out and "old" not in out
+    assert "reproduced: ioDrive is 3 to 4 times SAS (seq-read-vs-sas)" in out
+    assert "\x1b" not in out
+
+
+def test_claims_of_drives_that_nobody_measured_are_not_printed(make_campaign, iobench):
+    make_campaign(rate("a", 1e8), rate("b", 2e8))
+    assert "Claims" not in iobench()[1]
+    assert "not measured: seq-read-iodrive" in iobench("--claims", "talk-2011")[1]
+
+
+def test_json_is_what_scripts_rely_on(make_campaign, iobench):
+    make_campaign(*three())
+    code, out, err = iobench("--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert document["schema_version"] == 1
+    assert document["baseline"] == "sas"
+    (row,) = document["rows"]
+    assert set(row) == {"workload", "op", "metric", "unit", "better", "load", "params", "targets", "ratios"}
+    assert (row["unit"], row["better"], row["params"]) == ("B/s", "higher", {"block_size": 4096})
+    assert set(row["targets"]["iodrive"]) == {"n", "median", "ci95", "verdict", "reasons"}
+    assert row["ratios"]["iodrive"]["difference"] == "higher"
+    assert row["ratios"]["ssd"]["difference"] == "none-shown"
+    low, high = row["ratios"]["iodrive"]["ci95"]
+    assert low <= row["ratios"]["iodrive"]["ratio"] <= high
+    assert {"id": "seq-read-vs-sas", "result": "reproduced"} in document["claims"]
+    assert document["drives"]["iodrive"] == {"kind": "SSD", "emulated": False}
+
+
+def test_json_of_one_round_and_one_drive(make_campaign, iobench):
+    make_campaign(rate("a", 1e8, n=1))
+    document = json.loads(iobench("--json")[1])
+    assert document["baseline"] is None
+    assert document["rows"][0]["targets"]["a"]["ci95"] is None
+    assert document["rows"][0]["ratios"] == {}
+
+
+def test_open_loop_rows_carry_their_rate(make_campaign, iobench):
+    make_campaign(*(rate("a", 1e3, metric="hits", workload="kvs", op="get", rate=r) for r in (500.0, 900.0)))
+    assert [row["rate"] for row in json.loads(iobench("--json")[1])["rows"]] == [500.0, 900.0]
+    assert "8 at 500/s" in iobench()[1]
+
+
+def test_a_suspect_or_invalid_figure_exits_0(make_campaign, iobench):
+    make_campaign(rate("a", 1e8, unsound={1: (Verdict.INVALID, "page-cache")}))
+    assert iobench()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--baseline", "iodrve"), "did you mean 'iodrive'"),
+        (("--metric", "throughputt"), "did you mean 'throughput'"),
+        (("--claims", "talk-2010"), "did you mean 'talk-2011'"),
+        (("--resolution", "lots"), "write it as 2% or 0.02"),
+        (("20250101-000001",), "did you mean '20250101-000000'"),
+    ],
+)
+def test_what_is_typed_wrong_exits_2_with_a_hint(make_campaign, iobench, argv, said):
+    make_campaign(*three())
+    code, out, err = iobench(*argv)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_resolution_is_used(make_campaign, iobench):
+    make_campaign(*three())
+    assert iobench("--resolution", "0.01%")[1].count("no difference shown") == 0
+
+
+@pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.05", 0.05), (" 2.5 % ", 0.025), ("0", 0)])
+def test_shares(text, share):
+    assert parse_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "nan", "-1%", "100%", "2", "2%%", "inf"])
+def test_what_is_no_share(text):
+    with pytest.raises(UsageError, match="resolution"):
+        parse_share(text)

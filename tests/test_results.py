@@ -1,0 +1,501 @@
+"""The results folder: its schema, what is kept of a step, and what bad files and full disks get."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iobench import proc, results
+from iobench.errors import EXIT_TOOL, ResultsError, UsageError
+from iobench.model import (
+    METRICS,
+    Campaign,
+    DataFile,
+    Device,
+    Emulation,
+    Evidence,
+    Finding,
+    LatencyBins,
+    LimitedBy,
+    Passport,
+    Reading,
+    Sample,
+    SeriesPoint,
+    Step,
+    StepResult,
+    Target,
+    Verdict,
+    Work,
+)
+from iobench.results import CampaignFolder, Store, decode_bins, encode_bins
+
+NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+READ = Work(
+    "rand",
+    "rand-read",
+    {"block_size": 4096, "depth": 8, "engine": "io_uring", "direct": True, "list": [1, 2]},
+    load=8,
+    ramp_s=1.0,
+    duration_s=6.0,
+    files=(DataFile("data", 1 << 28),),
+)
+WRITE = Work(
+    "dd",
+    "dd-write",
+    {"size": 1 << 20},
+    load=1,
+    rate=12.5,
+    source=DataFile("random", 1 << 20),
+    fresh=("dd",),
+    fixed_bytes=1 << 20,
+    writes=True,
+)
+STEPS = (Step("0001-a", "速い ssd", 1, READ), Step("0002-a", "sas", 1, READ), Step("0003-a", "sas", 1, WRITE))
+
+
+def campaign(id: str = "20250301-123015") -> Campaign:
+    emulation = Emulation("sas", 150e6, 140e6, latency_s=0.005, parallel=8, notes=("lowered", "noted"))
+    passports = {
+        "速い ssd": Passport(Target("速い ssd", "/mnt/速い ssd"), None, "tmpfs is memory", "tmpfs"),
+        "sas": Passport(
+            Target("sas", "/dev/sdb", "block"),
+            Device("sdb", 8, 16, 10**12, "SAS", "ST1000", "Z1W", "sas", True, "none", 512, 4096, "write back"),
+            total_bytes=10**12,
+            emulation=emulation,
+        ),
+    }
+    return Campaign(
+        id=id,
+        created_at=NOW,
+        profile="quick",
+        title="“速さ”",
+        rounds=1,
+        steps=STEPS,
+        passports=passports,
+        host={"name": "host", "cores": 2, "kernel": None},
+        tools={"fio": "fio-3.33"},
+        notes=("a note",),
+    )
+
+
+def result(step: Step = STEPS[1]) -> StepResult:
+    return StepResult(
+        step,
+        Reading(
+            samples=(Sample("read", "throughput", 5.0e8), Sample("read", "latency_p99", 0.0015)),
+            measured_s=6.001,
+            latencies=(LatencyBins("read", {113152: 10, 675840: 3}),),
+            series=(SeriesPoint(0.5, "read_throughput", 4.9e8), SeriesPoint(1.0, "read_throughput", 5.1e8)),
+        ),
+        Evidence(
+            tool_bytes_read=3_000_000_000,
+            tool_bytes_written=0,
+            device_name="sdb",
+            device_bytes_read=2_999_000_000,
+            queue_depth_asked=8.0,
+            limited_by=LimitedBy.DEVICE,
+        ),
+        Verdict.SUSPECT,
+        (Finding("too-short", "It measured for 3 s; …"), Finding("no-device", "速")),
+        NOW,
+        "fio-3.33",
+        device_series=(SeriesPoint(1.0, "device_read_throughput", 4.99e8),),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CampaignFolder:
+    folder = Store(tmp_path / "results").create(campaign())
+    folder.save(campaign(), result())
+    return folder
+
+
+# --- schema ----------------------------------------------------------------------------------------------
+
+TEXT, REAL, WHOLE = "string", "double", "int64"
+CONTRACT = {
+    "samples": [
+        ("campaign", TEXT), ("step", TEXT), ("host", TEXT), ("target", TEXT), ("kind", TEXT), ("emulated", "bool"),
+        ("workload", TEXT), ("op", TEXT), ("params", TEXT), ("load", WHOLE), ("rate", REAL), ("repeat", WHOLE),
+        ("metric", TEXT), ("unit", TEXT), ("better", TEXT), ("value", REAL), ("started_at", "timestamp[us, tz=UTC]"),
+        ("duration_s", REAL), ("verdict", TEXT), ("reasons", "list<element: string>"), ("tool", TEXT),
+    ],
+    "evidence": [
+        ("campaign", TEXT), ("step", TEXT), ("tool_bytes_read", WHOLE), ("tool_bytes_written", WHOLE),
+        ("device_name", TEXT), ("device_bytes_read", WHOLE), ("device_bytes_written", WHOLE), ("device_busy", REAL),
+        ("client_cpu", REAL), ("system_cpu", REAL), ("queue_depth_asked", REAL), ("queue_depth_achieved", REAL),
+        ("rate_cv", REAL), ("rate_drift", REAL), ("background_bytes", WHOLE), ("unwritten_bytes", WHOLE),
+        ("limited_by", TEXT), ("temperature_c", REAL),
+    ],
+    "series": [("campaign", TEXT), ("step", TEXT), ("t_s", REAL), ("metric", TEXT), ("value", REAL)],
+    "latency": [("campaign", TEXT), ("step", TEXT), ("op", TEXT), ("histogram", TEXT), ("count", WHOLE)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", results.TABLES)
+def test_a_file_on_disk_has_the_columns_types_and_order_of_the_contract(folder: CampaignFolder, table: str) -> None:
+    stored = pq.read_schema(folder.path / table / "0002-a.parquet")
+    assert [(f.name, str(f.type)) for f in stored] == CONTRACT[table]
+    assert stored.metadata[b"iobench.schema_version"] == b"1"
+
+
+def test_what_may_never_be_null_cannot_be() -> None:
+    nullable = {table: {f.name for f in results.schema(table) if f.nullable} for table in results.TABLES}
+    assert nullable["samples"] == {"rate", "started_at", "duration_s"}
+    assert nullable["evidence"] == set(results.schema("evidence").names) - {"campaign", "step", "limited_by"}
+
+
+def test_the_evidence_table_holds_all_that_evidence_has() -> None:
+    assert {f.name for f in dataclasses.fields(Evidence)} == {n for n, _ in CONTRACT["evidence"]} - {"campaign", "step"}
+
+
+# --- what is kept ----------------------------------------------------------------------------------------
+
+
+def test_samples_come_back_as_they_were_saved(folder: CampaignFolder) -> None:
+    rows = folder.read("samples").to_pylist()
+    assert [(r["metric"], r["unit"], r["better"], r["value"]) for r in rows] == [
+        ("throughput", "B/s", "higher", 5.0e8),
+        ("latency_p99", "s", "lower", 0.0015),
+    ]
+    first = rows[0]
+    assert first["params"] == '{"block_size":4096,"depth":8,"direct":true,"engine":"io_uring","list":[1,2]}'
+    assert (first["campaign"], first["step"], first["target"], first["host"]) == (folder.id, "0002-a", "sas", "host")
+    assert (first["kind"], first["emulated"], first["workload"], first["op"]) == ("SAS", True, "rand-read", "read")
+    assert (first["load"], first["rate"], first["repeat"], first["tool"]) == (8, None, 1, "fio-3.33")
+    assert (first["started_at"], first["duration_s"]) == (NOW, 6.001)
+    assert (first["verdict"], first["reasons"]) == ("suspect", ["too-short", "no-device"])
+
+
+def test_evidence_keeps_what_is_not_known_as_null_and_zero_as_zero(folder: CampaignFolder) -> None:
+    (row,) = folder.read("evidence").to_pylist()
+    assert (row["tool_bytes_read"], row["tool_bytes_written"], row["device_bytes_read"]) == (
+        3 * 10**9,
+        0,
+        2_999_000_000,
+    )
+    assert row["device_bytes_written"] is None
+    assert (row["device_name"], row["queue_depth_asked"], row["limited_by"]) == ("sdb", 8.0, "device")
+    assert [name for name, value in row.items() if value == 0] == ["tool_bytes_written"]
+
+
+def test_series_and_latency_come_back(folder: CampaignFolder) -> None:
+    series = [(r["t_s"], r["metric"], r["value"]) for r in folder.read("series").to_pylist()]
+    assert series == [
+        (0.5, "read_throughput", 4.9e8),
+        (1.0, "read_throughput", 5.1e8),
+        (1.0, "device_read_throughput", 4.99e8),
+    ]
+    (row,) = folder.read("latency").to_pylist()
+    assert (row["op"], row["count"], sum(decode_bins(row["histogram"]).values())) == ("read", 13, 13)
+
+
+def test_reasons_keep_their_sentences(folder: CampaignFolder) -> None:
+    assert folder.findings("0002-a") == [
+        {"reason": "too-short", "sentence": "It measured for 3 s; …"},
+        {"reason": "no-device", "sentence": "速"},
+    ]
+    assert folder.findings("0001-a") == []
+
+
+def test_pandas_reads_a_folder_without_help(folder: CampaignFolder) -> None:
+    folder.save(campaign(), result(STEPS[0]))
+    frame = pd.read_parquet(folder.path / "samples")
+    assert list(frame.columns) == [name for name, _ in CONTRACT["samples"]]
+    assert frame.groupby("target").value.count().to_dict() == {"sas": 2, "速い ssd": 2}
+    assert str(frame.started_at.dt.tz) == "UTC"
+
+
+def test_a_step_without_samples_is_not_read(folder: CampaignFolder) -> None:
+    folder.save(campaign(), result(STEPS[0]))
+    assert folder.finished() == {"0001-a", "0002-a"}
+    # A kill between the tables: evidence is there, samples are not.
+    (folder.path / "samples" / "0002-a.parquet").unlink()
+    assert folder.finished() == {"0001-a"}
+    for table in results.TABLES:
+        assert set(folder.read(table)["step"].to_pylist()) == {"0001-a"}
+
+
+def test_a_step_saved_again_replaces_the_first(folder: CampaignFolder) -> None:
+    folder.save(campaign(), result())
+    assert len(folder.read("samples")) == 2
+
+
+def test_what_a_kill_left_half_written_is_passed_over(folder: CampaignFolder) -> None:
+    whole = (folder.path / "samples" / "0002-a.parquet").read_bytes()
+    (folder.path / "samples" / ".0003-a.parquet.part").write_bytes(whole[:100])
+    assert len(folder.read("samples")) == 2
+    assert folder.finished() == {"0002-a"}
+
+
+def test_an_empty_campaign_has_empty_tables_of_the_schema(tmp_path: Path) -> None:
+    empty = Store(tmp_path).create(campaign())
+    for table in results.TABLES:
+        assert empty.read(table).schema.equals(results.schema(table))
+        assert len(empty.read(table)) == 0
+
+
+# --- bad files -------------------------------------------------------------------------------------------
+
+
+def _refused(folder: CampaignFolder, says: str) -> None:
+    with pytest.raises(ResultsError, match=says) as error:
+        folder.read("samples")
+    assert str(folder.path / "samples" / "0002-a.parquet") in str(error.value)
+    assert error.value.exit_code == EXIT_TOOL
+
+
+def test_a_parquet_file_of_others_is_refused(folder: CampaignFolder) -> None:
+    pq.write_table(pa.Table.from_pylist([{"a": 1}]), folder.path / "samples" / "0002-a.parquet")
+    _refused(folder, "not written by iobench")
+
+
+def test_a_newer_schema_version_is_refused_with_what_to_do(folder: CampaignFolder) -> None:
+    path = folder.path / "samples" / "0002-a.parquet"
+    newer = pq.read_table(path).replace_schema_metadata({"iobench.schema_version": "2"})
+    pq.write_table(newer, path)
+    _refused(folder, "has schema version 2; this iobench reads version 1: use the iobench that wrote it, or update")
+
+
+def test_lacking_columns_are_named(folder: CampaignFolder) -> None:
+    path = folder.path / "samples" / "0002-a.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["value", "tool"]), path)
+    _refused(folder, "lacks the columns value, tool")
+
+
+@pytest.mark.parametrize("values", [["fast", "slow"], [None, None]])
+def test_columns_of_another_kind_are_refused(folder: CampaignFolder, values: list[str | None]) -> None:
+    path = folder.path / "samples" / "0002-a.parquet"
+    table = pq.read_table(path)
+    changed = table.set_column(table.schema.get_field_index("value"), "value", pa.array(values, pa.string()))
+    pq.write_table(changed, path)
+    _refused(folder, "0002-a.parquet")
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_refused(folder: CampaignFolder, share: float) -> None:
+    path = folder.path / "samples" / "0002-a.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    _refused(folder, "is not a Parquet file that can be read")
+
+
+def test_flipped_bytes_are_refused_or_read_but_never_anything_else(folder: CampaignFolder) -> None:
+    path = folder.path / "samples" / "0002-a.parquet"
+    whole = path.read_bytes()
+    seeded = random.Random(7)
+    refused = 0
+    for _ in range(200):
+        broken = bytearray(whole)
+        for _ in range(4):
+            broken[seeded.randrange(len(broken))] ^= 1 << seeded.randrange(8)
+        path.write_bytes(broken)
+        try:
+            folder.read("samples")
+        except ResultsError:
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", "{}", '{"schema_version": 1}', '{"schema_version": 2}', '"fio"', "\ufeff{}"],
+)
+def test_a_campaign_file_that_is_none_is_refused(folder: CampaignFolder, content: str) -> None:
+    (folder.path / "campaign.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"campaign\.json is not a campaign that iobench wrote"):
+        folder.campaign()
+
+
+def test_any_value_of_a_campaign_file_dropped_or_replaced_is_refused_or_read(folder: CampaignFolder) -> None:
+    where = folder.path / "campaign.json"
+    whole = json.loads(where.read_text(encoding="utf-8"))
+    for place in _places(whole):
+        for change in (None, 99, "x", [], {}, "drop"):
+            document = json.loads(json.dumps(whole))
+            node = document
+            for key in place[:-1]:
+                node = node[key]
+            if change == "drop":
+                del node[place[-1]]
+            else:
+                node[place[-1]] = change
+            where.write_text(json.dumps(document), encoding="utf-8")
+            try:
+                folder.campaign()
+            except ResultsError as error:
+                assert str(where) in str(error)
+
+
+def _places(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from _places(child, (*path, key))
+
+
+# --- campaigns -------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_comes_back_whole(folder: CampaignFolder) -> None:
+    assert folder.campaign() == campaign()
+
+
+def test_steps_share_their_works_in_the_file(folder: CampaignFolder) -> None:
+    stored = json.loads((folder.path / "campaign.json").read_text(encoding="utf-8"))
+    assert stored["schema_version"] == 1
+    assert [s["work"] for s in stored["steps"]] == [0, 0, 1]
+    assert len(stored["works"]) == 2
+
+
+def test_campaigns_are_found_by_id_by_start_and_as_latest(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for id in ("20250301-123015", "20250301-123016", "20250401-000000"):
+        store.create(campaign(id))
+    (tmp_path / "README.md").write_text("no campaign")
+    (tmp_path / "empty").mkdir()
+    assert store.ids() == ["20250301-123015", "20250301-123016", "20250401-000000"]
+    assert store.open("latest").id == store.open("202504").id == "20250401-000000"
+    assert store.open("20250301-123016").id == "20250301-123016"
+    with pytest.raises(UsageError, match="no campaign '20250301' in .*; did you mean '20250301-12301"):
+        store.open("20250301")
+    with pytest.raises(UsageError, match="no campaign '2025O401-000000' in .*; did you mean '20250401-000000'"):
+        store.open("2025O401-000000")
+
+
+def test_no_campaign_at_all_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no campaign in .*absent; `iobench run`"):
+        Store(tmp_path / "absent").open("latest")
+
+
+def test_removing_asks_for_the_whole_id(folder: CampaignFolder) -> None:
+    store = Store(folder.path.parent)
+    for part in ("2025", "latest"):
+        with pytest.raises(UsageError, match=f"give the whole id to delete a campaign: {folder.id}"):
+            store.remove(part)
+    assert folder.path.exists()
+    store.remove(folder.id)
+    assert not folder.path.exists()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../outside", "/", ""])
+def test_removing_never_leaves_the_results_folder(folder: CampaignFolder, name: str) -> None:
+    with pytest.raises(UsageError):
+        Store(folder.path.parent).remove(name)
+    assert folder.path.exists()
+
+
+def test_two_campaigns_of_one_second_have_ids_of_their_own() -> None:
+    taken: list[str] = []
+    for _ in range(3):
+        taken.append(results.new_id(NOW, taken))
+    assert taken == ["20250301-123015", "20250301-123015-2", "20250301-123015-3"]
+    assert results.new_id(NOW + timedelta(seconds=1), taken) == "20250301-123016"
+
+
+# --- histograms ------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.dictionaries(st.integers(1, 2**34), st.integers(1, 10**6), min_size=1, max_size=30))
+def test_bins_come_back_within_a_thousandth(bins: dict[int, int]) -> None:
+    decoded = decode_bins(encode_bins(bins))
+    assert sum(decoded.values()) == sum(bins.values())
+    left = [(value, count) for value, count in sorted(decoded.items())]
+    for value, count in sorted(bins.items()):
+        near, there = left[0]
+        assert abs(near - value) <= value / 1000 + 1
+        assert there >= count
+        left[0] = (near, there - count)
+        if there == count:
+            left.pop(0)
+
+
+def test_latencies_beyond_an_hour_count_as_an_hour() -> None:
+    ((value, count),) = decode_bins(encode_bins({10**14: 2})).items()
+    assert (count, value) == (2, pytest.approx(results.HISTOGRAM_TOP_NS, rel=1e-3))
+
+
+@pytest.mark.parametrize("text", ["", "x", "HISTFAAAA", "é", "AAAA" * 20, encode_bins({5: 1})[:-9]])
+def test_a_broken_histogram_is_told(text: str) -> None:
+    with pytest.raises(ResultsError, match="histogram in the results cannot be decoded"):
+        decode_bins(text)
+
+
+# --- folders that cannot be written ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB that is easily full."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    where = tmp_path / "small"
+    where.mkdir()
+    if proc.capture(("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(where)), check=False).exit_code:
+        pytest.skip("a tmpfs cannot be mounted here")
+    yield where
+    proc.capture(("umount", str(where)))
+
+
+@pytest.mark.root
+def test_a_full_disk_loses_nothing_that_was_finished(small_disk: Path) -> None:
+    store = Store(small_disk)
+    folder = store.create(campaign())
+    steps = [dataclasses.replace(STEPS[1], id=f"{n:04d}") for n in range(1, 60)]
+    saved = []
+    with pytest.raises(ResultsError, match=r"No space left on device; make room .*`iobench resume` goes on"):
+        for step in steps:
+            folder.save(campaign(), result(step))
+            saved.append(step.id)
+    assert 0 < len(saved) < 59
+    assert folder.finished() == set(saved)
+    assert sorted(set(folder.read("samples")["step"].to_pylist())) == saved
+    assert folder.campaign() == campaign()
+    assert list(small_disk.rglob("*.part")) == []
+    # Room is made, and it goes on.
+    proc.capture(("mount", "-o", "remount,size=2m", str(small_disk)))
+    folder.save(campaign(), result(steps[len(saved)]))
+    assert len(folder.finished()) == len(saved) + 1
+
+
+@pytest.mark.root
+def test_a_disk_that_is_full_from_the_first_makes_no_campaign(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left"), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    with pytest.raises(ResultsError, match="cannot be written to .*No space left on device"):
+        Store(small_disk / "results").create(campaign())
+    assert Store(small_disk / "results").ids() == []
+
+
+def test_a_results_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(ResultsError, match="cannot be written to .*Not a directory.*--results"):
+        Store(tmp_path / "results").create(campaign())
+    with pytest.raises(ResultsError, match="the results folder .* cannot be read: Not a directory"):
+        Store(tmp_path / "results").ids()
+
+
+def test_every_metric_has_a_unit_of_the_contract() -> None:
+    assert {m.unit for m in METRICS.values()} == {"B/s", "1/s", "s", "1"}
+    assert {m.name for m in METRICS.values() if m.better == "higher"} == {
+        "throughput",
+        "iops",
+        "transactions",
+        "queries",
+        "ops",
+        "hits",
+    }
