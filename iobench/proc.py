@@ -109,12 +109,10 @@ def capture(
     try:
         out, err = process.communicate(input.encode() if input is not None else None, timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        _end_group(process.pid)
-        process.communicate()
+        _abandon(process)
         raise ToolError(f"{argv[0]} did not end within {timeout_s:g} s and was stopped") from None
     except BaseException:
-        _end_group(process.pid)
-        process.wait()
+        _abandon(process)
         raise
     done = Done(tuple(argv), process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
     if check and done.exit_code != 0:
@@ -134,8 +132,11 @@ def watch(
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    group: Path | None = None,
 ) -> Ended:
     """Run a measured program to its end, calling `tick` ten times a second, and return how it ended.
+
+    `group` is a cgroup (v2) that it runs in, for the limits set there.
 
     It is ended with all its children at `timeout_s` seconds and when `stop` is requested, within 2
     seconds. Raises CannotRunError when it cannot be started.
@@ -146,6 +147,8 @@ def watch(
         reason: str | None = None
         pidfd = os.pidfd_open(process.pid)
         try:
+            if group is not None:
+                _join(group, process.pid)
             while not select.select([pidfd], [], [], _TICK_S)[0]:
                 if tick is not None:
                     tick()
@@ -253,10 +256,30 @@ def _popen(
         raise CannotRunError(f"{argv[0]} cannot be started: {error.strerror}") from error
 
 
+def _join(group: Path, pid: int) -> None:
+    """Put a program into a cgroup: at once, so before the tools that we start have opened their files."""
+    try:
+        (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
+    except OSError as error:
+        raise CannotRunError(
+            f"a program cannot be started in {group} ({error.strerror}), so an emulated drive's limits would not "
+            "hold for it; run as root"
+        ) from error
+
+
 def _terminate(leader: int, pidfd: int) -> None:
     _signal_group(leader, signal.SIGTERM)
     if not select.select([pidfd], [], [], _GRACE_S)[0]:
         _signal_group(leader, signal.SIGKILL)
+
+
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """End a short program with its group. Who left the group keeps the pipes: nobody waits for him."""
+    _end_group(process.pid)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _end_group(leader: int) -> None:

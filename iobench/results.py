@@ -132,8 +132,10 @@ class Store:
         """Make a campaign's folder and write its plan. Raises ResultsError when that is not possible."""
         folder = CampaignFolder(self.root / campaign.id)
         try:
+            # Exclusive: two that start in one second must not write into one folder.
+            folder.path.mkdir(parents=True)
             for name in (*TABLES, "raw"):
-                (folder.path / name).mkdir(parents=True, exist_ok=True)
+                (folder.path / name).mkdir()
         except OSError as error:
             raise _unwritable(folder.path, error) from error
         write_safely(folder.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1))
@@ -168,7 +170,7 @@ class CampaignFolder:
             return from_json(json.loads(where.read_text(encoding="utf-8")))
         except OSError as error:
             raise ResultsError(f"{where} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ResultsError(f"{where} is not a campaign that iobench wrote: {error}") from error
 
     def raw(self, step: str) -> Path:
@@ -264,7 +266,10 @@ def _checked(part: pa.Table, table: str, path: Path) -> pa.Table:
     missing = [name for name in wanted.names if name not in part.schema.names]
     if missing:
         raise ResultsError(f"{path} lacks the columns {', '.join(missing)}; it was not written whole by iobench")
-    return part.select(wanted.names).cast(wanted)
+    try:
+        return part.select(wanted.names).cast(wanted)
+    except ValueError as error:  # ArrowInvalid is one
+        raise ResultsError(f"{path} has columns of another kind than iobench writes: {error}") from error
 
 
 # --- files ---------------------------------------------------------------------------------------------
@@ -423,7 +428,7 @@ def to_json(campaign: Campaign) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Campaign:
-    """Return the campaign that `to_json` wrote. Raises KeyError, TypeError or ValueError else."""
+    """Return the campaign that `to_json` wrote. Raises LookupError, TypeError, AttributeError or ValueError else."""
     if data["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}")
     works = [_work(entry) for entry in data["works"]]

@@ -173,6 +173,7 @@ class Engine:
             cwd=site.ground.cwd,
             env=command.env,
             pass_fds=(*site.ground.pass_fds, *self._source.fds),
+            group=site.group,
         )
         kept = {
             "argv": list(command.argv),

@@ -12,7 +12,7 @@ from typing import Any
 from iobench import params, profiles, runners
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.model import Passport, Step, Work
-from iobench.units import format_bytes
+from iobench.units import format_bytes, parse_duration, parse_size
 
 MOST_SIZE = 4 * 10**9
 # Beyond a step's own time: starting the program, reading counters, keeping the result.
@@ -104,6 +104,7 @@ def works(
     The engine `auto` becomes `engine`, and a size that is not given becomes the smaller of 4 GB and a
     tenth of the least room. Raises UsageError.
     """
+    _check_overrides(overrides)
     found: list[Work] = []
     for request in suite.requests:
         runner = runners.find(request.runner)
@@ -115,6 +116,17 @@ def works(
         raise UsageError(f"{suite.title}: the same measurement is asked for twice")
     _check_blocks(found, passports)
     return tuple(found)
+
+
+def _check_overrides(overrides: Mapping[str, object]) -> None:
+    """Raise UsageError for a value that cannot be read, even where no workload of the suite would use it."""
+    for name, parse in (("duration", parse_duration), ("size", parse_size)):
+        value = overrides.get(name)
+        if isinstance(value, str):
+            try:
+                parse(value)
+            except UsageError as error:
+                raise UsageError(f"--{name}: {error}") from None
 
 
 def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from iobench.drives.counters import CounterFile
+from iobench.drives.emulated import groups
 from iobench.drives.extents import unwritten_bytes
 from iobench.drives.guards import BlockClaim, claim
 from iobench.drives.passport import device_id
@@ -200,6 +201,7 @@ class Site:
     ground: Ground
     counters: CounterFile | None
     disk: CounterFile | None
+    group: Path | None = None  # the cgroup (v2) in which an emulated drive's limits hold
     laid_out: set[DataFile] = field(default_factory=set)
 
     @classmethod
@@ -219,7 +221,8 @@ class Site:
                 counters = stack.enter_context(CounterFile(passport.device.number))
                 disk = _whole_disk(passport, stack)
             stack.pop_all()
-        return cls(passport, ground, counters, disk)
+        group = groups().get(passport.device.number) if passport.device else None
+        return cls(passport, ground, counters, disk, group)
 
     def missing(self, works: Sequence[Work]) -> list[DataFile]:
         """Return the files that are not laid out yet, the largest of a name only."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iobench.cli.tables import Column, print_table
 from iobench.errors import InterruptedCampaign
 from iobench.units import format_bytes, format_count, format_seconds, format_value, parse_size
 
@@ -103,24 +103,18 @@ def _print(drives: Sequence[LabDrive], as_json: bool) -> None:
         rows = [{**asdict(drive), "target": drive.target} for drive in drives]
         click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "drives": rows}, ensure_ascii=False))
         return
-    header = ("drive", "kind", "read", "write", "IOPS r/w", "latency", "size", "device", "state")
-    rows_of_text = [_row(drive) for drive in drives]
-    if sys.stdout.isatty():
-        _print_rich(header, rows_of_text)
-    else:
-        for cells in (header, *rows_of_text):
-            click.echo("\t".join(cells))
-
-
-def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header, title="Emulated drives", box=box.SIMPLE_HEAD)
-    for cells in rows:
-        table.add_row(*cells)
-    Console().print(table)
+    columns = (
+        Column("drive"),
+        Column("kind", drop=2, shrinks=True),
+        Column("read", right=True),
+        Column("write", right=True),
+        Column("IOPS r/w", drop=1, right=True),
+        Column("latency", drop=3),
+        Column("size", drop=4, right=True),
+        Column("device", drop=5),
+        Column("state"),
+    )
+    print_table(columns, [_row(drive) for drive in drives])
 
 
 def _row(drive: LabDrive) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,8 +25,8 @@ from iobench.cli.options import MeasureOptions
 from iobench.cli.tables import clean
 from iobench.drives.passport import default_target, parse_targets
 from iobench.drives.workdir import find_leftovers, remove_leftover
-from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_VERDICT, CannotRunError, UsageError, near_miss
-from iobench.model import Target
+from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_VERDICT, CannotRunError, ResultsError, UsageError, near_miss
+from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes, format_seconds
 
@@ -52,7 +53,7 @@ def measure(suite: Suite, options: MeasureOptions) -> int:
         _show_plan(prepared, options)
         return EXIT_OK
     _say_estimate(prepared, options)
-    folder = store.create(prepared.campaign)
+    folder = _create(store, prepared.campaign)
     try:
         return go(prepared, folder, options)
     except CannotRunError:
@@ -60,6 +61,20 @@ def measure(suite: Suite, options: MeasureOptions) -> int:
         if not any((folder.path / "raw").iterdir()):
             store.remove(folder.id)
         raise
+
+
+def _create(store: Store, campaign: Campaign) -> CampaignFolder:
+    """Make a campaign's folder, or raise CannotRunError and leave nothing of it behind."""
+    try:
+        return store.create(campaign)
+    except ResultsError as error:
+        if not isinstance(error.__cause__, FileExistsError):  # else it is another's
+            shutil.rmtree(store.root / campaign.id, ignore_errors=True)
+        why = error.__cause__.strerror if isinstance(error.__cause__, OSError) else str(error)
+        raise CannotRunError(
+            f"the results folder {store.root} cannot be written ({why}), so nothing was measured; "
+            "make room, or choose another with --results"
+        ) from error
 
 
 def _check_baseline(options: MeasureOptions, names: list[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from iobench import proc
 from iobench.drives import emulated
 from iobench.drives.emulated import Record
+from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError, ToolError
 from iobench.lab import image
 from iobench.lab.throttle import Throttle
@@ -100,13 +101,6 @@ def mount(device: str, folder: Path) -> None:
     folder.chmod(0o1777)
 
 
-def mounts() -> Iterator[tuple[str, str]]:
-    """Yield what is mounted in this system: device and folder."""
-    for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        device, folder = line.split(" ")[:2]
-        yield device, _unescape(folder)
-
-
 def undo(record: Record, throttle: Throttle | None, say: Say) -> None:
     """Give back everything a drive has taken, whatever of it there is, and delete its image and state.
 
@@ -130,7 +124,9 @@ def _unmount_all(record: Record, folder: Path) -> None:
     devices = {f"/dev/{name}" for name, backing in emulated.loops() if backing == record.backing}
     deadline = time.monotonic() + 2
     # The user may have mounted it elsewhere too, and a child of a killed start may still be mounting.
-    while ours := [place for device, place in mounts() if device in devices or place == str(folder / "mnt")]:
+    while ours := [
+        mount.mount_point for mount in mounts() if mount.source in devices or mount.mount_point == str(folder / "mnt")
+    ]:
         done = proc.capture(["umount", ours[-1]], timeout_s=120, check=False)
         if done.exit_code != 0 and time.monotonic() > deadline:
             raise ToolError(
@@ -182,7 +178,7 @@ def _taken(record: Record) -> bool:
 def _stop_servers(record: Record, folder: Path) -> None:
     served = folder / "nbd"
     for _ in range(20):
-        if not any(place == str(served) for _, place in mounts()):
+        if not any(mount.mount_point == str(served) for mount in mounts()):
             break
         if proc.capture(["fusermount3", "-u", str(served)], timeout_s=20, check=False).exit_code != 0:
             time.sleep(0.1)
@@ -223,9 +219,3 @@ def _start(record: Record, argv: list[str], sign: Path) -> None:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise ToolError(f"{argv[0]} did not start: {said[-1] if said else 'it said nothing'}")
         time.sleep(0.02)
-
-
-def _unescape(text: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, character)
-    return text

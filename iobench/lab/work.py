@@ -15,6 +15,7 @@ from typing import Literal
 from iobench import proc
 from iobench.drives import emulated
 from iobench.drives.emulated import Record
+from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.lab import image, measure, stack
 from iobench.lab.profile import DriveProfile, default_names, read_profile, show
@@ -292,7 +293,9 @@ def _whole(record: Record) -> bool:
         return False
     if record.emulation.latency_s is not None and not stack.served(record):
         return False
-    return record.mount is None or any(found == (record.device, record.mount) for found in stack.mounts())
+    return record.mount is None or any(
+        (mount.source, mount.mount_point) == (record.device, record.mount) for mount in mounts()
+    )
 
 
 def _check_names(wanted: Sequence[DriveProfile]) -> None:

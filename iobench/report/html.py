@@ -25,6 +25,7 @@ from iobench.results import CampaignFolder
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+_MOST_SENTENCES = 8  # of a reason; each step's own stands with its evidence
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -283,14 +284,19 @@ def _unsound(taken: Sequence[Step], words: Words) -> list[Unsound]:
             by_reason.setdefault(reason, []).append(step)
     found = []
     for reason, own in sorted(by_reason.items(), key=lambda item: -len(item[1])):
-        said = []
+        said: dict[str, list[str]] = {}  # a sentence -> the steps that it was said of
         for step in own:
             at = step.reasons.index(reason)
             if at < len(step.sentences):
-                said.append(f"{step.id}: {step.sentences[at]}")
+                said.setdefault(step.sentences[at], []).append(step.id)
+        texts = [words("page.said-of", sentence=text, steps=_few(ids, words)) for text, ids in said.items()]
         worst = Verdict.INVALID if any(s.verdict == Verdict.INVALID for s in own) else Verdict.SUSPECT
-        found.append(Unsound(reason, worst.value, words("page.steps", n=len(own)), tuple(said[:5])))
+        found.append(Unsound(reason, worst.value, words("page.steps", n=len(own)), tuple(texts[:_MOST_SENTENCES])))
     return found
+
+
+def _few(ids: Sequence[str], words: Words) -> str:
+    return ids[0] if len(ids) == 1 else words("page.and-more", first=ids[0], n=len(ids) - 1)
 
 
 def _notes(comparison: Comparison, campaigns: Sequence[Campaign]) -> list[str]:

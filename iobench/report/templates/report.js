@@ -23,7 +23,3 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// On paper everything is open.
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll(".workload > details")) details.open = true;
-});
