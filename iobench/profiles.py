@@ -10,7 +10,7 @@ from typing import Any
 from iobench.errors import UsageError, near_miss
 
 # In a checkout the top-level folder is the source; a wheel carries a copy of it inside the package.
-_FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "profiles")
+_FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "shipped")
 
 
 def names(kind: str) -> list[str]:

@@ -224,7 +224,7 @@ def reached(work: Work, reading: Reading, counted: Window) -> bool:
 
 
 def _at_limit(emulation: Emulation, reading: Reading) -> bool:
-    seconds = reading.measured_s
+    seconds = reading.measured_s or math.inf  # fio counts milliseconds: what failed at once took none
     limits = {
         "read": (emulation.read_bps, emulation.read_iops),
         "write": (emulation.write_bps, emulation.write_iops),

@@ -22,9 +22,12 @@ def write(folder: Path, event: str, **details: object) -> None:
     """Append an event. Raises ResultsError when the disk is full or read-only."""
     line = json.dumps({"at": datetime.now(UTC).isoformat(), "event": event, **details}, ensure_ascii=False)
     try:
-        fd = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        fd = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(fd, line.encode() + b"\n")
+            size = os.fstat(fd).st_size
+            # A line that a kill or a full disk cut short must not take this one with it.
+            cut = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            os.write(fd, b"\n" * cut + line.encode() + b"\n")
             os.fsync(fd)
         finally:
             os.close(fd)

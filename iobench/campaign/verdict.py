@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
+from itertools import pairwise
+from statistics import fmean, median, variance
 
 from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
 from iobench.model import Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
@@ -54,6 +55,7 @@ def judge(
         finding
         for rule in (
             _errors,
+            _lost,
             _page_cache,
             _unwritten,
             _no_device,
@@ -80,6 +82,16 @@ def _errors(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
             "errors",
             f"The program reported an error{said}. The number is not one of sound work; look at the raw output "
             "and the kernel's log, then measure again.",
+        )
+
+
+def _lost(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
+    lost = sum(sample.value for sample in reading.samples if sample.metric == "lost")
+    if lost:
+        yield Finding(
+            "lost-data",
+            f"{lost:,.0f} acknowledged value(s) were gone when they were read back: this is the speed of losing data. "
+            "Find out why (too little memory, an eviction, a node that failed), then measure again.",
         )
 
 
@@ -210,13 +222,15 @@ def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint
 def steady_bound(first: Sequence[float], second: Sequence[float], reading: Reading, points: int) -> float:
     """Return how far the halves' medians may lie apart, in the rates' unit.
 
-    The largest of a tenth of the mean, four standard errors by the halves' own scatter (median absolute
-    deviation), and four by the counting noise of as many operations as each point holds. A median's
-    standard error is 1.2533 sigma over the root of n.
+    The largest of a tenth of the mean, four standard errors by the rates' own scatter, and four by the
+    counting noise of as many operations as each point holds. A median's standard error is 1.2533 sigma over
+    the root of n.
     """
-    mean = (sum(first) + sum(second)) / (len(first) + len(second))
-    deviations = [abs(x - median(part)) for part in (first, second) for x in part]
-    scatter = 1.4826 * median(deviations)
+    mean = fmean((*first, *second))
+    # The smaller of two: a step does not swell the first, nor a steady drift the second.
+    within = math.sqrt((variance(first) + variance(second)) / 2)
+    neighbours = math.sqrt(fmean((b - a) ** 2 for a, b in pairwise((*first, *second))) / 2)
+    scatter = min(within, neighbours)
     counting = mean / math.sqrt(max(1.0, (reading.operations or points) / points))
     error = math.sqrt(2) * 1.2533 * max(scatter, counting) / math.sqrt(len(first))
     return max(STEADY_LEAST * mean, STEADY_SIGMAS * error)

@@ -49,12 +49,18 @@ def up(names: tuple[str, ...], size: str | None, directory: Path | None, block: 
 
 
 @lab.command("list")
+@click.option("--targets", is_flag=True, help="Only what -t takes of each whole drive, a line each: for scripts.")
 @_as_json
-def list_command(as_json: bool) -> None:
+def list_command(targets: bool, as_json: bool) -> None:
     """List the drives, half-made ones too."""
     from iobench import lab as drives
 
     found = drives.list_drives()
+    if targets:
+        for drive in found:
+            if drive.state == "up":
+                click.echo(drive.target)
+        return
     if found or as_json:
         _print(found, as_json)
         for drive in found if not as_json else ():

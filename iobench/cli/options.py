@@ -45,9 +45,8 @@ def results_option(function: F) -> F:
         "--results",
         type=click.Path(path_type=Path, file_okay=False),
         default=lambda: Path(os.environ.get("IOBENCH_RESULTS") or "results"),
-        show_default="./results, or IOBENCH_RESULTS",
         metavar="DIR",
-        help="Where campaigns are kept.",
+        help="Where campaigns are kept.  [default: ./results, or IOBENCH_RESULTS]",
     )(function)
 
 
@@ -92,9 +91,15 @@ def measure_options(function: F) -> F:
                 multiple=True,
                 help="A folder on the drive, or a block device. Default: the drive of the current folder.",
             ),
-            click.option("--repeats", type=click.IntRange(1, 1000), metavar="N", help="Rounds.  [default: 5]"),
-            click.option("--duration", metavar="TIME", help="Measured time of a step, as 10s."),
-            click.option("--size", metavar="SIZE", help="Test file, as 4G.  [default: 4G or a tenth of the room]"),
+            click.option(
+                "--repeats", type=click.IntRange(1, 1000), metavar="N", help="Rounds.  [default: 5, or the profile's]"
+            ),
+            click.option(
+                "--duration",
+                metavar="TIME",
+                help="Measured time of a step, as 500ms.  [default: 10s, or the profile's]",
+            ),
+            click.option("--size", metavar="SIZE", help="Test file, as 256Mi.  [default: 4G or a tenth of the room]"),
             click.option("--dry-run", is_flag=True, help="Show every command and the bytes to be written; run none."),
         )
     ):

@@ -23,6 +23,7 @@ Say = Callable[[str], None]
 _SERVERS = ("nbdkit", "nbdfuse")
 _LONGEST_SOCKET = 107
 _PATIENCE_S = 10.0
+_GONE_S = 1.0
 
 
 def can_delay() -> bool:
@@ -213,9 +214,12 @@ def _start(record: Record, argv: list[str], sign: Path) -> None:
         if proc.find(argv[0]) is None:
             raise
     deadline = time.monotonic() + _PATIENCE_S
+    seen = time.monotonic()
     while not sign.exists():
-        runs = any(program == argv[0] for program, _ in _servers(record))
-        if (not runs and not sign.exists()) or time.monotonic() > deadline:
+        if any(program == argv[0] for program, _ in _servers(record)):
+            seen = time.monotonic()
+        # While it goes to the background, its first process ends and a look at /proc can miss both.
+        if time.monotonic() > min(deadline, seen + _GONE_S):
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise ToolError(f"{argv[0]} did not start: {said[-1] if said else 'it said nothing'}")
         time.sleep(0.02)

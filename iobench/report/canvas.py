@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,6 +76,14 @@ def families() -> tuple[str, ...]:
     latin = [name for name in _LATIN if name in there][:1]
     japanese = [name for name in _JAPANESE if name in there][:1]
     return (*latin, *japanese, _LAST)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what matplotlib says of each sign that no font has: the report says it once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 @lru_cache(maxsize=8192)
@@ -267,7 +277,8 @@ def texts_of(figure: Figure) -> list[tuple[str, Bbox]]:
     canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves it untyped
     renderer = canvas.get_renderer()
     found = (t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_visible() and t.get_text().strip())
-    return [(t.get_text(), t.get_window_extent(renderer)) for t in found]
+    with quiet():
+        return [(t.get_text(), t.get_window_extent(renderer)) for t in found]
 
 
 def overlapping(figure: Figure) -> list[tuple[str, str]]:

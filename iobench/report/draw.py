@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from iobench.model import Verdict
-from iobench.report.canvas import AXIS, GRID, INK, MUTED, SLIDE, Canvas, Frame, Line, families, text_width, wrap
-from iobench.report.charts import ChartKind, ChartSpec, Point
+from iobench.report.canvas import AXIS, GRID, INK, MUTED, SLIDE, Canvas, Frame, Line, families, quiet, text_width, wrap
+from iobench.report.spec import ChartKind, ChartSpec, Point
 
 _DPI = 150  # of a SLIDE: 1920 x 1080 pixels
 HATCH = {Verdict.SUSPECT: "//", Verdict.INVALID: "xx"}
@@ -51,9 +50,7 @@ def style(salt: str) -> Iterator[None]:
         "hatch.linewidth": 1.1,
         "text.parse_math": False,
     }
-    with matplotlib.rc_context(look), warnings.catch_warnings():
-        # A missing Japanese font is said once by the report, not once a sign by matplotlib.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+    with matplotlib.rc_context(look), quiet():
         yield
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iobench.analysis.types import Comparison, DriveSummary
 from iobench.model import Campaign, Device, Emulation, Passport, Scalar
 from iobench.report import labels
-from iobench.report.charts import COLORS
+from iobench.report.spec import COLORS
 from iobench.report.texts import Words
 from iobench.units import format_bytes, format_count, format_seconds, format_value
 

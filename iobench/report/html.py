@@ -15,7 +15,8 @@ from iobench.analysis.types import ClaimResult, Comparison, DriveSummary
 from iobench.model import Campaign, Verdict
 from iobench.report import drives, findings, labels, steps, tables
 from iobench.report.canvas import PAGE, PHONE
-from iobench.report.charts import Chart, alt_text
+from iobench.report.captions import alt_text
+from iobench.report.charts import Chart
 from iobench.report.steps import Step
 from iobench.report.svg import svg
 from iobench.report.tables import Table
@@ -169,11 +170,12 @@ def _glance(comparison: Comparison, made: Sequence[Chart], words: Words) -> Mapp
                 {
                     "text": point.text if point else "",
                     "ratio": ratio,
-                    "mark": point.mark if point else "",
+                    "mark": point.mark if point and not chart.spec.shared else "",
                     "color": series.color if series else "",
                 }
             )
-        rows.append({"name": _measure(chart, words), "id": chart.spec.id, "cells": cells})
+        shared = words.commas(chart.spec.shared)
+        rows.append({"name": _measure(chart, words), "id": chart.spec.id, "mark": shared, "cells": cells})
     return {"heads": heads, "rows": rows}
 
 

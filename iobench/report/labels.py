@@ -88,6 +88,18 @@ class Scale:
         return f"{scaled:,.10g}" if abs(scaled) >= 1 else f"{scaled:.10g}"
 
 
+def scaled_text(scale: Scale, value: float, metric: str, unit: str) -> str:
+    """Return a value with the unit of its chart's axis: one unit for all that stands beside each other."""
+    return f"{scale.short(value)} {scale.unit}" if scale.unit else value_text(value, metric, unit)
+
+
+def scaled_interval(scale: Scale, low: float, high: float, metric: str, unit: str) -> str:
+    """Return an interval in a chart's unit: `490 – 510 MB/s`."""
+    if scale.unit:
+        return f"{scale.short(low)} – {scale.short(high)} {scale.unit}"
+    return interval_text(low, high, metric, unit)
+
+
 def scale(unit: str, values: Sequence[float]) -> Scale:
     """Return the one unit that suits values of a base unit: rates in MB/s, as slides have them."""
     positive = sorted(v for v in values if v > 0) or [1.0]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from iobench.model import Verdict
 from iobench.report.canvas import MUTED, WARN, Canvas, Frame, Line, flow, text_width, wrap
-from iobench.report.charts import ChartSpec, Point, Series
 from iobench.report.draw import (
     HATCH,
     Plot,
@@ -19,6 +18,7 @@ from iobench.report.draw import (
     names_of,
     tick_room,
 )
+from iobench.report.spec import ChartSpec, Point, Series
 
 _SIGN = 8.5  # a marker's size in points
 _GAP = 5.0  # between labels

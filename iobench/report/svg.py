@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 from iobench.report import canvas as look
 from iobench.report.canvas import Canvas, Frame
-from iobench.report.charts import ChartSpec
 from iobench.report.draw import draw, style
+from iobench.report.spec import ChartSpec
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"

@@ -13,6 +13,7 @@ from iobench.report import findings, labels
 from iobench.report.charts import Chart
 from iobench.report.texts import Words
 
+_OWN_UNITS = labels.Scale(1.0, None)  # each figure in the unit that suits it
 _CSV = (
     "chart",
     "workload",
@@ -63,7 +64,8 @@ def chart_table(comparison: Comparison, chart: Chart, words: Words) -> Table:
     pairs = [
         (row, d.name) for row in chart.rows for d in comparison.drives if d.name in row.targets and d.name in drawn
     ]
-    return _table(comparison, pairs, chart.spec.title, words, metric=False, load=len(chart.rows) > 1)
+    scale, load = chart.spec.scale, len(chart.rows) > 1
+    return _table(comparison, pairs, chart.spec.title, words, metric=False, load=load, scale=scale)
 
 
 def all_figures(comparison: Comparison, workload: str, words: Words) -> Table:
@@ -82,6 +84,7 @@ def _table(
     *,
     metric: bool,
     load: bool,
+    scale: labels.Scale = _OWN_UNITS,
 ) -> Table:
     names = labels.drive_labels(comparison)
     base = names.get(comparison.baseline or "")
@@ -94,7 +97,7 @@ def _table(
     for row, name in pairs:
         cells = [Cell(_metric(row, words))] if metric else []
         cells += [Cell(f"{row.load:,}", str(row.load), True)] if load else []
-        cells += _figures(comparison, row, name, names[name], words)
+        cells += _figures(comparison, row, name, names[name], scale, words)
         rows.append(tuple(cells))
     columns = tuple(words(key, baseline=base or "") for key, _ in heads)
     return Table(caption, columns, tuple(number for _, number in heads), tuple(rows))
@@ -105,13 +108,13 @@ def _metric(row: Row, words: Words) -> str:
     return words("what.metric", workload=name, metric=op) if op else name
 
 
-def _figures(comparison: Comparison, row: Row, drive: str, label: str, words: Words) -> list[Cell]:
+def _figures(comparison: Comparison, row: Row, drive: str, label: str, scale: labels.Scale, words: Words) -> list[Cell]:
     own, ratio = row.targets[drive], row.ratios.get(drive)
     emulated = any(d.name == drive and d.emulated for d in comparison.drives)
     cells = [
         Cell(f"{label} ({words('chart.emulated')})" if emulated else label),
-        Cell(labels.value_text(own.median, row.metric, row.unit), repr(own.median), True),
-        _interval(own.ci95, lambda low, high: labels.interval_text(low, high, row.metric, row.unit)),
+        Cell(labels.scaled_text(scale, own.median, row.metric, row.unit), repr(own.median), True),
+        _interval(own.ci95, lambda low, high: labels.scaled_interval(scale, low, high, row.metric, row.unit)),
         Cell(str(own.n), str(own.n), True),
     ]
     if comparison.baseline:

@@ -102,24 +102,27 @@ def read(work: Work, output: Output) -> Reading:
         raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {said}")
     report = fio.parse(output.files[fio.RESULT])
     if len(report.jobs) != 1 or not report.jobs[0].directions:
-        raise ParseError(f"{fio.RESULT} holds no I/O of one job group; fio's exit code was {output.exit_code}")
+        said = output.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
+        raise ParseError(f"fio did no I/O (exit code {output.exit_code}): {said[0]}")
     job = report.jobs[0]
     done = {d.op: d for d in job.directions}
     threads = _whole(work.params["jobs"])
+    log, seconds = output.files.get(fio.LOG, ""), max(d.runtime_s for d in job.directions)
+    began = fio.log_start(log, fio.log_interval_ms(work.duration_s or 0))
     return Reading(
         samples=samples(job.directions),
-        measured_s=max(d.runtime_s for d in job.directions),
+        measured_s=seconds,
         bytes_read=done["read"].bytes if "read" in done else 0,
         bytes_written=done["write"].bytes if "write" in done else 0,
         operations=sum(d.operations for d in job.directions),
         latencies=latencies(job.directions),
-        series=fio.parse_log(output.files.get(fio.LOG, "")),
+        series=fio.parse_log(log),
         depth_achieved=_depth(work, job),
         client_cpu=job.cpu * threads,
         client_threads=threads,
         errors=max(job.error, int(output.exit_code != 0)),
         error_text=output.stderr.strip()[-300:] or None if output.exit_code or job.error else None,
-        ended_at=report.ended_at,
+        ended_at=report.ended_at if began is None else began + seconds,
     )
 
 

@@ -20,6 +20,7 @@ OLDEST = (3, 16)  # io_uring, and json+ with bins of nanoseconds under `lat_ns`
 _VERSION = re.compile(r"fio-(\d+)\.(\d+)")
 RESULT = "fio.json"
 LOG = "fio_bw.log"
+_EPOCH_MS = 10**12  # a time in a log that is larger is of the Unix epoch, not of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def measure(job: Job, out: str) -> Command:
         f"--output={out}/{RESULT}",
         f"--write_bw_log={out}/fio",
         "--per_job_logs=0",
+        # Where the measured window lies: fio's report tells only when it was written, some time after.
+        "--log_unix_epoch=1",
         f"--log_avg_msec={log_interval_ms(job.runtime_s or 10)}",
     )
     return Command("fio", argv, timeout_s=2 * seconds + 60)
@@ -270,10 +273,12 @@ def parse_log(text: str, name: str = LOG) -> tuple[SeriesPoint, ...]:
         if len(parts) < 3 or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts[:3]):
             raise ParseError(f"{name}: {line[:80]!r} is not a line of fio's log")
         rows.append((int(parts[0]), int(parts[1]), int(parts[2])))
-    step = _interval(sorted({ms for ms, _, _ in rows}))
+    times = sorted({ms for ms, _, _ in rows})
+    step = _interval(times)
+    zero = times[0] - step if times and times[0] > _EPOCH_MS else 0
     sums: dict[tuple[int, int], float] = {}
     for ms, kib, direction in rows:
-        key = (round(ms / step), direction)
+        key = (round((ms - zero) / step), direction)
         sums[key] = sums.get(key, 0.0) + kib * 1024
     names = {0: "read_throughput", 1: "write_throughput"}
     return tuple(
@@ -281,6 +286,15 @@ def parse_log(text: str, name: str = LOG) -> tuple[SeriesPoint, ...]:
         for (slot, direction), value in sorted(sums.items())
         if direction in names
     )
+
+
+def log_start(text: str, interval_ms: int) -> float | None:
+    """Return when a log with Unix times began, in seconds; None for one without such times.
+
+    Its first entry is made one interval after the ramp's end.
+    """
+    first = re.match(r"\s*(\d{13,14}),", text, re.ASCII)
+    return (int(first[1]) - interval_ms) / 1000 if first else None
 
 
 def _interval(times: list[int]) -> int:

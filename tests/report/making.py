@@ -16,6 +16,7 @@ from iobench.model import (
     Finding,
     LatencyBins,
     LimitedBy,
+    Params,
     Passport,
     Reading,
     Sample,
@@ -28,9 +29,9 @@ from iobench.model import (
 )
 from iobench.results import CampaignFolder, Store
 
-SEQ = {"block_size": 1 << 20, "depth": 8, "jobs": 1, "engine": "io_uring", "direct": True, "size": 1 << 30}
-RAND = {**SEQ, "block_size": 4096}
-DD = {"block_size": 1 << 20, "size": 268_435_456, "flush": "fdatasync", "source": "random", "direct": False}
+SEQ: Params = {"block_size": 1 << 20, "depth": 8, "jobs": 1, "engine": "io_uring", "direct": True, "size": 1 << 30}
+RAND: Params = {**SEQ, "block_size": 4096}
+DD: Params = {"block_size": 1 << 20, "size": 268_435_456, "flush": "fdatasync", "source": "random", "direct": False}
 
 
 def drive(name: str, emulated: bool = True, throttle_only: bool = False, label: str | None = None) -> DriveSummary:
@@ -67,7 +68,7 @@ def row(
     baseline: str | None = "sas",
     load: int = 8,
     op: str | None = None,
-    params: Mapping[str, object] | None = None,
+    params: Params | None = None,
     n: int = 5,
 ) -> Row:
     targets = {k: v if isinstance(v, Estimate) else estimate(v, n) for k, v in figures.items()}

@@ -1,0 +1,100 @@
+"""Chart specs: what a chart shows, as data, with every text resolved; pictures, slides and tables are drawn from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from iobench.analysis.types import Difference, Ratio
+from iobench.model import Better, Verdict
+from iobench.report import labels
+
+# Colour-blind safe, told apart by lightness too; the first three are the house's.
+COLORS = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#7a5195",
+    "#8c8c8c",
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+
+
+class ChartKind(StrEnum):
+    """How a chart is drawn: a bar a drive, or a line a drive against the load."""
+
+    BAR = "bar"
+    LINE = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A drive's figure at a load, in the base unit, with every text that stands beside it."""
+
+    load: int
+    value: float
+    low: float | None
+    high: float | None
+    repeats: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    text: str
+    ratio: Ratio | None = None
+    note: str = ""  # a second figure of the same step: MB/s beside seconds
+    mark: str = ""  # names what is not valid: `page-cache`
+
+    @property
+    def ratio_text(self) -> str:
+        """The ratio as it is written on a bar, or nothing."""
+        return labels.ratio_text(self.ratio.ratio) if self.ratio else ""
+
+    @property
+    def none_shown(self) -> bool:
+        """Whether the data show no difference from the baseline."""
+        return self.ratio is not None and self.ratio.difference is Difference.NONE_SHOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A drive on a chart. `tags` are words that always stand beside its name; `marks` name unsound points."""
+
+    drive: str
+    label: str
+    color: str
+    marker: str
+    tags: tuple[str, ...]
+    points: tuple[Point, ...]
+    marks: tuple[str, ...] = ()
+    emulated: bool = False
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSpec:
+    """One chart, as data. `shared` are the reasons that every result on it carries alike."""
+
+    id: str
+    kind: ChartKind
+    workload: str
+    op: str
+    metric: str
+    unit: str
+    better: Better
+    title: str
+    subtitle: str
+    axis: str
+    x_axis: str
+    scale: labels.Scale
+    log: bool
+    series: tuple[Series, ...]
+    footnotes: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    none_shown: str = ""  # what stands under a ratio that shows no difference
+
+    @property
+    def loads(self) -> tuple[int, ...]:
+        """The loads on the chart, rising."""
+        return tuple(sorted({p.load for s in self.series for p in s.points}))

@@ -1,0 +1,164 @@
+"""Outputs that others made become a campaign that says it has no evidence."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iobench.campaign import importing
+from iobench.campaign.importing import Source
+from iobench.errors import ParseError, UsageError
+from iobench.results import Store
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIO, DD = FIXTURES / "fio-3.33", FIXTURES / "dd-9.1"
+
+
+def read(path: Path, target: str = "A", dd: str = "dd-write") -> list[importing.Found]:
+    return importing.read(Source(path, target), dd)
+
+
+# --- naming ----------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_named_after_itself_or_as_it_is_told(tmp_path: Path) -> None:
+    plain, equals = tmp_path / "俺の ssd.json", tmp_path / "a=b.json"
+    for path in (plain, equals):
+        path.write_text("{}")
+    assert importing.parse_source(str(plain)) == Source(plain, "俺の ssd")
+    assert importing.parse_source(f"速い={plain}") == Source(plain, "速い")
+    assert importing.parse_source(str(equals)) == Source(equals, "a=b")
+
+
+@pytest.mark.parametrize("text", ["absent.json", "A=absent.json", "", "=", "A=", "/"])
+def test_what_is_no_file_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match=r"there is no file .* to import; give FILE or NAME=FILE"):
+        importing.parse_source(text)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def test_the_jobs_of_a_fio_output() -> None:
+    big, small = read(FIO / "two-jobs.json")
+    assert (big.work.workload, big.work.load, big.tool) == ("seq-read", 4, "fio-3.33")
+    assert big.work.params == {"block_size": 65536, "depth": 4, "jobs": 1, "engine": "libaio", "direct": True}
+    assert (small.work.workload, small.work.load, small.work.params["block_size"]) == ("rand-write", 2, 4096)
+    values = {(s.op, s.metric): s.value for s in (*big.reading.samples, *small.reading.samples)}
+    assert values["read", "throughput"] == 524288000
+    assert values["write", "iops"] == 16000
+    assert (big.reading.measured_s, big.reading.bytes_read, big.reading.bytes_written) == (0.016, 8388608, 0)
+
+
+def test_a_group_of_jobs_is_one_measurement_of_their_load() -> None:
+    (group,) = read(FIO / "rand-read-group.json")
+    assert (group.work.workload, group.work.load, group.work.params["jobs"]) == ("rand-read", 8, 2)
+
+
+def test_mixed_work() -> None:
+    (mixed,) = read(FIO / "rand-mixed.json")
+    assert mixed.work.workload == "rand-mixed"
+    assert {s.op for s in mixed.reading.samples} == {"read", "write", "all"}
+
+
+def test_an_error_in_an_output_is_kept() -> None:
+    (full,) = read(FIO / "enospc.json")
+    assert full.reading.errors == 28
+
+
+@pytest.mark.parametrize(("dd", "op"), [("dd-write", "write"), ("dd-read", "read")])
+def test_an_output_of_dd_in_the_direction_that_is_told(dd: str, op: str) -> None:
+    (found,) = read(DD / "write.txt", dd=dd)
+    assert (found.work.workload, found.work.load, found.tool) == (dd, 1, "dd")
+    assert [(s.op, s.metric, s.value) for s in found.reading.samples] == [
+        (op, "elapsed", 0.0329702),
+        (op, "throughput", 16777216 / 0.0329702),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "size"),
+    [("4k", 4096), ("4K", 4096), ("1m", 1 << 20), ("512", 512), ("4k,8k", 4096), ("1g", 1 << 30), ("x", 4096)],
+)
+def test_block_sizes_as_fio_writes_them(tmp_path: Path, option: str, size: int) -> None:
+    path = tmp_path / "few.json"
+    path.write_text((FIO / "few.json").read_text().replace('"bs" : "64k"', f'"bs" : "{option}"'))
+    (found,) = read(path)
+    assert found.work.params["block_size"] == size
+
+
+# --- what is none ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is neither fio's JSON"),
+        (b"\x00\xff\xfe PAR1", "is neither fio's JSON"),
+        (b"1+0 records in\n", "is neither fio's JSON"),
+        (b"64 bytes copied, 0 s, Infinity B/s\n", "no rate follows"),
+        (b'{"fio version" : "fio-3.33", ', "is not JSON that fio 3 writes"),
+        (b'{"fio version" : "fio-3.33", "jobs": []}', "holds no job that did I/O"),
+    ],
+)
+def test_a_foreign_file_is_told_with_its_name(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "foreign.json"
+    path.write_bytes(content)
+    with pytest.raises(ParseError, match=says) as error:
+        read(path)
+    assert str(path) in str(error.value)
+
+
+def test_an_output_without_io_is_told() -> None:
+    with pytest.raises(ParseError, match=r"no-io\.json holds no job that did I/O"):
+        read(FIO / "no-io.json")
+
+
+def test_work_that_has_no_workload_here_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "trim.json"
+    path.write_text((FIO / "few.json").read_text().replace('"rw" : "read"', '"rw" : "trimwrite"'))
+    with pytest.raises(ParseError, match=r"trim\.json: job 'few' has rw=trimwrite; read, write, randread"):
+        read(path)
+
+
+def test_a_file_too_large_to_be_a_report_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "huge.json"
+    with path.open("wb") as file:
+        file.truncate(importing.MOST_BYTES + 1)
+    with pytest.raises(ParseError, match=r"huge\.json is larger than 64 MiB"):
+        read(path)
+
+
+# --- keeping ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_says_that_nothing_proves_it(tmp_path: Path) -> None:
+    found = [
+        *read(FIO / "rand-mixed.json", "速い"),
+        *read(FIO / "rand-mixed.json", "速い"),
+        *read(DD / "write.txt", "sas"),
+    ]
+    folder = importing.keep(found, Store(tmp_path), 4 << 30)
+    campaign = folder.campaign()
+    assert campaign.imported
+    assert (campaign.rounds, list(campaign.passports)) == (2, ["速い", "sas"])
+    assert [(s.target, s.repeat) for s in campaign.steps] == [("速い", 1), ("速い", 2), ("sas", 1)]
+
+    samples = folder.read("samples").to_pylist()
+    assert {s["kind"] for s in samples} == {"no device"}
+    assert {s["verdict"] for s in samples} == {"suspect"}
+    assert all("no-device" in s["reasons"] for s in samples)
+    for row in folder.read("evidence").to_pylist():
+        unknown = ("device_name", "device_bytes_read", "device_bytes_written", "device_busy", "system_cpu")
+        assert [row[name] for name in unknown] == [None] * 5
+    assert "was imported from rand-mixed.json" in folder.findings(campaign.steps[0].id)[0]["sentence"]
+
+
+def test_the_output_itself_is_kept_as_it_came(tmp_path: Path) -> None:
+    copy = tmp_path / "run 1.json"
+    shutil.copy(FIO / "psync-notice.json", copy)
+    folder = importing.keep(read(copy), Store(tmp_path / "results"), 4 << 30)
+    step = folder.campaign().steps[0].id
+    assert (folder.raw(step) / "imported").read_bytes() == copy.read_bytes()

@@ -1,0 +1,67 @@
+"""A campaign's diary: what is written is read, and what a kill cut short is passed over."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from iobench.campaign import journal
+from iobench.errors import ResultsError
+
+
+def test_events_are_read_in_the_order_they_were_written(tmp_path: Path) -> None:
+    before = datetime.now(UTC)
+    journal.write(tmp_path, "started", step="0001-速")
+    journal.write(tmp_path, "failed", step="0001-速", error='said "no"\nand left')
+    first, second = journal.read(tmp_path)
+    assert (first["event"], first["step"]) == ("started", "0001-速")
+    assert second["error"] == 'said "no"\nand left'
+    assert before <= datetime.fromisoformat(first["at"]) <= datetime.now(UTC)
+    assert len((tmp_path / journal.NAME).read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("cut", [1, 10, 40])
+def test_a_line_that_a_kill_cut_short_is_passed_over(tmp_path: Path, cut: int) -> None:
+    for number in range(3):
+        journal.write(tmp_path, "started", step=str(number))
+    path = tmp_path / journal.NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    steps = [event["step"] for event in journal.read(tmp_path)]
+    assert steps == (["0", "1", "2"] if cut == 1 else ["0", "1"])
+
+
+def test_what_comes_after_a_cut_line_is_read(tmp_path: Path) -> None:
+    journal.write(tmp_path, "started", step="1")
+    path = tmp_path / journal.NAME
+    path.write_bytes(path.read_bytes()[:-9])
+    for step in ("2", "3"):
+        journal.write(tmp_path, "started", step=step)
+    assert [event["step"] for event in journal.read(tmp_path)] == ["2", "3"]
+
+
+def test_what_is_no_event_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / journal.NAME).write_bytes(b'\xff\xfe\n[1]\n3\n\n{"event": "ended"}\n')
+    assert list(journal.read(tmp_path)) == [{"event": "ended"}]
+
+
+def test_no_journal_has_no_events(tmp_path: Path) -> None:
+    assert list(journal.read(tmp_path)) == []
+
+
+def test_the_status_of_a_campaign(tmp_path: Path) -> None:
+    assert journal.status(tmp_path, 0, 3) == "interrupted"
+    journal.write(tmp_path, "started", step="1")
+    assert journal.status(tmp_path, 1, 3) == "interrupted"
+    journal.write(tmp_path, "ended")
+    assert journal.status(tmp_path, 2, 3) == "failed"
+    assert journal.status(tmp_path, 3, 3) == "done"
+    journal.write(tmp_path, "started", step="2")
+    assert journal.status(tmp_path, 2, 3) == "interrupted"
+
+
+def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="the journal in .*gone cannot be written: No such file or directory"):
+        journal.write(tmp_path / "gone", "started")

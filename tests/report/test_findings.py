@@ -1,0 +1,131 @@
+"""Findings: what the report says, and what it must not say."""
+
+import string
+
+import pytest
+from making import comparison, curve, drive, estimate, row, usual
+
+from iobench.analysis.types import Comparison
+from iobench.errors import UsageError
+from iobench.model import Verdict
+from iobench.report import charts, findings, labels
+from iobench.report.findings import Kind
+from iobench.report.texts import TEXTS, Words
+
+WORDS = Words("en")
+
+
+def titles(what: Comparison) -> dict[str, str]:
+    return {c.spec.id: c.spec.title for c in charts.charts(what, WORDS)}
+
+
+def sentences(what: Comparison) -> list[str]:
+    names = labels.said_labels(what, WORDS)
+    return [findings.sentence(f, WORDS, names) for c in charts.charts(what, WORDS) for f in c.findings]
+
+
+def test_five_sound_rounds_are_a_claim() -> None:
+    said = titles(usual())
+    assert said["seq-read-throughput"] == "iodrive reads 3.4 times as fast as sas"
+    assert said["dd-write-elapsed"] == "ssd takes 0.82 times as long as sas to create the file"
+    assert "iodrive reads 3.4 times as fast as sas (95 % interval 3.2 to 3.5; 5 repeats)" in sentences(usual())
+
+
+def test_three_rounds_claim_nothing() -> None:
+    said = titles(usual(n=3))
+    assert said["seq-read-throughput"] == "Sequential read: iodrive 3.4× sas (quick look, 3 rounds)"
+    assert not any("times" in text or " is stable" in text for text in sentences(usual(n=3)))
+
+
+def test_a_suspect_result_claims_nothing_and_is_named() -> None:
+    figures = {"iodrive": estimate(5e8, verdict=Verdict.SUSPECT, reasons=("background-io",)), "sas": 1.5e8}
+    what = comparison([drive("iodrive"), drive("sas")], [row("seq-read", "throughput", figures)])
+    assert titles(what) == {"seq-read-throughput": "Sequential read: iodrive 3.3× sas (marked background-io)"}
+
+
+def test_an_invalid_result_is_left_out_and_said_to_be() -> None:
+    figures = {"iodrive": estimate(5e9, verdict=Verdict.INVALID, reasons=("page-cache",)), "sas": 1.5e8}
+    what = comparison([drive("iodrive"), drive("sas")], [row("seq-read", "throughput", figures)])
+    assert titles(what) == {"seq-read-throughput": "Sequential read: not sound (page-cache)"}
+    assert sentences(what) == ["Sequential read: not sound, left out: iodrive (page-cache)"]
+
+
+def test_an_invalid_baseline_takes_the_ratio_with_it() -> None:
+    figures = {"iodrive": 5e8, "sas": estimate(1.5e9, verdict=Verdict.INVALID, reasons=("page-cache",))}
+    what = comparison([drive("iodrive"), drive("sas")], [row("seq-read", "throughput", figures)])
+    assert "times" not in titles(what)["seq-read-throughput"]
+
+
+def test_no_difference_is_said_as_such() -> None:
+    what = comparison([drive("a"), drive("sas")], [row("seq-write", "throughput", {"a": 1.5e8, "sas": 1.49e8})])
+    assert titles(what)["seq-write-throughput"] == "Sequential write: no difference shown between a and sas"
+
+
+def test_the_title_speaks_of_the_best_drive_not_of_the_worst() -> None:
+    names = ("fast", "slow", "sas")
+    what = comparison(
+        [drive(n) for n in names],
+        [row("seq-read", "throughput", dict(zip(names, (3e8, 1e5, 1e8), strict=True)))],
+    )
+    assert titles(what)["seq-read-throughput"].startswith("fast reads 3.0 times")
+
+
+def test_one_drive_has_figures_without_ratios() -> None:
+    what = comparison([drive("disk", False)], [row("seq-read", "throughput", {"disk": 5e8}, baseline=None)], None)
+    assert titles(what) == {"seq-read-throughput": "Sequential read: disk 500 MB/s"}
+
+
+def test_an_emulated_drive_beside_a_real_one_is_called_so_in_prose() -> None:
+    what = comparison(
+        [drive("iodrive"), drive("sas", False)], [row("seq-read", "throughput", {"iodrive": 5e8, "sas": 1.5e8})]
+    )
+    assert titles(what)["seq-read-throughput"] == "iodrive (emulated) reads 3.3 times as fast as sas"
+
+
+def test_stability_is_a_share_of_the_best_and_needs_sound_rounds() -> None:
+    values = {1: 1000.0, 8: 2000.0, 64: 1940.0}
+    rows = [row("rand-read", "iops", {"sas": v}, load=load, baseline=None) for load, v in values.items()]
+    what = comparison([drive("sas")], rows, None)
+    assert "Random read: sas is stable: IOPS at 64 is 97 % of the best (5 repeats)" in sentences(what)
+    fallen = [*rows[:2], row("rand-read", "iops", {"sas": 1000.0}, load=64, baseline=None)]
+    assert "Random read: IOPS of sas at 64 is 50 % of its best, at 8 (5 repeats)" in sentences(
+        comparison([drive("sas")], fallen, None)
+    )
+
+
+def test_a_drive_without_the_highest_load_has_no_stability() -> None:
+    rows = [row("rand-read", "iops", {"sas": 1e3, "ssd": 5e3}, load=load) for load in (1, 8, 16)]
+    rows.append(row("rand-read", "iops", {"sas": 1e3}, load=64))
+    found = findings.shares(comparison([drive("ssd"), drive("sas")], rows), rows)
+    assert [f.drive for f in found] == ["sas"] and found[0].kind is Kind.SHARE
+
+
+def test_latency_is_spoken_of_with_its_name() -> None:
+    what = comparison([drive("iodrive"), drive("sas")], curve(("iodrive", "sas"), (42_000, 990), (1, 8, 64)))
+    assert titles(what)["rand-read-latency-p99"].startswith("Random read at 64: the p99 latency of iodrive is 0.02")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(3.41, "3.4×"), (0.97, "0.97×"), (0.0024, "0.0024×"), (35.84, "35.8×"), (1666.7, "1,667×")]
+)
+def test_ratios_keep_two_digits(value: float, text: str) -> None:
+    assert labels.ratio_text(value) == text
+
+
+def test_names_lose_what_could_harm() -> None:
+    assert labels.clean("a\x1b[31m\nb\u202ec\ud800") == "a[31m bc\N{REPLACEMENT CHARACTER}"
+    assert len(labels.clean("x" * 10_000)) == 400
+
+
+def test_every_language_has_every_text_with_the_same_fields() -> None:
+    def fields(text: str) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    for table in TEXTS.values():
+        assert table.keys() == TEXTS["en"].keys()
+        assert all(fields(table[key]) == fields(TEXTS["en"][key]) for key in table)
+
+
+def test_an_unknown_language_names_the_known() -> None:
+    with pytest.raises(UsageError, match="en"):
+        Words("english")

@@ -1,0 +1,217 @@
+"""The page, the files and the command: one file, no outside reference, hostile names harmless."""
+
+import base64
+import csv
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import making
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from making import stored
+
+from iobench import report
+from iobench.analysis.compare import compare
+from iobench.cli.main import run
+from iobench.errors import ResultsError, UsageError
+from iobench.model import Finding, Verdict
+from iobench.report import charts, labels
+from iobench.report.texts import Words
+
+HOSTILE = ("<script>alert(1)</script>\"'`$x$", "ドライブ\u202e東京", "sas")
+
+
+class Reader(HTMLParser):
+    """What a browser would see: elements with their attributes, and the text of each element's kind."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def page_of(root: Path, **how: Any) -> str:
+    folder = stored(root, **how)
+    return report.build([folder], root / "out", ("html",))[-1].read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of(tmp_path_factory.mktemp("plain"), rounds=5)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    found = [Finding("too-short", "<b>was</b> 3 s\x1b[0m")]
+    command = ["fio", "--x=</script><script>alert(2)</script>", "a b;$(touch X)"]
+    return page_of(
+        tmp_path_factory.mktemp("hostile"),
+        names=HOSTILE,
+        title="<img src=x onerror=alert(1)> & 東京",
+        command=command,
+        found=found,
+        verdict=Verdict.SUSPECT,
+    )
+
+
+def test_nothing_is_fetched(plain: str, hostile: str) -> None:
+    for page in (plain, hostile):
+        without_namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+        assert "http:" not in without_namespaces and "https:" not in without_namespaces
+        for tag, attributes in Reader(page).elements:
+            assert tag not in ("link", "img", "iframe", "object", "embed", "base")
+            assert "src" not in attributes
+            for name in ("href", "xlink:href"):
+                assert (attributes.get(name) or "#").startswith("#")
+            assert not any(name.startswith("on") for name in attributes)
+
+
+def test_hostile_names_are_text(hostile: str) -> None:
+    reader = Reader(hostile)
+    assert sum(tag == "script" for tag, _ in reader.elements) == 1, "our own, and no other"
+    said = "".join(reader.texts)
+    assert "<script>alert(1)</script>" in said and "<img src=x onerror=alert(1)> & 東京" in said
+    assert "--x=</script><script>alert(2)</script>" in said and "<b>was</b> 3 s[0m" in said
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", hostile)
+
+
+def test_only_our_script_may_run(plain: str) -> None:
+    script = re.search(r"<script>(.*?)</script>", plain, re.S)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    policies = [a["content"] for tag, a in Reader(plain).elements if tag == "meta" and "http-equiv" in a]
+    assert policies == [f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"]
+
+
+def test_ids_are_unique_and_links_lead_somewhere(plain: str) -> None:
+    elements = Reader(plain).elements
+    ids = [a["id"] for _, a in elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    targets = {(a.get("href") or "")[1:] for tag, a in elements if tag == "a"}
+    assert targets <= set(ids)
+
+
+def test_every_number_drawn_has_a_row(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=5)
+    page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
+    figures = page.split("<figure")[1:]
+    made = charts.charts(compare([folder]), Words("en"))
+    assert len(figures) == len(made) == 3
+    for text, chart in zip(figures, made, strict=True):
+        table = text.split("<table", 1)[1].split("</table>")[0]
+        cells = [re.findall(r"<td[^>]*>([^<]*)</td>", line) for line in table.split("<tr>")[1:]]
+        for series in chart.spec.series:
+            for point in series.points:
+                rows = [c for c in cells if c and point.text in c and any(series.label in cell for cell in c)]
+                assert rows, (chart.spec.id, series.label, point.load)
+                if point.ratio_text:
+                    assert any(point.ratio_text in c for c in rows)
+
+
+def test_each_step_carries_its_evidence(plain: str) -> None:
+    assert plain.count('<summary class="step">') == 3 * 4 * 5
+    assert "fio --name=x" in plain
+    assert "Device&#39;s bytes, read / written" in plain
+    assert plain.count('class="spark"') == 3 * 4 * 5
+    assert "All drives in this report are emulated." in plain
+
+
+def test_what_was_not_sound_is_said_with_its_figures(hostile: str, plain: str) -> None:
+    assert "too-short" in hostile.split('id="unsound"')[1].split("</section>")[0]
+    assert "Every number in this report passed its evidence." in plain
+
+
+def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=3)
+    first, second = (
+        [p.read_bytes() for p in report.build([folder], tmp_path / name, report.FORMATS)] for name in ("a", "b")
+    )
+    assert first == second
+
+
+def test_csv_holds_the_charts_figures_in_base_units(tmp_path: Path) -> None:
+    folder = stored(tmp_path, names=("=cmd()", "ssd", "sas"), rounds=5)
+    written = report.build([folder], tmp_path / "out", ("csv",))
+    with written[0].open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["drive"] for r in rows] == ["'=cmd()", "ssd", "sas"]
+    assert float(rows[0]["median"]) == pytest.approx(5e8, rel=0.03) and rows[0]["unit"] == "B/s"
+    assert rows[2]["ratio"] == "" and rows[0]["difference"] == "higher"
+
+
+def test_a_campaign_without_a_finished_step_is_an_error_that_says_so(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=0)
+    with pytest.raises((ResultsError, UsageError)):
+        report.build([folder], tmp_path / "out", ("html",))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ResultsError, match=r"choose another folder with -o"):
+        report.build([folder], tmp_path / "file" / "out")
+
+
+def test_a_missing_command_or_a_foreign_one_does_no_harm(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+    commands = sorted(folder.path.glob("raw/*/command.json"))
+    commands[0].unlink()
+    commands[1].write_text('["not", "ours"]')
+    page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
+    assert page.count("The command was not kept.") == 2
+
+
+def test_the_command_prints_the_page_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path / "results", rounds=1, loads=(1,))
+    assert run(["report", "--results", str(tmp_path / "results")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == str(tmp_path / "results" / "20261123-060000" / "report" / "report.html")
+    assert all(Path(line).is_file() for line in lines)
+
+
+def test_the_command_speaks_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path / "results", rounds=1, loads=(1,))
+    out = tmp_path / "deck"
+    assert run(["report", "--results", str(tmp_path / "results"), "-o", str(out), "--format", "html", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema_version"] == 1 and document["files"] == [str(out / "report.html")]
+
+
+@pytest.mark.parametrize("wrong", [["--format", "pdg"], ["--lang", "xx"], ["--baseline", "sass"], ["--format", ","]])
+def test_what_is_not_there_is_a_usage_error(
+    wrong: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(tmp_path / "results", rounds=1, loads=(1,))
+    assert run(["report", "--results", str(tmp_path / "results"), *wrong]) == 2
+    assert not (tmp_path / "results" / "20261123-060000" / "report").exists()
+    assert capsys.readouterr().err
+
+
+def test_a_step_name_from_inside_a_file_is_no_path(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "command.json").write_text('{"argv": ["a-secret"]}')
+    path = next((folder.path / "samples").glob("*.parquet"))
+    table = pq.read_table(path, partitioning=None)
+    names = pa.array([str(secret)] * table.num_rows)
+    pq.write_table(table.set_column(table.schema.get_field_index("step"), table.schema.field("step"), names), path)
+    page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
+    assert "a-secret" not in page
+
+
+def test_labels_of_two_drives_are_told_apart() -> None:
+    what = making.comparison([making.drive("a", label="SSD"), making.drive("b", label="SSD")], [])
+    assert labels.drive_labels(what) == {"a": "SSD [a]", "b": "SSD [b]"}
