@@ -80,14 +80,14 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
 
 
 def test_a_failure_tells_the_last_line_of_what_was_said() -> None:
-    with pytest.raises(ToolError, match="^sh ended with exit code 7: the reason$"):
+    with pytest.raises(ToolError, match=r"^sh ended with exit code 7: the reason$"):
         proc.capture(("sh", "-c", "echo noise >&2; echo the reason >&2; exit 7"))
     with pytest.raises(ToolError, match="exit code 7: it said nothing"):
         proc.capture(("sh", "-c", "exit 7"))
 
 
 def test_a_program_that_is_missing_is_told_with_what_to_do() -> None:
-    with pytest.raises(CannotRunError, match="^no-such-program is not installed; `iobench doctor` shows"):
+    with pytest.raises(CannotRunError, match=r"^no-such-program is not installed; `iobench doctor` shows"):
         proc.capture(("no-such-program",))
 
 
@@ -96,7 +96,7 @@ def test_a_program_that_cannot_be_executed_is_told(tmp_path: Path, monkeypatch: 
     broken.write_bytes(b"\x7fELF no program")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CannotRunError, match="^broken-tool cannot be started: Exec format error"):
+    with pytest.raises(CannotRunError, match=r"^broken-tool cannot be started: Exec format error"):
         proc.capture(("broken-tool",))
 
 

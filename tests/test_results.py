@@ -369,14 +369,14 @@ def test_campaigns_are_found_by_id_by_start_and_as_latest(tmp_path: Path) -> Non
     assert store.ids() == ["20250301-123015", "20250301-123016", "20250401-000000"]
     assert store.open("latest").id == store.open("202504").id == "20250401-000000"
     assert store.open("20250301-123016").id == "20250301-123016"
-    with pytest.raises(UsageError, match="no campaign '20250301' in .*; did you mean '20250301-12301"):
+    with pytest.raises(UsageError, match=r"no campaign '20250301' in .*; did you mean '20250301-12301"):
         store.open("20250301")
-    with pytest.raises(UsageError, match="no campaign '2025O401-000000' in .*; did you mean '20250401-000000'"):
+    with pytest.raises(UsageError, match=r"no campaign '2025O401-000000' in .*; did you mean '20250401-000000'"):
         store.open("2025O401-000000")
 
 
 def test_no_campaign_at_all_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no campaign in .*absent; `iobench run`"):
+    with pytest.raises(UsageError, match=r"there is no campaign in .*absent; `iobench run`"):
         Store(tmp_path / "absent").open("latest")
 
 
@@ -476,16 +476,16 @@ def test_a_disk_that_is_full_from_the_first_makes_no_campaign(small_disk: Path) 
     with pytest.raises(OSError, match="No space left"), (small_disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
-    with pytest.raises(ResultsError, match="cannot be written to .*No space left on device"):
+    with pytest.raises(ResultsError, match=r"cannot be written to .*No space left on device"):
         Store(small_disk / "results").create(campaign())
     assert Store(small_disk / "results").ids() == []
 
 
 def test_a_results_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
-    with pytest.raises(ResultsError, match="cannot be written to .*Not a directory.*--results"):
+    with pytest.raises(ResultsError, match=r"cannot be written to .*Not a directory.*--results"):
         Store(tmp_path / "results").create(campaign())
-    with pytest.raises(ResultsError, match="the results folder .* cannot be read: Not a directory"):
+    with pytest.raises(ResultsError, match=r"the results folder .* cannot be read: Not a directory"):
         Store(tmp_path / "results").ids()
 
 

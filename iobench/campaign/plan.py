@@ -89,6 +89,8 @@ def _request(entry: dict[str, Any], path: Path) -> Request:
     name = entry.get("run") if isinstance(entry, dict) else None
     if not isinstance(name, str):
         raise UsageError(f'{path.name}: a [[workload]] has no `run = "…"`; {near_miss("", runners.registry())}')
+    if name not in runners.registry():
+        raise UsageError(f"{path.name}: unknown workload {name!r}; {near_miss(name, runners.registry())}")
     values = {key: value for key, value in entry.items() if key != "run"}
     return Request(name, values, f"{path.name}, {name}")
 

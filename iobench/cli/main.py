@@ -113,6 +113,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
+    except SystemExit as error:
+        # Click leaves by itself after a completion, and with 1 when whoever read our output has gone.
+        return 141 if error.code == 1 else 0
     except click.Abort:
         _say("stopped")
         return EXIT_INTERRUPTED

@@ -135,11 +135,13 @@ def clean() -> list[str]:
 
 
 def list_drives() -> list[LabDrive]:
-    """Return the emulated drives of this machine, half-made ones too.
+    """Return the emulated drives of this machine, half-made ones too: those that ship first, in their own order.
 
     Raises ParseError for an unreadable state.
     """
-    return [_drive(record) for record in emulated.records()]
+    places = {name: place for place, name in enumerate(default_names())}
+    drives = [_drive(record) for record in emulated.records()]
+    return sorted(drives, key=lambda drive: (places.get(drive.name, len(places)), drive.name))
 
 
 def _make_all(

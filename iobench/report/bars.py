@@ -44,7 +44,7 @@ def _under(spec: ChartSpec, series: Series, frame: Frame, width: float) -> list[
     if series.tags:
         lines += flow(series.tags, Line("", frame.small + 1, color=MUTED), width)
     for point in series.points[:1]:
-        if point.mark and not spec.shared:
+        if point.mark:
             lines += wrap(Line(point.mark, frame.small + 1, bold=True, color=WARN), width, 3)
     return lines
 
@@ -70,7 +70,7 @@ def _bar(canvas: Canvas, spec: ChartSpec, series: Series, point: Point, plot: Pl
     y, low, high = plot.y(point.value), plot.y(ends(point)[0]), plot.y(ends(point)[1])
     # A bar next to nothing is still a bar: a hair of colour stands where one would look for it.
     y = min(y, plot.bottom - 1.5)
-    bar = canvas.box(x - width / 2, y, width, plot.bottom - y, 3, **_look(spec, series, point))
+    bar = canvas.box(x - width / 2, y, width, plot.bottom - y, 3, **_look(series, point))
     canvas.tip(bar, _tip(series, point))
     if point.low is not None:
         _whisker(canvas, x, low, high, min(7.0, width / 5))
@@ -108,12 +108,12 @@ def _ratio_above(spec: ChartSpec, point: Point, frame: Frame, slot: float) -> li
     return lines + (wrap(Line(spec.none_shown, frame.small, color=MUTED), slot - 4, 3) if point.none_shown else [])
 
 
-def _look(spec: ChartSpec, series: Series, point: Point) -> dict[str, Any]:
+def _look(series: Series, point: Point) -> dict[str, Any]:
     if point.verdict is Verdict.VALID:
         return {"fc": series.color, "lw": 0}
     if point.verdict is Verdict.INVALID:
         return {"fc": (*_rgb(series.color), 0.12), "ec": series.color, "lw": 1.6, "hatch": HATCH[point.verdict]}
-    strength = 0.28 if spec.shared else 0.6
+    strength = 0.6 if point.mark else 0.28
     return {"fc": series.color, "ec": (1, 1, 1, strength), "lw": 0, "hatch": HATCH[point.verdict]}
 
 

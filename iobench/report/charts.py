@@ -78,6 +78,7 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
     scale = labels.scale(first.unit, values)
     series = tuple(_series(comparison, i, d, rows, scale, words) for i, d in drives)
     shared = _shared(series)
+    series = tuple(_without(each, shared, words) for each in series)
     found = findings.of_row(comparison, rows[-1], one_load)
     stable = [] if one_load else findings.shares(comparison, rows)
     kind = ChartKind.BAR if one_load else ChartKind.LINE
@@ -165,12 +166,23 @@ def _same_step(a: Row, b: Row) -> bool:
 
 
 def _shared(series: Sequence[Series]) -> tuple[str, ...]:
-    """The reasons of all results, when each is suspect for the same ones; else they are named one by one."""
-    marks = {(p.verdict, frozenset(p.reasons)) for s in series for p in s.points}
-    if len(marks) != 1:
+    """The reasons that every result carries, said once where all are suspect; the others are named one by one."""
+    points = [p for s in series for p in s.points]
+    if any(p.verdict is not Verdict.SUSPECT for p in points):
         return ()
-    verdict, ids = next(iter(marks))
-    return tuple(sorted(ids)) if verdict is Verdict.SUSPECT else ()
+    return tuple(sorted(set.intersection(*(set(p.reasons) for p in points))))
+
+
+def _without(series: Series, shared: Sequence[str], words: Words) -> Series:
+    """A series whose marks leave out what is said once for all."""
+    if not shared:
+        return series
+    left = [tuple(reason for reason in p.reasons if reason not in shared) for p in series.points]
+    points = tuple(
+        replace(p, mark=captions.mark(p.verdict, ids, words) if ids else "")
+        for p, ids in zip(series.points, left, strict=True)
+    )
+    return replace(series, points=points, marks=captions.marks(points, words))
 
 
 # --- names of charts -----------------------------------------------------------------------------------------

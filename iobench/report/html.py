@@ -170,7 +170,7 @@ def _glance(comparison: Comparison, made: Sequence[Chart], words: Words) -> Mapp
                 {
                     "text": point.text if point else "",
                     "ratio": ratio,
-                    "mark": point.mark if point and not chart.spec.shared else "",
+                    "mark": point.mark if point else "",
                     "color": series.color if series else "",
                 }
             )
@@ -255,7 +255,7 @@ def _figure(comparison: Comparison, chart: Chart, words: Words) -> Figure:
         wide=wide,
         narrow=narrow,
         footnotes=spec.footnotes,
-        marks=tuple(f"{s.label}: {mark}" for s in spec.series for mark in s.marks) if not spec.shared else (),
+        marks=tuple(f"{s.label}: {mark}" for s in spec.series for mark in s.marks),
         table=tables.chart_table(comparison, chart, words),
     )
 

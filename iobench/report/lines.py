@@ -99,7 +99,7 @@ def _line(canvas: Canvas, spec: ChartSpec, series: Series, plot: Plot) -> None:
         else:
             canvas.area(xs, highs, lows, fc=series.color, alpha=0.2, lw=0, zorder=2)
             canvas.line(xs, [plot.y(p.value) for p in run], series.color, 2.4, 5)
-            _hatch(canvas, spec, series, run, xs, highs, lows)
+            _hatch(canvas, series, run, xs, highs, lows)
     for point in series.points:
         _point(canvas, spec, series, point, plot)
 
@@ -119,7 +119,6 @@ def _runs(points: Sequence[Point], loads: Sequence[int]) -> list[list[Point]]:
 
 def _hatch(
     canvas: Canvas,
-    spec: ChartSpec,
     series: Series,
     run: Sequence[Point],
     xs: Sequence[float],
@@ -127,10 +126,10 @@ def _hatch(
     lows: Sequence[float],
 ) -> None:
     """Hatch the band about each point that is not valid, half-way to its neighbours."""
-    strength = 0.3 if spec.shared else 0.75
     for i, point in enumerate(run):
         if point.verdict is Verdict.VALID:
             continue
+        strength = 0.75 if point.mark else 0.3
         before, after = max(i - 1, 0), min(i + 1, len(run) - 1)
         part = sorted({before, i, after})
         middle = (
@@ -148,7 +147,7 @@ def _hatch(
 def _point(canvas: Canvas, spec: ChartSpec, series: Series, point: Point, plot: Plot) -> None:
     x, y = x_of(plot, spec.loads, point.load), plot.y(point.value)
     sound = point.verdict is Verdict.VALID
-    if not sound and not spec.shared:
+    if point.mark:
         # Where the spread is small the band's hatching is too: a hatched ground is seen at any spread.
         canvas.box(x - 10, y - 10, 20, 20, 4, fc="none", ec=series.color, lw=1.2, hatch=HATCH[point.verdict] * 2)
     dot = canvas.marker(x, y, series.marker, series.color, _SIGN, 6, hollow=not sound)
@@ -165,7 +164,7 @@ def _text(spec: ChartSpec, series: Series, frame: Frame, width: float, tight: bo
     figures = [last.text] if last.load == spec.loads[-1] else []
     figures += [last.ratio_text] if figures and last.ratio_text else []
     lines += flow((*figures, *series.tags), Line("", frame.small + 1, color=MUTED), width)
-    if series.marks and not spec.shared:
+    if series.marks:
         marks = "; ".join(series.marks)
         lines += wrap(Line(marks, frame.small + 0.5, bold=True, color=WARN), width, 1 if tight else 3)
     return tuple(lines)

@@ -65,7 +65,6 @@ _EN: Mapping[str, str] = {
     "param.rate": "{value}/s offered",
     # charts
     "axis.plain": "{metric}, {unit}",
-    "axis.bare": "{metric}",
     "axis.log": "{title} (log scale)",
     "axis.lower": "{title} — less is better",
     "chart.emulated": "emulated",
@@ -142,13 +141,10 @@ _EN: Mapping[str, str] = {
     "page.all-sound": "Every number in this report passed its evidence.",
     "page.no-rows": "No finished step in this campaign holds a figure yet. `iobench resume` goes on with an "
     "interrupted one.",
-    "page.table": "The figures of this chart",
     "page.more": "All figures of this workload",
     "page.notes": "Notes",
     "page.host": "Host",
     "page.tools": "Programs",
-    "page.unit": "in {unit}",
-    "page.sort": "Sort by {column}",
     "page.evidence-intro": "Each line is one step; open it for its command, what the device counted against what the "
     "tool claims, and the rate over time.",
     "page.steps": "{n} steps",
@@ -156,7 +152,6 @@ _EN: Mapping[str, str] = {
     "page.steps-marked": "{n} not valid",
     "page.said-of": "{sentence} — {steps}",
     "page.and-more": "step {first} and {n} more",
-    "page.imported-step": "no evidence is known",
     "page.footer": "Made by iobench {version}. The raw output of every program is kept in the campaign's folder.",
     "page.repeat": "How to repeat it",
     "page.repeat-text": "The profile, the versions and the parameters stand on this page; each step's command stands "
@@ -180,7 +175,6 @@ _EN: Mapping[str, str] = {
     "col.device": "Device / tool bytes",
     "col.cpu": "CPU",
     "col.limited": "Limited by",
-    "col.name": "Name",
     "diff.higher": "higher",
     "diff.lower": "lower",
     "diff.none-shown": "none shown",
@@ -224,7 +218,6 @@ _EN: Mapping[str, str] = {
     "drive.unknown": "Nothing else is known of this drive.",
     "drive.bus-rotating": "{bus}, rotating",
     # a step's evidence
-    "step.command": "Command",
     "step.no-command": "The command was not kept.",
     "step.tool": "Program",
     "step.started": "Started",
@@ -241,9 +234,7 @@ _EN: Mapping[str, str] = {
     "step.background": "Bytes by others",
     "step.unwritten": "Bytes never written before",
     "step.temperature": "Temperature, °C",
-    "step.limited": "Limited by",
     "step.params": "Asked",
-    "step.unknown": "not known",
     "step.series": "{metric}: {low} to {high} over {time}",
     # method
     "method.repeats": "Every drive is measured once a round, in an order that changes from round to round, "

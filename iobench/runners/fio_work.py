@@ -101,9 +101,11 @@ def read(work: Work, output: Output) -> Reading:
         said = (output.stderr.strip() or output.stdout.strip() or "it said nothing").splitlines()[-1]
         raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {said}")
     report = fio.parse(output.files[fio.RESULT])
-    if len(report.jobs) != 1 or not report.jobs[0].directions:
-        said = output.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
-        raise ParseError(f"fio did no I/O (exit code {output.exit_code}): {said[0]}")
+    if len(report.jobs) > 1:
+        raise ParseError(f"{fio.RESULT} holds {len(report.jobs)} jobs; one job group was asked for")
+    if not report.jobs or not report.jobs[0].directions:
+        lines = output.stderr.strip().splitlines() or ["it gave no reason"]
+        raise ParseError(f"fio did no I/O (exit code {output.exit_code}): {lines[-1]}")
     job = report.jobs[0]
     done = {d.op: d for d in job.directions}
     threads = _whole(work.params["jobs"])

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from iobench.errors import ParseError
@@ -276,16 +277,24 @@ def parse_log(text: str, name: str = LOG) -> tuple[SeriesPoint, ...]:
     times = sorted({ms for ms, _, _ in rows})
     step = _interval(times)
     zero = times[0] - step if times and times[0] > _EPOCH_MS else 0
-    sums: dict[tuple[int, int], float] = {}
+    slots: dict[tuple[int, int], list[int]] = {}
     for ms, kib, direction in rows:
-        key = (round((ms - zero) / step), direction)
-        sums[key] = sums.get(key, 0.0) + kib * 1024
+        slots.setdefault((round((ms - zero) / step), direction), []).append(kib)
     names = {0: "read_throughput", 1: "write_throughput"}
+    for direction in names:
+        _drop_cut_end(slots, direction)
     return tuple(
-        SeriesPoint(slot * step / 1000, names[direction], value)
-        for (slot, direction), value in sorted(sums.items())
+        SeriesPoint(slot * step / 1000, names[direction], 1024.0 * sum(values))
+        for (slot, direction), values in sorted(slots.items())
         if direction in names
     )
+
+
+def _drop_cut_end(slots: dict[tuple[int, int], list[int]], direction: int) -> None:
+    """Drop the last interval where some jobs ended before they logged it: half a sum is no fall of the rate."""
+    mine = sorted(slot for slot, of in slots if of == direction)
+    if len(mine) > 1 and len(slots[mine[-1], direction]) < median(len(slots[s, direction]) for s in mine[:-1]):
+        del slots[mine[-1], direction]
 
 
 def log_start(text: str, interval_ms: int) -> float | None:
@@ -300,7 +309,7 @@ def log_start(text: str, interval_ms: int) -> float | None:
 def _interval(times: list[int]) -> int:
     """The logging interval in ms: the usual gap, so that jobs which log a little apart fall together."""
     gaps = [b - a for a, b in itertools.pairwise(times) if b - a > 50]
-    usual = sorted(gaps)[len(gaps) // 2] if gaps else max(times, default=1000)  # one line: its time is the interval
+    usual = sorted(gaps)[len(gaps) // 2] if gaps else min(max(times, default=1000), 1000)  # one line alone
     return max(50, round(usual / 50) * 50)
 
 

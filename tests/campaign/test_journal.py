@@ -63,5 +63,5 @@ def test_the_status_of_a_campaign(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="the journal in .*gone cannot be written: No such file or directory"):
+    with pytest.raises(ResultsError, match=r"the journal in .*gone cannot be written: No such file or directory"):
         journal.write(tmp_path / "gone", "started")

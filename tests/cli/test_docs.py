@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+from saying import COMMANDS
 
 from iobench import runners
-from iobench.cli.main import iobench
 from iobench.errors import EXIT_UNDECIDED
 from iobench.profiles import names
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 SHARED = "Options of run, suite and resume"
 MEASURING = re.compile(r"iobench (run \w+|suite|resume)")
-
-
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            sub = command.get_command(context, name)
-            assert sub is not None
-            yield from _commands(sub, f"{path} {name}")
-
-
-COMMANDS = dict(_commands(iobench, "iobench"))
 
 
 def _sections() -> dict[str, str]:

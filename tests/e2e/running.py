@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from iobench.campaign import journal as story
 from iobench.results import CampaignFolder, Store
 
 ONCE = ("--repeats", "1")
@@ -108,10 +109,7 @@ def wait_for(what: Callable[[], object], seconds: float = 30) -> None:
 
 def journal(folder: CampaignFolder) -> list[tuple[str, str]]:
     """The journal as (event, step) pairs."""
-    path = folder.path / "journal.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    events = [json.loads(line) for line in lines]
-    return [(event["event"], event.get("step", "")) for event in events]
+    return [(event["event"], event.get("step", "")) for event in story.read(folder.path)]
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -221,3 +226,31 @@ def test_names_in_any_script_and_with_quotes(inside: Callable[..., Result], anyw
         assert list(anywhere.path.rglob("X")) == [] and not Path(iobench.home / "X").exists()
     finally:
         folder.rmdir()
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_a_terminal_gets_a_bar_and_colours_only_where_they_are_wanted(
+    colours: bool, iobench: Iobench, anywhere: Drive
+) -> None:
+    argv = ("run", "dd", "--ops", "write", "-t", f"one={anywhere.path}", *SMALL, *ONCE)
+    main, terminal = pty.openpty()
+    said = b""
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "iobench.cli.main", *argv],
+            cwd=iobench.home,
+            env={**iobench.environment, "TERM": "xterm", **({} if colours else {"NO_COLOR": "1"})},
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # a terminal that everybody has left ends so
+            while part := os.read(main, 4096):
+                said += part
+        assert process.wait() == 0
+    finally:
+        os.close(main)
+    text = said.decode()
+    assert "1/1 dd-write 1 on one" in text and " %" in text and "left" in text
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", text)) is colours

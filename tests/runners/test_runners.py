@@ -63,7 +63,7 @@ def test_the_whole_life_of_a_runner_with_the_real_tool(name: str, tmp_path: Path
     missing = [tool for tool in runner.TOOLS if proc.find(tool) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
-    assert runner.NAME == name
+    assert name == runner.NAME
     assert runner.SUMMARY
     works = _works(runner, tmp_path)
     assert works
@@ -217,6 +217,12 @@ def test_a_sequential_read_of_fio() -> None:
     assert [p.t_s for p in reading.series] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
 
 
+def test_the_window_ends_where_the_log_says_it_began_and_not_when_the_report_was_written() -> None:
+    (work,) = rand.plan(rand.Params(ops=("read",), size=32 * MIB, loads=(8,), jobs=2, engine="io_uring", duration=2.0))
+    reading = rand.read(work, fio_output("unix-times.json", "unix-times_bw.log"))
+    assert (reading.ended_at, reading.measured_s) == (pytest.approx(1795417315.267 + 2.001), 2.001)
+
+
 @pytest.mark.parametrize("name", ["seq-read.json", "rand-read-group.json"])
 def test_percentiles_from_bins_agree_with_fios_own(name: str) -> None:
     said = json.loads((FIXTURES / "fio-3.33" / name).read_text())["jobs"][0]["read"]["lat_ns"]["percentile"]
@@ -278,8 +284,9 @@ def test_an_exit_code_alone_is_an_error() -> None:
     [
         (fio_output(None, exit_code=-9), r"fio wrote no result \(exit code -9\): it said nothing"),
         (fio_output(None, exit_code=1, stderr="a\nfio: bad option\n"), r"\(exit code 1\): fio: bad option"),
-        (fio_output("no-io.json", exit_code=1), r"fio\.json holds no I/O of one job group; fio's exit code was 1"),
-        (fio_output("two-jobs.json"), r"fio\.json holds no I/O of one job group"),
+        (fio_output("no-io.json", exit_code=1), r"fio did no I/O \(exit code 1\): it gave no reason"),
+        (fio_output("no-io.json", exit_code=1, stderr="fio: pid=0, err=5\n"), r"\(exit code 1\): fio: pid=0, err=5"),
+        (fio_output("two-jobs.json"), r"fio\.json holds 2 jobs; one job group was asked for"),
     ],
 )
 def test_no_number_from_what_is_none(output: Output, says: str) -> None:

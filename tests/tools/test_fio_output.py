@@ -223,6 +223,33 @@ def test_a_log_of_two_jobs_is_summed_by_interval() -> None:
     assert mean == pytest.approx(only("rand-read-group.json").directions[0].throughput, rel=0.05)
 
 
+def test_a_log_of_unix_times_starts_where_the_ramp_ended() -> None:
+    log = text("unix-times_bw.log")
+    report = fio.parse(text("unix-times.json"))
+    began = fio.log_start(log, 250)
+    assert began == 1795417315.267
+    # fio wrote its report a moment after the window of two seconds was over.
+    assert report.ended_at is not None
+    assert 0 <= report.ended_at - (began + report.jobs[0].directions[0].runtime_s) < 0.1
+    assert [p.t_s for p in fio.parse_log(log)] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+    assert fio.log_start(text("seq-read_bw.log"), 250) is None
+    assert fio.log_start("", 250) is None
+
+
+def test_an_interval_that_one_of_two_jobs_did_not_log_is_no_fall_of_the_rate() -> None:
+    log = text("unix-times_bw.log")
+    assert log.count("1795417317266") == 1  # a last line of one job alone
+    values = [p.value / 1024 for p in fio.parse_log(log)]
+    assert values[0] == 89768 + 89504
+    assert values[-1] == 103872 + 103888
+    assert len(values) == 7
+
+
+def test_a_single_line_of_unix_times_is_one_interval() -> None:
+    (point,) = fio.parse_log("1795417315517, 89768, 0, 0, 0\n")
+    assert point.t_s == 1.0
+
+
 def test_a_log_of_mixed_work_keeps_directions_apart() -> None:
     points = fio.parse_log(text("rand-mixed_bw.log"))
     assert [p.value / 1024 for p in points if p.metric == "read_throughput"] == [97648, 118682, 113904, 107296]

@@ -1,0 +1,174 @@
+"""list, show, explain, rm and import: what is stored, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from saying import Say
+from stored import Measured
+
+from iobench.campaign.verdict import INVALID, REASONS
+from iobench.model import Verdict
+from iobench.results import CampaignFolder
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+DD = "16+0 records in\n16+0 records out\n16777216 bytes (17 MB, 16 MiB) copied, 0.5 s, 33.6 MB/s\n"
+
+
+@pytest.fixture
+def folder(make_campaign: Callable[..., CampaignFolder]) -> CampaignFolder:
+    fast = Measured("fast", {"throughput": [500e6, 510e6, 505e6]}, unsound={2: (Verdict.SUSPECT, "too-short")})
+    slow = Measured("遅い", {"throughput": [150e6, 151e6, 149e6]}, unsound={1: (Verdict.INVALID, "page-cache")})
+    return make_campaign(fast, slow, unfinished=1)
+
+
+def test_list(say: Say, folder: CampaignFolder) -> None:
+    said = say("list")
+    assert said.code == 0
+    head, line = said.out.splitlines()
+    assert head.split() == ["CAMPAIGN", "TITLE", "TARGETS", "STEPS", "STATUS"]
+    assert "fast, 遅い" in line and "5/6" in line and line.endswith("interrupted")
+    document = say("list", "--json").json
+    assert document["schema_version"] == 1
+    assert document["campaigns"] == [
+        {
+            "id": folder.id,
+            "title": "made for a test",
+            "created_at": "2025-01-01T00:00:00+00:00",
+            "targets": ["fast", "遅い"],
+            "finished": 5,
+            "steps": 6,
+            "status": "interrupted",
+        }
+    ]
+
+
+def test_an_empty_results_folder(say: Say) -> None:
+    said = say("list")
+    assert said.code == 0 and "there is no campaign in" in said.out and "iobench suite quick" in said.out
+    assert say("list", "--json").json["campaigns"] == []
+    for command in (["show"], ["resume"], ["compare"], ["rm", "x"], ["explain", "latest", "1"]):
+        said = say(*command)
+        assert said.code == 2 and "there is no campaign" in said.err, command
+
+
+def test_a_broken_campaign_is_listed_and_hides_no_other(say: Say, folder: CampaignFolder, tmp_path: Path) -> None:
+    broken = tmp_path / "results" / "20240101-000000"
+    broken.mkdir()
+    (broken / "campaign.json").write_text('{"schema_version": 99}')
+    campaigns = say("list", "--json").json["campaigns"]
+    assert [each["status"] for each in campaigns] == ["unreadable", "interrupted"]
+    assert "schema version 99" in campaigns[0]["title"]
+    said = say("show", "20240101-000000")
+    assert said.code == 4 and "schema version 99" in said.err
+
+
+def test_show(say: Say, folder: CampaignFolder) -> None:
+    text = say("show").out
+    assert "fast: /mnt/fast (sd0, SSD, raw)" in text
+    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("s")}
+    assert lines["s0-1"].split()[1:3] == ["fast", "valid"] and "500 MB/s" in lines["s0-1"]
+    assert "suspect" in lines["s0-2"] and "too-short" in lines["s0-2"]
+    assert "invalid" in lines["s1-1"] and "page-cache" in lines["s1-1"]
+    assert "not run" in lines["s1-3"] and "MB/s" not in lines["s1-3"]
+    document = say("show", folder.id[:8], "--json").json
+    assert document["id"] == folder.id and document["host"] == {"name": "host"}
+    by_step = {row["step"]: row for row in document["results"]}
+    assert by_step["s0-1"]["values"] == [{"op": "read", "metric": "throughput", "unit": "B/s", "value": 500e6}]
+    assert by_step["s1-3"]["verdict"] is None and by_step["s1-3"]["values"] == []
+
+
+def test_an_unknown_campaign_is_told_with_the_nearest(say: Say, folder: CampaignFolder) -> None:
+    for command in ("show", "resume", "rm", "compare"):
+        said = say(command, "20250101-000001")
+        assert said.code == 2 and f"did you mean {folder.id!r}?" in said.err
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_explain_a_reason(reason: str, say: Say) -> None:
+    said = say("explain", reason)
+    assert said.code == 0
+    assert said.out == f"{reason} ({'invalid' if reason in INVALID else 'suspect'}): {REASONS[reason]}\n"
+
+
+def test_explain_a_step(say: Say, folder: CampaignFolder) -> None:
+    marked = say("explain", folder.id, "s1-1").out
+    assert "page-cache: page-cache, with figures" in marked
+    assert "device bytes read        not known" in marked and f"raw outputs: {folder.raw('s1-1')}" in marked
+    assert say("explain", "latest", "s0-1").out.startswith("s0-1: valid\n")
+    assert say("explain", "latest", "s1-3").out == "s1-3 has no number: it was not run\n"
+    for step in ("s9", "s0", "17"):
+        assert say("explain", "latest", step).code == 2
+    asked = say("explain", folder.id)
+    assert asked.code == 2 and "which step?" in asked.err
+
+
+def test_rm_needs_the_whole_id_and_a_yes(say: Say, folder: CampaignFolder) -> None:
+    asked = say("rm", folder.id)
+    assert asked.code == 2 and "add --yes" in asked.err
+    part = say("rm", "2025", "--yes")
+    assert part.code == 2 and f"give the whole id to delete a campaign: {folder.id}" in part.err
+    assert say("rm", "latest", "--yes").code == 2
+    assert folder.path.exists()
+    said = say("rm", folder.id, "--yes")
+    assert said.code == 0 and said.out == f"deleted {folder.id}\n" and not folder.path.exists()
+
+
+@pytest.mark.parametrize("name", ["../home", "..", "/", ".", ""])
+def test_rm_never_leaves_the_results_folder(name: str, say: Say, folder: CampaignFolder, tmp_path: Path) -> None:
+    (tmp_path / "home" / "campaign.json").write_text("{}")
+    assert say("rm", name, "--yes").code == 2
+    assert folder.path.exists() and (tmp_path / "home" / "campaign.json").exists()
+
+
+# --- import ---------------------------------------------------------------------------------------------
+
+
+def test_import_makes_a_campaign_without_evidence(say: Say, tmp_path: Path) -> None:
+    files = []
+    for number in (1, 2):
+        path = tmp_path / f"dd-{number}.txt"
+        path.write_text(DD)
+        files.append(f"old drive={path}")
+    said = say("import", *files, "--dd-as", "dd-read")
+    assert said.code == 0, said.err
+    assert "2 measurement(s) imported, without evidence" in said.out
+    document = say("show", "--json").json
+    assert [(row["workload"], row["repeat"]) for row in document["results"]] == [("dd-read", 1), ("dd-read", 2)]
+    assert all(row["verdict"] == "suspect" and "no-device" in row["reasons"] for row in document["results"])
+    (row,) = [row for row in say("compare", "--json").json["rows"] if row["metric"] == "elapsed"]
+    assert row["targets"]["old drive"]["median"] == 0.5
+
+
+def test_import_of_fio(say: Say) -> None:
+    path = next(iter(sorted((FIXTURES / "fio-3.33").glob("*.json"))))
+    document = json.loads(path.read_text()[path.read_text().index("{") :])
+    said = say("import", f"drive={path}")
+    assert said.code == 0, said.err
+    jobs = [job for job in document["jobs"] if job["read"]["total_ios"] + job["write"]["total_ios"]]
+    assert len(say("show", "--json").json["results"]) == len(jobs)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "sentence"),
+    [
+        (None, 2, "there is no file"),
+        ("", 4, "is neither fio's JSON"),
+        ("hello", 4, "is neither fio's JSON"),
+        ('{"fio version": "fio-3.33"', 4, "is not JSON that fio 3 writes"),
+        ('{"fio version": "fio-3.33", "jobs": []}', 4, "holds no job that did I/O"),
+        ("0 bytes copied, 0 s", 4, "no rate follows from that"),
+    ],
+)
+def test_what_cannot_be_imported_is_named(
+    content: str | None, code: int, sentence: str, say: Say, tmp_path: Path
+) -> None:
+    path = tmp_path / "others"
+    if content is not None:
+        path.write_text(content)
+    said = say("import", str(path))
+    assert said.code == code and sentence in said.err and str(path) in said.err
+    assert not (tmp_path / "results").exists()
