@@ -20,6 +20,7 @@ from pathlib import Path
 from iobench.errors import CannotRunError, ToolError
 
 OWNER_MARK = "IOBENCH_OWNER"
+_RUN_MARK = "IOBENCH_RUN"  # tells the descendants of one start from those of another
 _TICK_S = 0.1
 _GRACE_S = 1.0
 
@@ -143,7 +144,8 @@ def watch(
     """
     with stdout.open("wb") as out, stderr.open("wb") as err:
         begin = time.monotonic()
-        process = _popen(argv, out.fileno(), err.fileno(), cwd, env, pass_fds)
+        run = f"{os.getpid()}-{time.monotonic_ns()}"
+        process = _popen(argv, out.fileno(), err.fileno(), cwd, {**(env or {}), _RUN_MARK: run}, pass_fds)
         reason: str | None = None
         pidfd = os.pidfd_open(process.pid)
         try:
@@ -165,7 +167,7 @@ def watch(
             # The leader is gone; what it left in its group, or outside of it, must not run on.
             _end_group(process.pid)
             if reason is not None:
-                end_strays(process.pid)
+                end_strays(run)
     return Ended(process.returncode, wall, usage.ru_utime + usage.ru_stime, reason)
 
 
@@ -213,11 +215,10 @@ def end_orphans() -> int:
     return len(left)
 
 
-def end_strays(leader: int) -> None:
-    """End what a program that we started put outside of its own process group."""
-    mine = identify(os.getpid())
+def end_strays(run: str) -> None:
+    """End what a program that we started (by its run mark) put outside of its own process group."""
     for pid in _pids():
-        if pid != os.getpid() and _owner(pid) == mine and _session(pid) == leader:
+        if pid != os.getpid() and _marked(pid, _RUN_MARK) == run:
             _signal(pid, signal.SIGKILL)
 
 
@@ -311,20 +312,17 @@ def _pids() -> Iterator[int]:
     return (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit())
 
 
-def _session(pid: int) -> int | None:
-    stat = _stat_fields(pid)
-    return int(stat[3]) if stat else None
-
-
 def _owner(pid: int) -> ProcessId | None:
+    number, _, started = (_marked(pid, OWNER_MARK) or "").partition(":")
+    return ProcessId(int(number), int(started)) if number.isdigit() and started.isdigit() else None
+
+
+def _marked(pid: int, name: str) -> str | None:
+    """The value of a variable in a process's environment, or None."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return None
-    prefix = OWNER_MARK.encode() + b"="
-    for entry in environment.split(b"\0"):
-        if entry.startswith(prefix):
-            pid_text, _, started = entry.removeprefix(prefix).partition(b":")
-            if pid_text.isdigit() and started.isdigit():
-                return ProcessId(int(pid_text), int(started))
-    return None
+    prefix = name.encode() + b"="
+    found = (entry.removeprefix(prefix) for entry in environment.split(b"\0") if entry.startswith(prefix))
+    return next((value.decode(errors="replace") for value in found), None)

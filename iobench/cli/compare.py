@@ -176,7 +176,7 @@ def _print(comparison: Comparison, console: Console, all_metrics: bool) -> None:
     for indent, line in (
         *_legend(comparison, rows),
         *_claims(comparison),
-        *((0, f"note: {n}") for n in comparison.notes),
+        *_notes(comparison),
     ):
         console.print(Padding(Text(clean(line)), (0, 0, 0, indent)))
 
@@ -350,8 +350,29 @@ def _legend(comparison: Comparison, rows: Sequence[Row]) -> Iterator[tuple[int, 
         reasons = _reasons(rows, verdict)
         if reasons is not None:
             yield 0, f"{_MARKS[verdict]} {verdict}: {meaning}. {reasons}"
+    held = [f"{d.name} at {r.load}" for r in rows for d in comparison.drives if _held_back(comparison, r, d.name)]
+    if held:
+        yield 0, f"The latency of {', '.join(held)} is made by the limit that the emulated drive is set to."
     if any(estimate.reasons for row in rows for estimate in row.targets.values()):
         yield 0, "`iobench explain REASON` says what a reason means and what to do."
+
+
+def _held_back(comparison: Comparison, row: Row, drive: str) -> bool:
+    from iobench.analysis.throttled import throttled
+
+    return row.metric.startswith("latency") and throttled(comparison, row, drive)
+
+
+def _notes(comparison: Comparison) -> Iterator[tuple[int, str]]:
+    """Yield the notes; how an emulated drive is set stands in `iobench show`, and only that it is one here."""
+    emulated = {d.name: d.emulation for d in comparison.drives if d.emulation is not None}
+    known = {f"{name}: {note}" for name, emulation in emulated.items() for note in emulation.notes}
+    if emulated:
+        where = " ".join(comparison.campaigns[:1])
+        yield 0, f"Emulated: {', '.join(emulated)}. `iobench show {where}` says how each is set, and why."
+    for note in comparison.notes:
+        if note not in known:
+            yield 0, f"note: {note}"
 
 
 def _reasons(rows: Sequence[Row], verdict: Verdict) -> str | None:

@@ -56,7 +56,7 @@ def measure(suite: Suite, options: MeasureOptions) -> int:
     folder = _create(store, prepared.campaign)
     try:
         return go(prepared, folder, options)
-    except CannotRunError:
+    except (CannotRunError, ResultsError):
         # Refused before anything was run (a device in use, …): there is nothing to go on with.
         if not any((folder.path / "raw").iterdir()):
             store.remove(folder.id)
@@ -68,9 +68,13 @@ def _create(store: Store, campaign: Campaign) -> CampaignFolder:
     try:
         return store.create(campaign)
     except ResultsError as error:
-        if not isinstance(error.__cause__, FileExistsError):  # else it is another's
-            shutil.rmtree(store.root / campaign.id, ignore_errors=True)
-        why = error.__cause__.strerror if isinstance(error.__cause__, OSError) else str(error)
+        cause = error.__cause__
+        if isinstance(cause, FileExistsError):
+            raise CannotRunError(
+                f"another iobench began the campaign {campaign.id} in this very second; measure one after the other"
+            ) from error
+        shutil.rmtree(store.root / campaign.id, ignore_errors=True)
+        why = cause.strerror if isinstance(cause, OSError) else str(error)
         raise CannotRunError(
             f"the results folder {store.root} cannot be written ({why}), so nothing was measured; "
             "make room, or choose another with --results"
@@ -99,8 +103,9 @@ def _say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
     for name, written in estimate.written.items():
         target = campaign.passports[name].target
         say(f"  {name}: {target.path}, up to {format_bytes(written)} will be written", options)
-    for note in campaign.notes:
-        say(f"  note: {note}", options)
+    for passport in campaign.passports.values():
+        if passport.no_device_reason:
+            say(f"  note: {passport.no_device_reason}", options)
 
 
 def _show_plan(prepared: Prepared, options: MeasureOptions) -> None:

@@ -280,7 +280,11 @@ def parse_blkid(text: str) -> list[str]:
         kind = use.get(values.get("USAGE", ""), "signature")
         label = values.get("LABEL", "")
         named = f" labelled {label!r}" if re.fullmatch(r"[\w.-]+", label, re.ASCII) else ""
-        found.append(f"a {values['TYPE']} {kind}{named}")
+        found.append(f"{_article(values['TYPE'])} {kind}{named}")
     if values.get("PTTYPE"):
-        found.append(f"a {values['PTTYPE']} partition table")
+        found.append(f"{_article(values['PTTYPE'])} partition table")
     return found
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeioAEIO" else f"a {word}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from iobench.analysis.throttled import throttled
 from iobench.analysis.types import Comparison, Row
 from iobench.model import Better, Verdict
 from iobench.report import findings, labels
@@ -33,6 +34,7 @@ def axis(row: Row, scale: labels.Scale, log: bool, words: Words) -> str:
 
 def footnotes(
     comparison: Comparison,
+    rows: Sequence[Row],
     series: Sequence[Series],
     kind: ChartKind,
     shared: Sequence[str],
@@ -49,10 +51,25 @@ def footnotes(
         parts = [words("foot.share", drive=names[f.drive], share=labels.percent(f.value)) for f in stable]
         metric = labels.metric_name(stable[0].row.metric, words)
         notes.append(words("foot.stability", metric=metric, load=stable[0].load, shares=words.commas(parts)))
+    held = _held_back(comparison, rows, names, words)
+    if held:
+        notes.append(words("foot.throttled", drives=words.commas(held)))
     hidden = [names[d.name] for d in comparison.drives if findings.latency_hidden(d)]
     if hidden and kind is ChartKind.LINE:
         notes.append(words("foot.throttle-only", drives=words.every(hidden)))
     return tuple(notes)
+
+
+def _held_back(comparison: Comparison, rows: Sequence[Row], names: Mapping[str, str], words: Words) -> list[str]:
+    """The emulated drives, with their loads, whose latency is made by the limit that they are set to."""
+    if not rows[0].metric.startswith("latency"):
+        return []
+    found = []
+    for drive in comparison.drives:
+        loads = [str(row.load) for row in rows if throttled(comparison, row, drive.name)]
+        if loads:
+            found.append(words("chart.at", reasons=names[drive.name], loads=words.commas(loads)))
+    return found
 
 
 def _method(series: Sequence[Series], kind: ChartKind, words: Words) -> list[str]:

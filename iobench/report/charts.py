@@ -98,7 +98,7 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
         scale=scale,
         log=log,
         series=series,
-        footnotes=captions.footnotes(comparison, series, kind, shared, stable, names, words),
+        footnotes=captions.footnotes(comparison, rows, series, kind, shared, stable, names, words),
         shared=shared,
         none_shown=words("chart.none-shown"),
     )

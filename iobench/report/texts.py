@@ -85,6 +85,7 @@ _EN: Mapping[str, str] = {
     "foot.some-emulated": "{drives} emulated",
     "foot.shared": "hatched or hollow: every result here is marked {reasons} and supports no claim",
     "foot.throttle-only": "no latency or stability is shown for {drives}: only the rate is emulated",
+    "foot.throttled": "where its limit is reached, an emulated drive's latency is that of the limit: {drives}",
     "foot.stability": "{metric} at {load} against the best: {shares}",
     "foot.share": "{drive} {share}",
     # findings

@@ -183,8 +183,7 @@ def parse(text: str, name: str = RESULT) -> FioReport:
     Raises ParseError, naming the file, for anything that is not fio's JSON of version 3.
     """
     try:
-        document, _ = json.JSONDecoder().raw_decode(_from_first_brace(text))
-        return _report(document)
+        return _report(_document(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ParseError(f"{name} is not JSON that fio 3 writes: {_reason(error)}") from error
 
@@ -193,11 +192,17 @@ def _reason(error: Exception) -> str:
     return f"it lacks {error}" if isinstance(error, KeyError) else str(error)[:200]
 
 
-def _from_first_brace(text: str) -> str:
-    match = re.search(r"^\{", text, re.MULTILINE)
-    if match is None:
-        raise ValueError("no line begins with {")
-    return text[match.start() :]
+def _document(text: str) -> Mapping[str, Any]:
+    """The first object that begins a line and is JSON: notices before it may begin with a brace too."""
+    error = ValueError("no line begins with {")
+    for match in itertools.islice(re.finditer(r"^\{", text, re.MULTILINE), 20):
+        try:
+            document: Mapping[str, Any] = json.JSONDecoder().raw_decode(text[match.start() :])[0]
+        except ValueError as reason:
+            error = reason
+            continue
+        return document
+    raise error
 
 
 def _report(document: Mapping[str, Any]) -> FioReport:

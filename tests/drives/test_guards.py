@@ -146,7 +146,7 @@ def test_too_small(loop: Any) -> None:
 @root
 def test_signed_needs_yes_or_a_typed_confirmation(loop: Any) -> None:
     loop.ext4("payroll")
-    assert "a ext4 file system labelled 'payroll'" in refused(loop.path, loop.id)
+    assert "an ext4 file system labelled 'payroll'" in refused(loop.path, loop.id)
     asked: list[str] = []
 
     def no(question: str) -> bool:
@@ -255,7 +255,7 @@ def test_what_is_not_there_and_a_character_device() -> None:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("ext4-in-partition", ["a ext4 file system labelled 'data'"]),
+        ("ext4-in-partition", ["an ext4 file system labelled 'data'"]),
         ("swap-in-partition", ["a swap signature"]),
         ("partition-table", ["a dos partition table"]),
         ("empty-partition", []),

@@ -57,7 +57,7 @@ def test_a_signed_device_needs_a_second_word(inside: Run, block_device: Drive, i
     subprocess.run(["mkfs.ext4", "-q", "-F", "-L", "kept", str(block_device.device)], check=True)
     before = _content(block_device)
     argv = (*SEQ, "-t", f"raw={block_device.device}", "--destroy-data", _id(block_device), "-q")
-    _refused(inside(*argv), "a ext4 file system labelled 'kept'", iobench)
+    _refused(inside(*argv), "an ext4 file system labelled 'kept'", iobench)
     assert _content(block_device) == before
     allowed = inside(*argv, "--yes")
     assert allowed.code == 0, allowed.err

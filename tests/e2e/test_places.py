@@ -184,6 +184,7 @@ def test_a_results_folder_that_is_a_file(inside: Run, anywhere: Drive, iobench: 
     assert (iobench.home / "file").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_a_full_results_disk_loses_nothing_that_was_finished(
     inside: Run, memory: Callable[[str], Path], anywhere: Drive, iobench: Iobench
 ) -> None:
@@ -215,3 +216,23 @@ def test_a_results_disk_that_is_full_from_the_start(
     said = inside("run", "dd", "-t", f"one={anywhere.path}", "--size", "4Mi", "--results", str(results))
     assert said.code == 3 and "No space left on device" in said.err
     assert [path.name for path in results.iterdir()] == ["filler"]
+
+
+def test_two_that_begin_in_one_second_do_not_share_a_campaign(
+    inside: Run, anywhere: Drive, iobench: Iobench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"one={anywhere.path}", "-q")
+    assert inside(*once).code == 0
+    folder = iobench.folder()
+    before = sorted(folder.path.rglob("*"))
+    # The second did not see the first's folder when it chose its id.
+    monkeypatch.setattr("iobench.campaign.prepare.new_id", lambda now, taken: folder.id)
+    said = inside(*once)
+    assert said.code == 3 and f"another iobench began the campaign {folder.id}" in said.err
+    assert sorted(folder.path.rglob("*")) == before
+
+
+def test_a_log_file_that_cannot_be_written(inside: Run, anywhere: Drive, iobench: Iobench) -> None:
+    said = inside("run", "dd", "-t", f"one={anywhere.path}", "--size", "4Mi", "--log-file", "missing/log", "-q")
+    assert said.code == 4 and "the log file missing/log cannot be written" in said.err
+    _untouched(said, iobench)
