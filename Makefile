@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
 LOGS   := .setup
+export TARGETS # by the environment, since a name in it may hold quotes
 
-.PHONY: run test lint format packages packages-test clean bench-short
+.PHONY: run test lint format packages clean bench-short
 .DEFAULT_GOAL := help
 
 help:
@@ -14,9 +15,9 @@ help:
 	@sed -n 's/^\(bench-[a-z]*\):.*## \(.*\)/make \1   \2/p' Makefile
 
 run: packages $(BIN)/iobench
-	@BIN="$(abspath $(BIN))" TARGETS='$(TARGETS)' scripts/run.sh
+	@BIN="$(abspath $(BIN))" scripts/run.sh
 
-test: packages-test $(BIN)/pytest
+test: packages $(BIN)/pytest
 	$(BIN)/pytest
 
 lint: $(BIN)/pytest
@@ -30,10 +31,7 @@ format: $(BIN)/pytest
 	$(BIN)/ruff check --fix .
 
 packages:
-	@LOGS=$(LOGS) scripts/packages.sh run
-
-packages-test:
-	@LOGS=$(LOGS) scripts/packages.sh test
+	@LOGS=$(LOGS) scripts/packages.sh
 
 $(VENV)/made:
 	@echo "making a virtual environment in $(VENV)"
@@ -45,7 +43,7 @@ $(BIN)/iobench: pyproject.toml | packages $(VENV)/made
 	@$(BIN)/python -m pip install --editable . >$(LOGS)/pip.log 2>&1 || { tail -n 20 $(LOGS)/pip.log; exit 3; }
 	@touch $@
 
-$(BIN)/pytest: pyproject.toml | packages-test $(VENV)/made
+$(BIN)/pytest: pyproject.toml | packages $(VENV)/made
 	@echo "installing iobench with what its tests need (log: $(LOGS)/pip-dev.log)"
 	@$(BIN)/python -m pip install --editable '.[dev]' >$(LOGS)/pip-dev.log 2>&1 || { tail -n 20 $(LOGS)/pip-dev.log; exit 3; }
 	@touch $@
@@ -65,7 +63,9 @@ bench-equals: $(BIN)/pytest ## equal drives are not told apart
 	$(BIN)/python benchmarks/equals.py
 bench-honest: $(BIN)/pytest ## honest steps are not accused (half an hour)
 	$(BIN)/python benchmarks/honest.py
+bench-estimate: $(BIN)/pytest ## the estimate of time against the time it took
+	$(BIN)/python benchmarks/estimate.py
 bench-kills: $(BIN)/pytest ## kill -9 at random moments
 	$(BIN)/python benchmarks/kills.py
 bench-short: $(BIN)/pytest
-	for each in startup gaps overhead equals kills truth honest; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in startup gaps overhead equals kills estimate truth honest; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

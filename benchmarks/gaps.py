@@ -45,6 +45,7 @@ def main() -> None:
         ["gaps", "median", "most", "0.3 s or more"],
         [(len(gaps), f"{statistics.median(gaps):.3f} s", f"{max(gaps):.3f} s", over)],
     )
+    common.conclude(over, options.short)
 
 
 if __name__ == "__main__":

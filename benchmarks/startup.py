@@ -40,6 +40,7 @@ def main() -> None:
         "yes" if most < 0.1 else "no",
     )
     common.table(["pairs", "over bare python, median", "least to most", "under 100 ms"], [row])
+    common.conclude(int(most >= 0.1), options.short)
 
 
 def _time(command: tuple[str, ...]) -> float:

@@ -187,6 +187,7 @@ class Work:
     fresh: tuple[str, ...] = ()  # files that the work makes itself and that must not exist before
     fixed_bytes: int = 0  # bytes it moves where duration_s is None
     writes: bool = False
+    warm_up: bool = False  # run once on each target before the first step, not measured
 
 
 @dataclass(frozen=True, slots=True)

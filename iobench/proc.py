@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from iobench.errors import CannotRunError, ToolError
+from iobench.errors import CannotRunError, ResultsError, ToolError
 
 OWNER_MARK = "IOBENCH_OWNER"
 _RUN_MARK = "IOBENCH_RUN"  # tells the descendants of one start from those of another
@@ -142,7 +143,7 @@ def watch(
     It is ended with all its children at `timeout_s` seconds and when `stop` is requested, within 2
     seconds. Raises CannotRunError when it cannot be started.
     """
-    with stdout.open("wb") as out, stderr.open("wb") as err:
+    with _opened(stdout) as out, _opened(stderr) as err:
         begin = time.monotonic()
         run = f"{os.getpid()}-{time.monotonic_ns()}"
         process = _popen(argv, out.fileno(), err.fileno(), cwd, {**(env or {}), _RUN_MARK: run}, pass_fds)
@@ -161,14 +162,33 @@ def watch(
             wall = time.monotonic() - begin
             if not select.select([pidfd], [], [], 0)[0]:
                 _terminate(process.pid, pidfd)
+            exit_code, cpu = _collect(process, pidfd)
             os.close(pidfd)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
             # The leader is gone; what it left in its group, or outside of it, must not run on.
             _end_group(process.pid)
             if reason is not None:
                 end_strays(run)
-    return Ended(process.returncode, wall, usage.ru_utime + usage.ru_stime, reason)
+    return Ended(exit_code, wall, cpu, reason)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written: {error.strerror}; make room, then `iobench resume`") from error
+
+
+def _collect(process: subprocess.Popen[bytes], pidfd: int) -> tuple[int, float]:
+    """The exit code and the CPU time of a program that has ended or was killed.
+
+    One that waits for a drive dies only when the drive has answered: we do not wait for that.
+    """
+    if not select.select([pidfd], [], [], _GRACE_S / 2)[0]:
+        process.returncode = -signal.SIGKILL
+        return -signal.SIGKILL, 0.0
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime
 
 
 def spawn_daemon(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> ProcessId:
@@ -240,7 +260,7 @@ def _popen(
     environment = {**os.environ, "LC_ALL": "C", **(env or {})}
     environment.pop(OWNER_MARK, None)
     if mark and (mine := identify(os.getpid())) is not None:
-        environment[OWNER_MARK] = f"{mine.pid}:{mine.started}"
+        environment[OWNER_MARK] = f"{mine.pid}:{mine.started}:{_namespace()}"
     try:
         return subprocess.Popen(
             list(argv),
@@ -313,8 +333,15 @@ def _pids() -> Iterator[int]:
 
 
 def _owner(pid: int) -> ProcessId | None:
-    number, _, started = (_marked(pid, OWNER_MARK) or "").partition(":")
-    return ProcessId(int(number), int(started)) if number.isdigit() and started.isdigit() else None
+    parts = (_marked(pid, OWNER_MARK) or "").split(":")
+    # A container numbers its processes anew: whether an owner in another one still runs cannot be seen from here.
+    if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()) or parts[2] != _namespace():
+        return None
+    return ProcessId(int(parts[0]), int(parts[1]))
+
+
+def _namespace() -> str:
+    return str(Path("/proc/self/ns/pid").stat().st_ino)
 
 
 def _marked(pid: int, name: str) -> str | None:

@@ -199,7 +199,9 @@ class CampaignFolder:
             "samples": list(_sample_rows(campaign, result)),
         }
         findings = [dataclasses.asdict(finding) for finding in result.findings]
-        write_safely(self.raw(step) / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
+        raw = self.raw(step)
+        write_safely(raw / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
+        _flush_all(raw)
         for table, content in rows.items():
             self._write(table, step, content)
 
@@ -301,6 +303,16 @@ def flush(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _flush_all(folder: Path) -> None:
+    """Bring a folder's files, which programs wrote, to the disk."""
+    try:
+        for path in folder.iterdir():
+            flush(path)
+        flush(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def write_safely(path: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the missing programs with the system's package manager, as root or with sudo.
-# usage: packages.sh run|test      LOGS: folder for the package manager's log
+# LOGS: folder for the package manager's log
 # Without root it says what is missing and carries on: iobench itself says what it goes without.
 set -u
 logs=${LOGS:-.setup}
@@ -16,19 +16,12 @@ lsblk:util-linux:util-linux
 nbdkit:nbdkit:nbdkit
 nbdfuse:libnbd-bin:nbdfuse
 fusermount3:fuse3:fuse3
-smartctl:smartmontools:smartmontools'
-if [ "$1" = test ]; then
-    wanted="$wanted
-chromium:chromium:chromium
-ctypes-venv:python3-venv:python3"
-else
-    wanted="$wanted
-ctypes-venv:python3-venv:python3"
-fi
+smartctl:smartmontools:smartmontools
+(venv):python3-venv:python3'
 
 has() {
     case $1 in
-        ctypes-venv) "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
+        "(venv)") "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
         *) PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
     esac
 }

@@ -1,36 +1,55 @@
 #!/bin/sh
 # The main job: three emulated drives up (or TARGETS="name=/path …"), the suite `quick`, the report, drives down.
-set -u
+set -uf
 bin=${BIN:?the folder that holds iobench}
 results=${IOBENCH_RESULTS:-results}
 as_root=
 [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null && as_root=sudo; }
-up=no
+made=
+
+names() {
+    "$bin/iobench" lab list --targets 2>/dev/null | sed 's/=.*//'
+}
 
 down() {
-    [ "$up" = no ] || $as_root "$bin/iobench" lab down >/dev/null || echo "iobench lab down did not end well" >&2
-    up=no
+    # Only what this run made: drives that were up before are the user's.
+    # shellcheck disable=SC2086
+    [ -z "$made" ] || $as_root "$bin/iobench" lab down $made >/dev/null || echo "iobench lab down did not end well" >&2
+    made=
+    # What root wrote for us is to be ours.
+    [ -z "$as_root" ] || [ ! -d "$results" ] || sudo chown -R "$(id -u):$(id -g)" "$results"
 }
 trap down EXIT
 trap 'exit 130' INT TERM HUP
 
 set --
 if [ -n "${TARGETS:-}" ]; then
+    as_root=
     for target in $TARGETS; do set -- "$@" -t "$target"; done
 elif { [ "$(id -u)" = 0 ] || [ -n "$as_root" ]; } && [ -e /dev/loop-control ]; then
-    up=yes
+    before=$(names)
     if $as_root "$bin/iobench" lab up; then
-        for target in $("$bin/iobench" lab list --targets); do set -- "$@" -t "$target"; done
+        for name in $(names); do
+            echo "$before" | grep -qx "$name" || made="$made $name"
+        done
+        for target in $("$bin/iobench" lab list --targets); do
+            case ${target%%=*} in iodrive | ssd | sas) set -- "$@" -t "$target" ;; esac
+        done
     fi
 fi
-[ $# -gt 0 ] || echo "no emulated drives here: measuring the disk that this folder is on"
+if [ $# -eq 0 ]; then
+    as_root=
+    echo "no emulated drives here: measuring the disk that this folder is on"
+fi
 
-"$bin/iobench" suite quick "$@" --results "$results"
+# As root where the drives were made as root: with cgroup v2 their limits hold only for what root starts there.
+$as_root "$bin/iobench" suite quick "$@" --results "$results"
 code=$?
 # 1 says that a result is not sound and 4 that a step failed: there is still a report to look at.
 case $code in 0 | 1 | 4) ;; *) exit $code ;; esac
-last=$("$bin/iobench" report --results "$results" | tail -n 1)
+written=$($as_root "$bin/iobench" report --results "$results") || code=$?
 down
+[ -n "$written" ] || exit "$code"
 echo "the report, with its pictures beside it:"
-echo "$last"
-exit $code
+echo "$written" | tail -n 1
+exit "$code"

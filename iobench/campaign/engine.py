@@ -55,7 +55,7 @@ class Engine:
         self._permission = permission
         self._stop = stop
         self._observe = observe
-        self._source = MemorySource()
+        self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
         self._memory = total_memory()
 
@@ -67,7 +67,7 @@ class Engine:
             with ExitStack() as stack:
                 stack.callback(self._source.close)
                 self._open_sites(left, stack)
-                self._set_up(left)
+                self._set_up_all(left)
                 self._folder.warm_up()
                 for step in left:
                     self._run_step(step)
@@ -93,13 +93,66 @@ class Engine:
                 site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
                 self._sites[name] = stack.enter_context(site)
 
+    def _set_up_all(self, left: list[Step]) -> None:
+        try:
+            self._set_up(left)
+        except OSError as error:
+            raise ToolError(
+                f"the test files could not be made: {error.strerror or error}; see the kernel's log"
+            ) from error
+
     def _set_up(self, left: list[Step]) -> None:
         for name, site in self._sites.items():
             works = [step.work for step in left if step.target == name]
             for file in site.missing(works):
-                self._observe(SetupStarted(name, file.name, self._estimate.setup_s.get(name, 1.0)))
+                self._observe(SetupStarted(name, "laying out the test file", self._estimate.setup_s.get(name, 1.0)))
                 self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
                 self._observe(SetupFinished(name))
+            for work in {id(work): work for work in works if work.warm_up}.values():
+                self._observe(
+                    SetupStarted(name, f"warming up {work.workload}", self._estimate.warm_up_s.get(name, 1.0))
+                )
+                self._warm_up(site, name, work)
+                self._observe(SetupFinished(name))
+
+    def _warm_up(self, site: Site, name: str, work: Work) -> None:
+        """Do a work once without measuring it."""
+        raw = self._folder.raw(f"warm-up-{work.workload}-{_plain(name)}")
+        begin = time.monotonic()
+        ended = self._watch(
+            site, self._command(site, work, raw), raw, lambda: self._observe(Ticked(time.monotonic() - begin))
+        )
+        self._settle(site, work, raw)
+        if ended.exit_code != 0:
+            raise ToolError(f"target {name}: {work.workload} failed when it was tried: {_last_line(raw / 'stderr')}")
+
+    def _settle(self, site: Site, work: Work, raw: Path) -> None:
+        """Bring to the drive what a program left in memory: it would be written in the next step's time.
+
+        What may be much is left to a program, which a stop can end.
+        """
+        if work.writes and not work.params.get("direct") and site.ground.cwd is not None:
+            names = [*(file.name for file in work.files), *work.fresh]
+            command = Command("sync", ("sync", *names), timeout_s=60 + 4 * max(work.fixed_bytes, 4 << 30) / 1e6)
+            ended = proc.watch(
+                command.argv,
+                stdout=raw / "settle.stdout",
+                stderr=raw / "settle.stderr",
+                timeout_s=command.timeout_s,
+                stop=self._stop,
+                cwd=site.ground.cwd,
+                group=site.group,
+            )
+            if ended.reason == "stopped":
+                raise InterruptedCampaign
+        site.ground.settle()
+
+    def _command(self, site: Site, work: Work, raw: Path) -> Command:
+        """Return a work's command at a site, what it makes itself removed and its source ready."""
+        for name in work.fresh:
+            site.ground.remove(name)
+        source = self._source.path(work.source.size) if work.source else None
+        return runners.find(work.runner).command(work, site.place(work, raw, source))
 
     def _lay_out(self, site: Site, name: str, file: DataFile, direct: bool) -> None:
         """Write every block of a file, with data that cannot be compressed."""
@@ -128,9 +181,11 @@ class Engine:
             result = self._measure(step)
         except (InterruptedCampaign, ResultsError):
             raise
-        except IobenchError as error:
-            journal.write(self._folder.path, "failed", step=step.id, error=str(error))
-            self._observe(StepFailed(step, str(error)))
+        except (IobenchError, OSError) as error:
+            # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
+            said = str(error) if isinstance(error, IobenchError) else f"the target answered: {error.strerror or error}"
+            journal.write(self._folder.path, "failed", step=step.id, error=said)
+            self._observe(StepFailed(step, said))
             return
         self._folder.save(self._campaign, result)
         journal.write(self._folder.path, "finished", step=step.id)
@@ -140,11 +195,7 @@ class Engine:
         work, site, raw = step.work, self._sites[step.target], self._folder.raw(step.id)
         for stale in raw.iterdir():  # of an earlier, unfinished try
             stale.unlink()
-        for name in work.fresh:
-            site.ground.remove(name)
-        source = self._source.path(work.source.size) if work.source else None
-        runner = runners.find(work.runner)
-        command = runner.command(work, site.place(work, raw, source))
+        command = self._command(site, work, raw)
         watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
         started = datetime.now(UTC)
         begin = time.monotonic()
@@ -156,10 +207,9 @@ class Engine:
         watcher.tick()
         ended = self._watch(site, command, raw, tick)
         watcher.tick()
-        # What a program left in memory would otherwise be written in the next step's time.
-        site.ground.settle()
+        self._settle(site, work, raw)
         output = _output(command, raw, ended)
-        reading = runner.read(work, output)
+        reading = runners.find(work.runner).read(work, output)
         return self._judged(step, site, reading, watcher, started)
 
     def _watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
@@ -217,7 +267,7 @@ def _window(work: Work, reading: Reading, watcher: evidence.Watcher, started: da
 
 
 def _output(command: Command, raw: Path, ended: proc.Ended) -> Output:
-    own = ("stdout", "stderr", "command.json")
+    own = ("stdout", "stderr", "settle.stdout", "settle.stderr", "command.json")
     files = {p.name: _text(p) for p in sorted(raw.iterdir()) if p.name not in own and p.is_file()}
     return Output(
         argv=command.argv,

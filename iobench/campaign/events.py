@@ -10,7 +10,7 @@ from iobench.model import Campaign, Step, StepResult
 
 @dataclass(frozen=True, slots=True)
 class SetupStarted:
-    """A target's files are being laid out, expected to take `expected_s` seconds."""
+    """A target is being made ready (`what` is being done), expected to take `expected_s` seconds."""
 
     target: str
     what: str

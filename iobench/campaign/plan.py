@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from iobench import params, profiles, runners
+from iobench.campaign import source
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.model import Passport, Step, Work
 from iobench.units import format_bytes, parse_duration, parse_size
@@ -52,6 +53,7 @@ class Estimate:
     written: Mapping[str, int]
     step_s: Mapping[str, float]
     setup_s: Mapping[str, float]
+    warm_up_s: Mapping[str, float]
 
 
 # --- suites --------------------------------------------------------------------------------------------
@@ -117,7 +119,30 @@ def works(
     if len(set(map(_key, found))) != len(found):
         raise UsageError(f"{suite.title}: the same measurement is asked for twice")
     _check_blocks(found, passports)
+    _check_layouts(found, passports)
+    for work in found:
+        if work.source is not None:
+            source.check(work.source.size)
     return tuple(found)
+
+
+def _check_layouts(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
+    """Raise UsageError for files that would not be what the works say."""
+    layouts = {file.layout for work in plan for file in work.files}
+    if len(layouts) > 1:
+        raise UsageError("layout write and layout fallocate share one file; give them in two campaigns")
+    blocks = [name for name, p in passports.items() if p.target.kind == "block"]
+    if not blocks or not layouts:
+        return
+    if "fallocate" in layouts:
+        raise UsageError(
+            f"target {blocks[0]} is a block device, where nothing can be left unwritten; use --layout write"
+        )
+    if any(work.params.get("source") == "zero" for work in plan):
+        raise UsageError(
+            f"target {blocks[0]} is a block device, where dd's zeros would replace what is read afterwards; use "
+            "--source random, or --ops write alone"
+        )
 
 
 def _check_overrides(overrides: Mapping[str, object]) -> None:
@@ -154,6 +179,8 @@ def _resolved(asked: Any, passports: Mapping[str, Passport], engine: str) -> Any
         changes["engine"] = engine
     if asked.size is None:
         changes["size"] = default_size(passports)
+        if getattr(asked, "source", None) == "random":
+            changes["size"] = _whole_blocks(min(default_size(passports), source.largest()))
     else:
         changes["size"] = _whole_blocks(asked.size)
     return dataclasses.replace(asked, **changes)
@@ -258,14 +285,18 @@ def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Ma
     """Return the time and the bytes of a plan. `rates` are write rates in B/s by target, where known."""
     step_s = {step.id: _step_seconds(step, passports, rates) for step in steps}
     setup_s: dict[str, float] = {}
+    warm_up_s: dict[str, float] = {}
     written: dict[str, int] = {}
     for name in passports:
         mine = [step.work for step in steps if step.target == name]
         layout = sum({(f.name, f.size): f.size for work in mine for f in work.files}.values())
+        tried = sum({id(work): work.fixed_bytes for work in mine if work.warm_up}.values())
         rate = rates.get(name, ASSUMED_RATE)
         setup_s[name] = SETUP_OVERHEAD_S + layout / rate
-        written[name] = layout + sum(_written(work, rate) for work in mine)
-    return Estimate(sum(step_s.values()) + sum(setup_s.values()), written, step_s, setup_s)
+        warm_up_s[name] = tried / rate + STEP_OVERHEAD_S if tried else 0.0
+        written[name] = layout + tried + sum(_written(work, rate) for work in mine)
+    total = sum(step_s.values()) + sum(setup_s.values()) + sum(warm_up_s.values())
+    return Estimate(total, written, step_s, setup_s, warm_up_s)
 
 
 def _step_seconds(step: Step, passports: Mapping[str, Passport], rates: Mapping[str, float]) -> float:

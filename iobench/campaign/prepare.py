@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,8 +15,9 @@ from iobench.campaign.site import FolderGround
 from iobench.drives.passport import passport, same_device_warnings
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
-from iobench.model import Campaign, Passport, Step, Target
+from iobench.model import Campaign, DataFile, Passport, Place, Step, Target, Work
 from iobench.results import new_id
+from iobench.tools import fio
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,10 @@ def prepare(
     overrides: Mapping[str, object],
     rounds: int | None,
     taken: Sequence[str],
-    probe: bool = True,
 ) -> Prepared:
-    """Return the campaign of a suite on targets.
+    """Return the campaign of a suite on targets; nothing is written. `taken` are the ids that exist.
 
-    `taken` are the ids that exist. With `probe`, a target of unknown speed is written for up to half a
-    second, so that the estimate holds. Raises UsageError or CannotRunError; nothing is left behind.
+    Raises UsageError or CannotRunError.
     """
     passports = {target.name: passport(target) for target in targets}
     families = list(dict.fromkeys(request.runner for request in suite.requests))
@@ -60,12 +60,19 @@ def prepare(
         tools=tools,
         notes=tuple(_notes(passports)),
     )
-    known = rates(passports, campaign.id if probe else None)
     warnings = tuple(same_device_warnings(list(passports.values())))
-    return Prepared(campaign, plan.estimate(steps, passports, known), warnings)
+    return Prepared(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
 
 
-def again(campaign: Campaign, finished: set[str]) -> Prepared:
+def probed(prepared: Prepared, finished: Collection[str] = ()) -> Prepared:
+    """Return the same with an estimate that holds: a target of unknown speed is written for half a second at most."""
+    campaign = prepared.campaign
+    left = [step for step in campaign.steps if step.id not in finished]
+    known = rates(campaign.passports, campaign.id)
+    return dataclasses.replace(prepared, estimate=plan.estimate(left, campaign.passports, known))
+
+
+def again(campaign: Campaign, finished: Collection[str]) -> Prepared:
     """Return a stored campaign ready to go on with.
 
     Raises CannotRunError when a target is another drive than it was.
@@ -75,7 +82,11 @@ def again(campaign: Campaign, finished: set[str]) -> Prepared:
         _refuse_other_drive(name, old, fresh[name])
     left = [step for step in campaign.steps if step.id not in finished]
     plan.check_room([step.work for step in left], fresh)
-    return Prepared(campaign, plan.estimate(left, fresh, rates(fresh, campaign.id)), ())
+    families = dict.fromkeys(step.work.runner for step in left)
+    tools = host.tools(dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS))
+    # The same drive may have another device number by now, and a tool another version.
+    campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
+    return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished)
 
 
 def _refuse_other_drive(name: str, old: Passport, new: Passport) -> None:
@@ -84,13 +95,20 @@ def _refuse_other_drive(name: str, old: Passport, new: Passport) -> None:
             return (p.filesystem,)
         emulation = p.emulation.profile if p.emulation else None
         # A loop device's number changes from boot to boot; what it carries does not.
-        return (p.device.serial or p.device.wwn or emulation or p.device.name, p.device.size_bytes)
+        own = p.device.serial or p.device.wwn or emulation or p.device.name
+        return (own, p.device.size_bytes, *_rates(p))
 
     if identity(old) != identity(new):
         raise CannotRunError(
             f"target {name} is another drive than when the campaign began: it was {_words(old)} and is "
             f"{_words(new)}. Bring the first one back, or begin a new campaign"
         )
+
+
+def _rates(p: Passport) -> tuple[float | None, ...]:
+    """What an emulated drive is set to: made again, it may have been lowered to something else."""
+    e = p.emulation
+    return () if e is None else (e.read_bps, e.write_bps, e.read_iops, e.write_iops, e.latency_s, e.parallel)
 
 
 def _words(p: Passport) -> str:
@@ -128,22 +146,53 @@ def _probed(p: Passport, campaign: str) -> float | None:
         return FolderGround(folder).write_rate(time.monotonic)
 
 
-def dry_run(campaign: Campaign) -> list[tuple[Step, tuple[str, ...]]]:
-    """Return each step with the command that would run, file names as they would be inside the work folder."""
-    from iobench.model import Place
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command that would run: for a step, or to make a target ready."""
 
-    lines = []
+    what: str
+    target: str
+    argv: tuple[str, ...]
+    step: Step | None = None
+
+
+def dry_run(campaign: Campaign) -> list[Line]:
+    """Return every command that would run, file names as they would be inside the work folder."""
+    lines = [line for name in campaign.passports for line in _setup_lines(campaign, name)]
     for step in campaign.steps:
-        work = step.work
-        block = campaign.passports[step.target].target.kind == "block"
-        path = campaign.passports[step.target].target.path
-        names = [*(f.name for f in work.files), *work.fresh]
-        place = Place(
-            data={name: path if block else name for name in names},
-            size={f.name: f.size for f in work.files},
-            out=f"raw/{step.id}",
-            source=f"(random data in memory, {work.source.size} bytes)" if work.source else None,
-            block_device=block,
-        )
-        lines.append((step, runners.find(work.runner).command(work, place).argv))
+        argv = runners.find(step.work.runner).command(step.work, _place(campaign, step.target, step.work, step.id)).argv
+        lines.append(Line(step.id, step.target, argv, step))
     return lines
+
+
+def _setup_lines(campaign: Campaign, target: str) -> Iterator[Line]:
+    """The commands that lay out a target's files and warm it up."""
+    works = {id(step.work): step.work for step in campaign.steps if step.target == target}.values()
+    direct = any(work.params.get("direct") for work in works)
+    files: dict[str, DataFile] = {}
+    for file in (file for work in works for file in work.files if file.layout == "write"):
+        files[file.name] = max(file, files.get(file.name, file), key=lambda f: f.size)
+    for file in files.values():
+        path = _path(campaign, target, file.name)
+        command = fio.lay_out(path, file.size, "libaio" if direct else "psync", direct, "raw/layout")
+        yield Line("lay out the test file", target, command.argv)
+    for work in works:
+        if work.warm_up:
+            place = _place(campaign, target, work, f"warm-up-{work.workload}")
+            yield Line(f"warm up {work.workload}", target, runners.find(work.runner).command(work, place).argv)
+
+
+def _place(campaign: Campaign, target: str, work: Work, raw: str) -> Place:
+    names = [*(f.name for f in work.files), *work.fresh]
+    return Place(
+        data={name: _path(campaign, target, name) for name in names},
+        size={f.name: f.size for f in work.files},
+        out=f"raw/{raw}",
+        source=f"(random data in memory, {work.source.size} bytes)" if work.source else None,
+        block_device=campaign.passports[target].target.kind == "block",
+    )
+
+
+def _path(campaign: Campaign, target: str, name: str) -> str:
+    place = campaign.passports[target].target
+    return place.path if place.kind == "block" else name

@@ -220,8 +220,8 @@ class Site:
             if passport.device is not None:
                 counters = stack.enter_context(CounterFile(passport.device.number))
                 disk = _whole_disk(passport, stack)
+            group = groups().get(passport.device.number) if passport.device else None
             stack.pop_all()
-        group = groups().get(passport.device.number) if passport.device else None
         return cls(passport, ground, counters, disk, group)
 
     def missing(self, works: Sequence[Work]) -> list[DataFile]:

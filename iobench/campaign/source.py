@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from iobench.errors import CannotRunError
+from iobench import proc
+from iobench.errors import CannotRunError, InterruptedCampaign
 from iobench.units import format_bytes
 
 _CHUNK = 1 << 24
@@ -15,24 +16,20 @@ _SHARE = 0.5  # of the memory that is available now
 class MemorySource:
     """One anonymous file in memory, refilled when another size is asked for; gone with the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: proc.Stop) -> None:
+        self._stop = stop
         self._fd = -1
         self._size = 0
 
     def path(self, size: int) -> str:
         """Return a path to `size` random bytes for a program that inherits `fds`.
 
-        Raises CannotRunError when memory does not suffice.
+        Raises CannotRunError when memory does not suffice, InterruptedCampaign when a stop is requested.
         """
         if size != self._size:
             self.close()
-            room = available_memory()
-            if size > _SHARE * room:
-                raise CannotRunError(
-                    f"dd's random source of {format_bytes(size)} is held in memory, and {format_bytes(room)} are "
-                    "available; use a smaller --size, or --source zero"
-                )
-            self._fd = _filled(size)
+            check(size)
+            self._fd = _filled(size, self._stop)
             self._size = size
         return f"/dev/fd/{self._fd}"
 
@@ -48,13 +45,31 @@ class MemorySource:
         self._fd, self._size = -1, 0
 
 
-def _filled(size: int) -> int:
+def check(size: int) -> None:
+    """Raise CannotRunError, with the figures, when memory does not suffice for a source of `size` bytes."""
+    room = available_memory()
+    if size > _SHARE * room:
+        raise CannotRunError(
+            f"dd's random source of {format_bytes(size)} is held in memory, and {format_bytes(room)} are available; "
+            "use a smaller --size, or --source zero"
+        )
+
+
+def largest() -> int:
+    """Return the bytes of a source that memory holds with ease."""
+    return int(_SHARE * available_memory() / 2)
+
+
+def _filled(size: int, stop: proc.Stop) -> int:
     import numpy as np
 
     random = np.random.default_rng()
     fd = os.memfd_create("iobench-source")
     left = size
     while left > 0:
+        if stop.requested:
+            os.close(fd)
+            raise InterruptedCampaign
         left -= os.write(fd, random.bytes(min(_CHUNK, left)))
     return fd
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
@@ -40,22 +42,23 @@ def say(text: str, options: MeasureOptions) -> None:
 def measure(suite: Suite, options: MeasureOptions) -> int:
     """Run a suite on the targets that were named; return the exit code."""
     targets = parse_targets(options.targets) or [default_target()]
-    _check_baseline(options, [target.name for target in targets])
+    check_baseline(options, [target.name for target in targets])
     if not options.dry_run:
         clean_before(targets, options)
     store = Store(options.results)
-    prepared = prepare.prepare(
-        suite, targets, options.overrides, options.repeats, store.ids(), probe=not options.dry_run
-    )
+    prepared = prepare.prepare(suite, targets, options.overrides, options.repeats, store.ids())
     for warning in prepared.warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
     if options.dry_run:
         _show_plan(prepared, options)
         return EXIT_OK
-    _say_estimate(prepared, options)
+    # Before a target is touched: that the results, and the log, can be written.
     folder = _create(store, prepared.campaign)
     try:
-        return go(prepared, folder, options)
+        with progress.log(options.log_file) as log:
+            prepared = prepare.probed(prepared)
+            _say_estimate(prepared, options)
+            return go(prepared, folder, options, log)
     except (CannotRunError, ResultsError):
         # Refused before anything was run (a device in use, …): there is nothing to go on with.
         if not any((folder.path / "raw").iterdir()):
@@ -81,7 +84,8 @@ def _create(store: Store, campaign: Campaign) -> CampaignFolder:
         ) from error
 
 
-def _check_baseline(options: MeasureOptions, names: list[str]) -> None:
+def check_baseline(options: MeasureOptions, names: list[str]) -> None:
+    """Raise UsageError, with the nearest name, for a baseline that is no target."""
     if options.baseline is not None and options.baseline not in names:
         raise UsageError(f"--baseline {options.baseline!r} is no target here; {near_miss(options.baseline, names)}")
 
@@ -102,7 +106,7 @@ def _say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
     say(f"campaign {campaign.id}: {len(campaign.steps)} steps, about {format_seconds(estimate.seconds)}", options)
     for name, written in estimate.written.items():
         target = campaign.passports[name].target
-        say(f"  {name}: {target.path}, up to {format_bytes(written)} will be written", options)
+        say(f"  {name}: {target.path}, about {format_bytes(written)} will be written", options)
     for passport in campaign.passports.values():
         if passport.no_device_reason:
             say(f"  note: {passport.no_device_reason}", options)
@@ -116,26 +120,32 @@ def _show_plan(prepared: Prepared, options: MeasureOptions) -> None:
             "schema_version": SCHEMA_VERSION,
             "estimated_s": estimate.seconds,
             "written_bytes": dict(estimate.written),
+            "setup": [{"what": n.what, "target": n.target, "argv": list(n.argv)} for n in lines if n.step is None],
             "steps": [
-                {"step": step.id, "target": step.target, "repeat": step.repeat, "argv": list(argv)}
-                for step, argv in lines
+                {"step": n.step.id, "target": n.target, "repeat": n.step.repeat, "argv": list(n.argv)}
+                for n in lines
+                if n.step is not None
             ],
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
         return
-    for step, argv in lines:
-        click.echo(f"# {clean(step.id)} on {clean(step.target)}")
-        click.echo(clean(shlex.join(argv)))
-    click.echo(f"# {len(lines)} steps, about {format_seconds(estimate.seconds)}")
+    for line in lines:
+        click.echo(f"# {clean(line.what)} on {clean(line.target)}")
+        click.echo(clean(shlex.join(line.argv)))
+    click.echo(f"# {len(prepared.campaign.steps)} steps, about {format_seconds(estimate.seconds)}")
     for name, written in estimate.written.items():
-        click.echo(f"# {clean(name)}: up to {format_bytes(written)} would be written")
+        click.echo(f"# {clean(name)}: about {format_bytes(written)} would be written")
 
 
-def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions) -> int:
+def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> int:
     """Run a prepared campaign, show the comparison, and return the exit code."""
     permission = Permission(options.destroy_data, options.yes, _confirm if sys.stdin.isatty() else None)
+    begin = time.monotonic()
     with ExitStack() as stack:
-        observers = [stack.enter_context(o) if hasattr(o, "__enter__") else o for o in _observers(prepared, options)]
+        observers: list[Observer] = [log] if log is not None else []
+        if not options.quiet:
+            bar = progress.terminal(prepared.estimate)
+            observers.append(stack.enter_context(bar) if bar is not None else progress.Lines(sys.stderr))
 
         def observe(event: Event) -> None:
             for observer in observers:
@@ -143,20 +153,24 @@ def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions) -> i
 
         stop = stack.enter_context(_signals())
         Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe).run()
-    return finish(folder, options)
+    return finish(folder, options, Took(time.monotonic() - begin, prepared.estimate.seconds))
 
 
-def _observers(prepared: Prepared, options: MeasureOptions) -> list[Any]:
-    found: list[Observer] = []
-    if not options.quiet:
-        found.append(progress.terminal(prepared.estimate) or progress.Lines(sys.stderr))
-    if options.log_file is not None:
-        found.append(progress.Log(options.log_file))
-    return found
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long a campaign took, and how long it was estimated to (seconds)."""
+
+    seconds: float
+    estimated: float
 
 
 def _confirm(question: str) -> bool:
-    return bool(click.prompt(f"{clean(question)} Type `yes` to go on", default="no", err=True) == "yes")
+    # The handler of a running campaign only takes note of a Ctrl-C; a question is ended by it.
+    noted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return bool(click.prompt(f"{clean(question)} Type `yes` to go on", default="no", err=True) == "yes")
+    finally:
+        signal.signal(signal.SIGINT, noted)
 
 
 @contextmanager
@@ -175,14 +189,15 @@ def _signals() -> Iterator[proc.Stop]:
             signal.signal(number, old)
 
 
-def finish(folder: CampaignFolder, options: MeasureOptions) -> int:
+def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
     """Show what a campaign found; return 4 where a step gave no number, 1 for an invalid result, else 0."""
+    from iobench.analysis import claims
     from iobench.analysis.compare import compare
-    from iobench.cli.compare import show, to_json
+    from iobench.cli.compare import DEFAULT_CLAIMS, show, to_json
 
-    failed = failures(folder)
+    failed, rules = failures(folder), claims.load(DEFAULT_CLAIMS)
     # Where no step gave a number there is nothing to compare, and the steps' own sentences are what counts.
-    comparison = compare([folder], options.baseline) if folder.finished() else None
+    comparison = compare([folder], options.baseline, rules=rules) if folder.finished() else None
     rows = comparison.rows if comparison else ()
     invalid = any(e.verdict == "invalid" for row in rows for e in row.targets.values())
     if options.as_json:
@@ -190,13 +205,16 @@ def finish(folder: CampaignFolder, options: MeasureOptions) -> int:
             "schema_version": SCHEMA_VERSION,
             "campaign": folder.id,
             "path": str(folder.path),
+            "took_s": took.seconds,
+            "estimated_s": took.estimated,
             "failed": dict(failed),
             "comparison": to_json(comparison) if comparison else None,
         }
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
     elif comparison and not options.quiet:
-        show(comparison)
-        click.echo(f"\nkept in {folder.path}; `iobench report {folder.id}` draws it")
+        show(dataclasses.replace(comparison, claims=()))  # `iobench compare` has them
+        times = f"{format_seconds(took.seconds)} (estimated: {format_seconds(took.estimated)})"
+        click.echo(f"\ntook {times}; kept in {folder.path}; `iobench report {folder.id}` draws it")
     for step, sentence in failed.items():
         raw = folder.path / "raw" / step
         click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)

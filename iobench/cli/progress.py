@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from iobench.campaign.events import (
 )
 from iobench.campaign.plan import Estimate
 from iobench.cli.tables import clean
-from iobench.errors import ResultsError
+from iobench.errors import CannotRunError
 from iobench.model import METRICS, StepResult, Verdict
 from iobench.units import format_seconds, format_value
 
@@ -94,10 +95,11 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
+        self._progress.start()  # not before: a question may come first
         self._clock.see(event)
         match event:
-            case SetupStarted(target=target):
-                self._say(f"laying out the test file on {target}")
+            case SetupStarted(target=target, what=what):
+                self._say(f"{what} on {target}")
             case StepStarted(step=step, number=number, total=total):
                 self._say(f"{number}/{total} {step.work.workload} {step.work.load} on {step.target}")
             case StepFailed(step=step, sentence=sentence):
@@ -114,7 +116,6 @@ class Bar:
         self._progress.update(self._task, description=escape(clean(text)))
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -146,8 +147,8 @@ class Lines:
     def __call__(self, event: Event) -> None:
         """Write an event."""
         match event:
-            case SetupStarted(target=target):
-                self._write(f"laying out the test file on {target}")
+            case SetupStarted(target=target, what=what):
+                self._write(f"{what} on {target}")
             case StepStarted(number=number, total=total):
                 self._position = f"{number}/{total}"
             case StepFinished(result=result):
@@ -167,11 +168,11 @@ class Log:
     """A log file with the time of each event; what is written to it is there at once."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file for appending. Raises ResultsError."""
+        """Open the file for appending. Raises CannotRunError."""
         try:
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
-            raise ResultsError(f"the log file {path} cannot be written: {error.strerror}") from error
+            raise CannotRunError(f"the log file {path} cannot be written: {error.strerror}") from error
         self._lines = Lines(self._file, lambda: f"{datetime.now().astimezone().isoformat(timespec='seconds')} ")
 
     def __call__(self, event: Event) -> None:
@@ -183,6 +184,16 @@ class Log:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._file.close()
+
+
+@contextmanager
+def log(path: Path | None) -> Iterator[Log | None]:
+    """Give the observer that writes a log file, where one is asked for."""
+    if path is None:
+        yield None
+        return
+    with Log(path) as observer:
+        yield observer
 
 
 def terminal(estimate: Estimate) -> Bar | None:

@@ -16,13 +16,16 @@ from iobench.cli.listing import complete_campaign
 def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
     from iobench.campaign.prepare import again
-    from iobench.cli.measure import clean_before, go, say
+    from iobench.cli.measure import check_baseline, clean_before, go, say
+    from iobench.cli.progress import log
     from iobench.results import Store
 
     shared = options.MeasureOptions(targets=(), repeats=None, duration=None, size=None, dry_run=False, **kwargs)
     folder = Store(shared.results).open(campaign)
     stored, finished = folder.campaign(), folder.finished()
+    check_baseline(shared, list(stored.passports))
     clean_before([p.target for p in stored.passports.values()], shared)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
-    return go(again(stored, finished), folder, shared)
+    with log(shared.log_file) as observer:
+        return go(again(stored, finished), folder, shared, observer)

@@ -14,6 +14,7 @@ SUMMARY = "create a file with dd, and read it back"
 TOOLS: tuple[str, ...] = ("dd", "fio")
 FLUSHES = ("fdatasync", "fsync", "direct", "dsync", "none")
 _DATA, _MADE = "data", "dd"
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ def _write(params: Params, size: int) -> Work:
         fresh=(_MADE,),
         fixed_bytes=size,
         writes=True,
+        # The first one pays for memory that was never touched (a virtual machine has to get it from its host)
+        # while the drive idles: 0.6 to 0.9 of the later ones' rate was seen.
+        warm_up=True,
     )
 
 
@@ -66,7 +70,8 @@ def _read(params: Params, size: int) -> Work:
         workload="dd-read",
         params={"block_size": params.block_size, "size": size, "direct": not params.buffered},
         load=1,
-        files=(DataFile(_DATA, size),),
+        # Laid out in whole MiB, so at least as long as what is read.
+        files=(DataFile(_DATA, -(-size // _MIB) * _MIB),),
         fixed_bytes=size,
     )
 
