@@ -137,7 +137,8 @@ def _pass(
         source = sources[i % len(sources)]
         a, b = source.draw(rng, rounds)
         for row in _compared(source.key, [_sped(one, times) for one in a], b):
-            shown[i % len(sources), row.metric].append(row.ratios["a"].difference is not Difference.NONE_SHOWN)
+            if ratio := row.ratios.get("a"):  # a percentile may stand on enough operations on one side only
+                shown[i % len(sources), row.metric].append(ratio.difference is not Difference.NONE_SHOWN)
     return shown
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -52,12 +52,54 @@ PERCENTILES: Mapping[str, float] = {
 }
 
 
+# What a workload is looked at by; the first stands for it.
+MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
+    "seq-read": ("throughput",),
+    "seq-write": ("throughput",),
+    "dd-read": ("throughput",),
+    "dd-write": ("elapsed", "throughput"),
+    "rand-read": ("iops", "latency_p99"),
+    "rand-write": ("iops", "latency_p99"),
+    "rand-mixed": ("iops", "latency_p99"),
+    "dbench": ("throughput", "latency_max"),
+    "oltp": ("transactions", "latency_p95"),
+    "kvs": ("hits", "latency_p99"),
+}
+_RATES = ("iops", "transactions", "hits", "ops", "queries", "throughput", "elapsed")
+
+
+def main_metrics(workload: str, there: Collection[str]) -> tuple[str, ...]:
+    """Return what a workload is looked at by, of the metrics that are there.
+
+    Of a workload without any of its own: the first rate, and the p99 latency; else all that is there.
+    """
+    own = tuple(metric for metric in MAIN_METRICS.get(workload, ()) if metric in there)
+    rate = [metric for metric in _RATES if metric in there][:1]
+    return own or (*rate, *(metric for metric in ("latency_p99",) if metric in there)) or tuple(there)
+
+
 class Verdict(StrEnum):
-    """What the evidence says of a number."""
+    """What the evidence says of a number; the later, the worse."""
 
     VALID = "valid"
     SUSPECT = "suspect"
     INVALID = "invalid"
+
+    @property
+    def mark(self) -> str:
+        """The sign before a figure on a terminal; a valid one has none."""
+        return {"valid": "", "suspect": "~", "invalid": "✗"}[self.value]
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of verdicts; valid where there is none."""
+    return max(verdicts, key=list(Verdict).index, default=Verdict.VALID)
+
+
+# The reasons that make a number invalid: it is not one of the drive. Any other makes it suspect.
+INVALID_REASONS = frozenset({"page-cache", "unwritten-blocks", "errors", "lost-data"})
+# A rate this near to the limit of an emulated drive, or above it, was set by the limit.
+THROTTLE_NEAR = 0.03
 
 
 class LimitedBy(StrEnum):
@@ -108,6 +150,7 @@ class Device:
     write_cache: str | None = None
     parent: str | None = None
     wwn: str | None = None
+    cached: bool = False  # known to answer from this machine's memory: a loop device without direct I/O
 
     @property
     def number(self) -> str:
@@ -128,6 +171,11 @@ class Emulation:
     parallel: int | None = None
     throttle_only: bool = False  # the profile asks for latency, and this machine could not give it
     notes: tuple[str, ...] = ()
+
+    @property
+    def rate_only(self) -> bool:
+        """Whether no latency is emulated: the rate is then flat over the loads by construction."""
+        return self.throttle_only or self.latency_s is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +373,7 @@ class StepResult:
     evidence: Evidence
     verdict: Verdict
     findings: tuple[Finding, ...]
-    started_at: datetime
+    started_at: datetime | None  # not known of what was imported
     tool: str
     device_series: tuple[SeriesPoint, ...] = ()
 

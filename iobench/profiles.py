@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,20 @@ def load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path.name} is not a TOML file that can be read: {error}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def check_keys(table: object, known: Iterable[str], where: str) -> dict[str, Any]:
+    """Return a part of a profile as the table it has to be, all its keys known.
+
+    Raises UsageError, which begins with `where`, for anything else; an unknown key is told with the nearest.
+    """
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: {table!r} is not a table")
+    names = list(known)
+    for key in table:
+        if key not in names:
+            raise UsageError(f"{where}: unknown key {key!r}; {near_miss(key, names)}")
+    return table
 
 
 def _shipped(kind: str) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import pytest
 
 from iobench import params, runners
 from iobench.campaign import evidence, verdict
-from iobench.model import Evidence, LimitedBy
+from iobench.model import INVALID_REASONS, Evidence, LimitedBy
 from iobench.results import TABLES, schema
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +50,7 @@ def test_every_reason_has_its_row_and_its_verdict() -> None:
     table = {names(row[0])[0]: row for row in rows(section(METHOD, "Reasons"))}
     assert set(table) == set(verdict.REASONS)
     assert {id: row[1] for id, row in table.items()} == {
-        id: "invalid" if id in verdict.INVALID else "suspect" for id in verdict.REASONS
+        id: "invalid" if id in INVALID_REASONS else "suspect" for id in verdict.REASONS
     }
     assert all(len(row) == 4 and row[2] and row[3] for row in table.values()), "each has a rule and says why"
 

@@ -55,3 +55,23 @@ def test_what_is_no_toml_is_told_with_its_name(tmp_path: Path, content: bytes) -
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.toml cannot be read: No such file"):
         profiles.load(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"title": "x", "ruonds": 5}, r"^mine, \[suite\]: unknown key 'ruonds'; did you mean 'rounds'\?"),
+        ({"zzzz": 5}, "unknown key 'zzzz'; known: title, rounds"),
+        (["title"], r"^mine, \[suite\]: \['title'\] is not a table"),
+        (None, "None is not a table"),
+    ],
+)
+def test_a_key_that_is_not_known_is_told_with_the_nearest(table: object, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        profiles.check_keys(table, ("title", "rounds"), "mine, [suite]")
+
+
+def test_known_keys_come_back_as_they_are() -> None:
+    table = {"title": "x"}
+    assert profiles.check_keys(table, ("title", "rounds"), "mine") is table
+    assert profiles.check_keys({}, (), "mine") == {}

@@ -7,27 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from iobench import profiles
-from iobench.analysis import stats
+from iobench.analysis import stability, stats
 from iobench.analysis.types import Claim, ClaimResult, DriveSummary, Estimate, Row
 from iobench.errors import UsageError, near_miss
-from iobench.model import METRICS, Emulation, Verdict
+from iobench.model import MAIN_METRICS, METRICS, Better, Emulation, Verdict
 from iobench.units import format_value
 
 # With fewer rounds no rank test reaches p < 0.05: figures are shown, nothing is claimed.
 CLAIM_ROUNDS = 5
-# The number that a workload is compared by, where a claim names none.
-MAIN_METRIC: Mapping[str, str] = {
-    "seq-read": "throughput",
-    "seq-write": "throughput",
-    "rand-read": "iops",
-    "rand-write": "iops",
-    "rand-mixed": "iops",
-    "dd-write": "throughput",
-    "dd-read": "throughput",
-    "dbench": "throughput",
-    "oltp": "transactions",
-    "kvs": "hits",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +106,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     id = _text(entry, "id", where)
     where = f"{where} ({id})"
     workload = _text(entry, "workload", where)
-    if workload not in MAIN_METRIC:
-        raise UsageError(f"{where}: unknown workload {workload!r}; {near_miss(workload, MAIN_METRIC)}")
+    if workload not in MAIN_METRICS:
+        raise UsageError(f"{where}: unknown workload {workload!r}; {near_miss(workload, MAIN_METRICS)}")
     tests = [key for key in makers if key in entry]
     if len(tests) != 1:
         raise UsageError(f"{where}: give exactly one of {', '.join(makers)}; it has {len(tests)}")
@@ -227,8 +214,8 @@ def _judge(rule: Rule, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -
 
 
 def _main(workload: str, rows: Sequence[Row], needed: Sequence[str]) -> list[Row]:
-    """Return the workload's rows of its main metric that have all the drives; sums before their parts."""
-    metric = MAIN_METRIC[workload]
+    """Return the rows of the workload's main rate that have all the drives; sums before their parts."""
+    metric = next(m for m in MAIN_METRICS[workload] if METRICS[m].better is Better.HIGHER)
     found = [r for r in rows if r.workload == workload and r.metric == metric and all(n in r.targets for n in needed)]
     sums = [row for row in found if row.op == "all"]
     return sums or found
@@ -300,34 +287,19 @@ def _judge_stable(workload: str, test: Stable, rows: Sequence[Row], emulated: Ma
             f"from {test.from_load} up that show stability"
         )
     emulation = emulated.get(test.target)
-    if emulation is not None and emulation.throttle_only:
-        return ClaimResult.UNDECIDED, f"{test.target} is emulated by a throttle alone, which is flat by construction"
+    if emulation is not None and emulation.rate_only:
+        return ClaimResult.UNDECIDED, f"only the rate of {test.target} is emulated, which is flat by construction"
     unsound = [why for row in high if (why := _sound(row, (test.target,)))]
     if unsound:
         return _together(unsound)
-    figures = [_figure(row.targets[test.target]) for row in high]
-    point, ends = _least_over_most(figures)
+    estimates = [row.targets[test.target] for row in high]
+    point, ends = stability.least_over_most(estimates)
     sentence = (
         f"the least of {test.target}'s rates from {test.from_load} {test.over} up is {point:.3g} of the greatest "
-        f"({ends[0]:.3g} to {ends[1]:.3g}), {min(len(f.values) for f in figures)} repeats; "
+        f"({ends[0]:.3g} to {ends[1]:.3g}), {min(e.n for e in estimates)} repeats; "
         f"the claim is {test.least_over_most:g} at least"
     )
     return _placed(ends, test.least_over_most, 1.0), sentence
-
-
-def _least_over_most(figures: Sequence[stats.Figure]) -> tuple[float, stats.Interval]:
-    """Return the least of medians over the greatest, and its bootstrap interval over rounds."""
-    import numpy as np
-
-    points = [figure.point for figure in figures]
-    if max(points) <= 0:
-        return 0.0, (0.0, 0.0)
-    alike = all(figure.rounds == figures[0].rounds for figure in figures)
-    drawn = [figure.resampled if alike else stats.drawn(figure, i) for i, figure in enumerate(figures)]
-    table = np.stack(drawn)
-    most = np.where(table.max(axis=0) > 0, table.max(axis=0), np.inf)
-    weights = stats.resamples(len(figures[0].values))[1] if alike else None
-    return min(points) / max(points), stats.quantiles(table.min(axis=0) / most, weights)
 
 
 def _judge_zero(test: Zero, rows: Sequence[Row]) -> _Found:

@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from iobench import bins as latencies
 from iobench.analysis import claims, stats
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
 from iobench.errors import ResultsError, UsageError, near_miss
-from iobench.model import METRICS, PERCENTILES, Campaign, Passport, Verdict
+from iobench.model import METRICS, PERCENTILES, Campaign, Passport, Verdict, worst
 from iobench.results import CampaignFolder, decode_bins
 
 RESOLUTION = 0.02
 DEFAULT_BASELINE = "sas"
-_WORST = (Verdict.VALID, Verdict.SUSPECT, Verdict.INVALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,8 @@ def _identity(campaign: Campaign, passport: Passport) -> str:
     """Return what two campaigns must share for their numbers to be of one drive."""
     device, host = passport.device, str(campaign.host.get("name", ""))
     if passport.emulation is not None:
-        # Loop devices get new numbers; an emulated drive is what it was set to.
-        return repr(("emulated", host, dataclasses.asdict(passport.emulation)))
+        # Loop devices get new numbers, and notes tell how it was made; an emulated drive is what it was set to.
+        return repr(("emulated", host, dataclasses.replace(passport.emulation, notes=())))
     if device is None:
         return repr(("path", host, passport.target.path))
     if device.wwn or device.serial:
@@ -173,7 +173,7 @@ def _names(campaigns: Sequence[Campaign]) -> dict[tuple[str, str], str]:
 
 
 def _add_drive(data: Stored, name: str, passport: Passport) -> None:
-    data.drives.setdefault(name, DriveSummary(name, name, passport.kind, passport.emulation, passport))
+    data.drives.setdefault(name, DriveSummary(name, passport.kind, passport.emulation, passport))
 
 
 def _notes(folder: CampaignFolder, campaign: Campaign, measured: Collection[str]) -> Iterator[str]:
@@ -212,12 +212,14 @@ def rows_of(
     key: WorkKey, by_metric: Mapping[str, Mapping[str, list[Repeat]]], base: str | None, resolution: float
 ) -> Iterator[Row]:
     """Return a row for each metric of one work, from its repeats by metric and drive."""
-    percentiles = {m: q for m, q in PERCENTILES.items() if m in by_metric}
-    merged = _merged(by_metric, percentiles)
-    for metric in (known for known in METRICS if known in by_metric):
-        by_drive = by_metric[metric]
-        figures = {name: merged.get((metric, name)) or _figure(metric, by_drive[name]) for name in by_drive}
-        estimates = {name: _estimate(figures[name], by_drive[name]) for name in by_drive}
+    cells: dict[str, dict[str, _Cell]] = {}
+    for name in dict.fromkeys(name for of in by_metric.values() for name in of):
+        own = {metric: _in_rounds(of[name]) for metric, of in by_metric.items() if name in of}
+        for metric, cell in _cells(own).items():
+            cells.setdefault(metric, {})[name] = cell
+    for metric in (known for known in METRICS if known in cells):
+        figures = {name: figure for name, (figure, _) in cells[metric].items()}
+        estimates = {name: _estimate(figure, repeats) for name, (figure, repeats) in cells[metric].items()}
         yield Row(
             workload=key.workload,
             op=key.op,
@@ -244,22 +246,36 @@ def _in_rounds(repeats: Sequence[Repeat]) -> list[Repeat]:
     return sorted(repeats, key=lambda repeat: repeat.round)
 
 
-def _merged(
-    by_metric: Mapping[str, Mapping[str, list[Repeat]]], percentiles: Mapping[str, float]
-) -> dict[tuple[str, str], stats.Figure]:
-    """Return the percentiles of merged bins by metric and drive, for drives whose every repeat has bins."""
-    found = {}
-    for name in dict.fromkeys(name for metric in percentiles for name in by_metric[metric]):
-        own = {m: _in_rounds(by_metric[m][name]) for m in percentiles if name in by_metric[m]}
-        repeats = max(own.values(), key=len)
-        bins = [repeat.bins for repeat in repeats if repeat.bins]
-        whole = {m: r for m, r in own.items() if len(r) == len(repeats)}
-        if len(bins) < len(repeats):
-            continue
-        values = {percentiles[m]: [repeat.value for repeat in whole[m]] for m in whole}
-        figures = stats.percentile_figures(bins, values, [repeat.round for repeat in repeats])
-        found.update({(m, name): figures[percentiles[m]] for m in whole})
-    return found
+_Cell = tuple[stats.Figure, Sequence[Repeat]]
+
+
+def _cells(own: Mapping[str, list[Repeat]]) -> dict[str, _Cell]:
+    """Return a drive's figures by metric, each with the repeats that it is of.
+
+    Where bins were kept, percentiles come from the bins of every round, also of one that was too short to
+    have that percentile by itself.
+    """
+    binned = max(([r for r in repeats if r.bins] for repeats in own.values()), key=len)
+    merged = _merged(own, binned) if binned else {}
+    kept = {metric: repeats for metric, repeats in own.items() if not binned or metric not in PERCENTILES}
+    cells: dict[str, _Cell] = {metric: (_figure(metric, repeats), repeats) for metric, repeats in kept.items()}
+    return cells | {metric: (figure, binned) for metric, figure in merged.items()}
+
+
+def _merged(own: Mapping[str, list[Repeat]], binned: Sequence[Repeat]) -> dict[str, stats.Figure]:
+    """Return the percentiles of merged bins, each only where the sum has enough operations beyond it."""
+    bins = [repeat.bins or {} for repeat in binned]
+    operations = sum(sum(part.values()) for part in bins)
+    carried = {metric: q for metric, q in PERCENTILES.items() if latencies.carries(operations, q)}
+    values = {}
+    for metric, q in carried.items():
+        said = {repeat.round: repeat.value for repeat in own.get(metric, ())}
+        # A round's own value only feeds the interval: one of few operations makes it wider, as it should.
+        values[q] = [
+            said.get(repeat.round) or latencies.percentile(part, q) for repeat, part in zip(binned, bins, strict=True)
+        ]
+    figures = stats.percentile_figures(bins, values, [repeat.round for repeat in binned])
+    return {metric: figures[q] for metric, q in carried.items()}
 
 
 def _figure(metric: str, repeats: Sequence[Repeat]) -> stats.Figure:
@@ -279,7 +295,7 @@ def _estimate(figure: stats.Figure, repeats: Sequence[Repeat]) -> Estimate:
         n=len(figure.values),
         median=figure.point,
         ci95=stats.interval(figure),
-        verdict=max((repeat.verdict for repeat in repeats), key=_WORST.index),
+        verdict=worst(repeat.verdict for repeat in repeats),
         reasons=tuple(reason for reason, _ in reasons.most_common()),
         values=figure.values,
         rounds=figure.rounds,

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from iobench.errors import ResultsError
+from iobench import bins as latencies
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Counts = Mapping[int, int]
 
 Interval = tuple[float, float]
 
@@ -105,7 +104,7 @@ def greatest_figure(values: Sequence[float], rounds: Sequence[int]) -> Figure:
 
 
 def percentile_figures(
-    bins: Sequence[Counts], values: Mapping[float, Sequence[float]], rounds: Sequence[int]
+    bins: Sequence[latencies.Bins], values: Mapping[float, Sequence[float]], rounds: Sequence[int]
 ) -> dict[float, Figure]:
     """Return percentiles (0 to 100) of the rounds' merged latency bins, in seconds.
 
@@ -115,11 +114,8 @@ def percentile_figures(
     """
     import numpy as np
 
-    merged: dict[int, int] = {}
-    for part in bins:
-        for edge, count in part.items():
-            merged[edge] = merged.get(edge, 0) + count
-    edges = sorted(merged)
+    merged = latencies.merged(bins)
+    edges = list(merged)
     place = {edge: index for index, edge in enumerate(edges)}
     table = np.zeros((len(bins), len(edges)))
     for row, part in enumerate(bins):
@@ -131,37 +127,16 @@ def percentile_figures(
     figures = {}
     for q, own in values.items():
         resampled = seconds[_reach(seen, q).argmax(axis=1)]
-        figures[q] = Figure(tuple(own), tuple(rounds), percentile_from_bins(merged, q), resampled)
+        figures[q] = Figure(tuple(own), tuple(rounds), latencies.percentile(merged, q), resampled)
     return figures
-
-
-def percentile_from_bins(bins: Counts, q: float) -> float:
-    """Return a percentile (0 to 100) of latency bins (nanoseconds -> count), in seconds.
-
-    It is the first bin by which q percent of all operations were done. Raises ResultsError without any.
-    """
-    import numpy as np
-
-    if not bins or sum(bins.values()) <= 0:
-        raise ResultsError(
-            "a latency histogram holds no operation, so it has no percentile; run the step again for longer"
-        )
-    edges = sorted(bins)
-    seen = np.cumsum([[float(bins[edge]) for edge in edges]], axis=1)
-    return edges[int(_reach(seen, q).argmax(axis=1)[0])] * 1e-9
 
 
 def _reach(seen: Floats, q: float) -> NDArray[np.bool_]:
     """Return where cumulated counts (rows x bins) have reached q percent; a hair less, for rounding."""
-    return seen >= seen[:, -1:] * (q / 100 * (1 - 1e-12))
+    return seen >= seen[:, -1:] * (q / 100 * (1 - latencies.HAIR))
 
 
 # --- intervals -----------------------------------------------------------------------------------------
-
-
-def median_ci(values: Sequence[float], rounds: Sequence[int]) -> Interval | None:
-    """Return the 95 % interval of a median, in the values' unit; None with fewer than two values."""
-    return interval(median_figure(values, rounds)) if len(values) >= 2 else None
 
 
 def interval(figure: Figure) -> Interval | None:

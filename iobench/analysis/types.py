@@ -69,10 +69,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DriveSummary:
-    """A target as charts name it: `label` is what people read, `emulation` is None for a real drive."""
+    """A target as charts name it; `emulation` is None for a real drive."""
 
     name: str
-    label: str
     kind: str
     emulation: Emulation | None
     passport: Passport | None
@@ -104,3 +103,8 @@ class Comparison:
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def shown_ratio(self, row: Row, drive: str) -> Ratio | None:
+        """Return a row's ratio as a person may see it: none of or to an invalid figure, which reads like a claim."""
+        both = (row.targets.get(drive), row.targets.get(self.baseline or ""))
+        return None if any(e and e.verdict is Verdict.INVALID for e in both) else row.ratios.get(drive)

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from iobench.drives.counters import CounterFile, Counters, CpuTimes, cpu_times
 from iobench.model import (
+    THROTTLE_NEAR,
     Emulation,
     Evidence,
     LimitedBy,
@@ -19,11 +20,10 @@ from iobench.model import (
 )
 
 REACHED_LEAST = 0.9  # device bytes over the tool's
-EDGE_S = 0.15  # how far the measured window's ends are uncertain on our clock, where a ramp comes before it
+EDGE_S = 0.05  # how far the measured window's ends are uncertain on our clock, where a ramp comes before it
 DEPTH_LEAST = 0.8  # achieved depth over asked
 CLIENT_FULL = 0.9  # of a core, for each thread
 CPU_FULL = 0.95  # of all cores
-THROTTLE_NEAR = 0.03
 
 
 @dataclass(frozen=True, slots=True)

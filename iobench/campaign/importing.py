@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from iobench.campaign import verdict
 from iobench.campaign.evidence import Context, Window, gather
 from iobench.errors import ParseError, UsageError
-from iobench.model import Campaign, Passport, Reading, Sample, Step, StepResult, Target, Work
+from iobench.model import Campaign, ParamValue, Passport, Reading, Sample, Step, StepResult, Target, Work
 from iobench.results import CampaignFolder, Store, new_id, write_safely
 from iobench.runners import fio_work
 from iobench.tools import dd, fio
@@ -25,6 +26,8 @@ _WORKLOADS = {
     "randrw": "rand-mixed",
 }
 _UNSEEN = Window(0.0, None, None, None, None, None, None)
+_BLOCK_SIZE = 4096  # fio's own default
+_LAST_TIME = 253_402_300_800  # the year 10000: no clock says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A measurement found in a file."""
+    """A measurement found in a file. `started_at` is None where the file does not tell it."""
 
     source: Source
     work: Work
     reading: Reading
     tool: str
     text: str
+    started_at: datetime | None = None
 
 
 def parse_source(text: str) -> Source:
@@ -79,7 +83,7 @@ def read(source: Source, dd_workload: str) -> list[Found]:
 def _fio(source: Source, text: str) -> list[Found]:
     report = fio.parse(text, str(source.path))
     found = []
-    for job in report.jobs:
+    for job in map(fio.together, _clones(report.jobs)):
         if not job.directions:
             continue
         reading = Reading(
@@ -92,10 +96,27 @@ def _fio(source: Source, text: str) -> list[Found]:
             depth_achieved=job.depth,
             errors=job.error,
         )
-        found.append(Found(source, _fio_work(job, source.path), reading, report.version, text))
+        started = _started(report, job, reading.measured_s)
+        found.append(Found(source, _fio_work(job, source.path), reading, report.version, text, started))
     if not found:
         raise ParseError(f"{source.path} holds no job that did I/O")
     return found
+
+
+def _clones(jobs: Sequence[fio.FioJob]) -> Iterator[list[fio.FioJob]]:
+    """Yield the jobs, the threads of one job together: without group_reporting fio lists `numjobs` equal ones."""
+    for _, equal in groupby(jobs, key=lambda job: (job.group, job.name, job.options)):
+        same = list(equal)
+        count = max(1, _whole(same[0].options.get("numjobs"), 1))
+        yield from (same[i : i + count] for i in range(0, len(same), count))
+
+
+def _started(report: fio.FioReport, job: fio.FioJob, seconds: float) -> datetime | None:
+    """When a job began: as fio says, else before the report's end, which is the end of the last group only."""
+    began = job.started_at
+    if began is None and report.ended_at is not None and job.group == max(each.group for each in report.jobs):
+        began = report.ended_at - seconds
+    return datetime.fromtimestamp(began, UTC) if began is not None and began < _LAST_TIME else None
 
 
 def _fio_work(job: fio.FioJob, path: Path) -> Work:
@@ -105,13 +126,20 @@ def _fio_work(job: fio.FioJob, path: Path) -> Work:
     if workload is None:
         raise ParseError(f"{path}: job {job.name!r} has rw={rw}; {', '.join(_WORKLOADS)} can be imported")
     depth, jobs = _whole(options.get("iodepth"), 1), _whole(options.get("numjobs"), 1)
-    params = {
-        "block_size": _size(options.get("bs") or options.get("blocksize")),
+    params: dict[str, ParamValue] = {
+        "block_size": _bytes(options.get("bs") or options.get("blocksize") or "", options) or _BLOCK_SIZE,
         "depth": depth,
         "jobs": jobs,
         "engine": options.get("ioengine"),
         "direct": options.get("direct") == "1",
     }
+    # What tells one run from another: without these, runs of other work would be repeats of each other.
+    if size := options.get("size"):
+        params["size"] = _bytes(size, options) or size  # `50%` is a size to fio too
+    if runtime := options.get("runtime"):
+        params["duration_s"] = _seconds(runtime)
+    if workload == "rand-mixed":
+        params["read_share"] = _read_share(options)
     return Work("seq" if workload.startswith("seq") else "rand", workload, params, load=depth * jobs)
 
 
@@ -119,10 +147,30 @@ def _whole(text: str | None, default: int) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else default
 
 
-def _size(text: str | None) -> int:
-    """A block size as fio writes it: k, m and g are powers of 1024; without one, fio's default of 4096."""
-    match = re.match(r"(\d{1,12})\s*([kmg]?)", (text or "4k").lower(), re.ASCII)
-    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]] if match else 4096
+def _bytes(text: str, options: Mapping[str, str]) -> int | None:
+    """Bytes as fio reads them, the first of several; None for what is no size.
+
+    By default k is 1024 and Ki is 1000, the wrong way round; with kb_base=1000 it is as everywhere else.
+    """
+    match = re.match(r"(\d{1,18})\s*(?:([kmgtp])(i?))?b?\s*(?:[,:/-]|$)", text.strip().lower(), re.ASCII)
+    if match is None:
+        return None
+    power = " kmgtp".index(match[2] or " ")
+    decimal = (options.get("kb_base") == "1000") != bool(match[3])
+    return int(match[1]) * int((1000 if decimal else 1024) ** power)
+
+
+def _seconds(text: str) -> float | str:
+    """A time as fio reads it, a bare number being seconds; the text itself where it is none."""
+    match = re.fullmatch(r"(\d{1,15})\s*(us|ms|s|m|h|d|)", text.strip().lower(), re.ASCII)
+    scale = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    return int(match[1]) * scale[match[2]] if match else text
+
+
+def _read_share(options: Mapping[str, str]) -> int:
+    """Percent of reads in mixed work; fio's default is half."""
+    writes = options.get("rwmixwrite")
+    return _whole(options.get("rwmixread"), 50) if writes is None else 100 - _whole(writes, 50)
 
 
 def _dd(source: Source, text: str, workload: str) -> Found:
@@ -162,7 +210,7 @@ def keep(found: Sequence[Found], store: Store, memory_bytes: int) -> CampaignFol
         evidence = gather(context, each.reading, _UNSEEN, (), None, None)
         said, findings = verdict.judge(context, each.reading, evidence, ())
         write_safely(folder.raw(step.id) / "imported", each.text)
-        folder.save(campaign, StepResult(step, each.reading, evidence, said, findings, now, each.tool))
+        folder.save(campaign, StepResult(step, each.reading, evidence, said, findings, each.started_at, each.tool))
     return folder
 
 

@@ -66,9 +66,8 @@ def load_suite(name: str) -> Suite:
     """
     path = profiles.find("suites", name)
     data = profiles.load(path)
-    _only(data, ("suite", "workload"), path)
-    head = data.get("suite", {})
-    _only(head, ("title", "rounds"), path)
+    profiles.check_keys(data, ("suite", "workload"), path.name)
+    head = profiles.check_keys(data.get("suite", {}), ("title", "rounds"), path.name)
     rounds = head.get("rounds", 5)
     if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
         raise UsageError(f"{path.name}: rounds is {rounds!r}; it is a whole number from 1 on")
@@ -77,14 +76,6 @@ def load_suite(name: str) -> Suite:
         raise UsageError(f"{path.name}: it names no [[workload]]")
     requests = tuple(_request(entry, path) for entry in entries)
     return Suite(path.stem, str(head.get("title", path.stem)), rounds, requests)
-
-
-def _only(table: object, known: Sequence[str], path: Path) -> None:
-    if not isinstance(table, dict):
-        raise UsageError(f"{path.name}: {table!r} is not a table")
-    for key in table:
-        if key not in known:
-            raise UsageError(f"{path.name}: unknown key {key!r}; {near_miss(key, known)}")
 
 
 def _request(entry: dict[str, Any], path: Path) -> Request:

@@ -14,7 +14,8 @@ from iobench.drives.counters import CounterFile
 from iobench.drives.emulated import groups
 from iobench.drives.extents import unwritten_bytes
 from iobench.drives.guards import BlockClaim, claim
-from iobench.drives.passport import device_id
+from iobench.drives.layers import beneath
+from iobench.drives.passport import device_id, underlying
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
 from iobench.model import DataFile, Passport, Place, Work
@@ -220,7 +221,7 @@ class Site:
             if passport.device is not None:
                 counters = stack.enter_context(CounterFile(passport.device.number))
                 disk = _whole_disk(passport, stack)
-            group = groups().get(passport.device.number) if passport.device else None
+            group = _group(passport)
             stack.pop_all()
         return cls(passport, ground, counters, disk, group)
 
@@ -281,9 +282,20 @@ def _refuse_without_direct(passport: Passport, ground: Ground, works: Sequence[W
 
 
 def _whole_disk(passport: Passport, stack: ExitStack) -> CounterFile | None:
-    """The counters of the drive that the device is a partition of: others may use its other partitions."""
-    parent = passport.device.parent if passport.device else None
-    if parent is None:
+    """The counters of the one drive that the device is a part of: others may use its other parts.
+
+    Over several drives the bytes are not one for one the device's (copies, parity), and nothing is said of others.
+    """
+    device = passport.device
+    drives = underlying(device) if device is not None else []
+    if device is None or len(drives) != 1 or drives[0] == device.number:
         return None
-    number = Path("/sys/class/block", parent, "dev").read_text(encoding="ascii").strip()
-    return stack.enter_context(CounterFile(number))
+    return stack.enter_context(CounterFile(drives[0]))
+
+
+def _group(passport: Passport) -> Path | None:
+    """The cgroup (v2) of the emulated drive that the device is, or is a part of."""
+    if passport.device is None:
+        return None
+    found = groups()
+    return next((found[number] for number in beneath(passport.device.number) if number in found), None)

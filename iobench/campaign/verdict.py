@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import fmean, median, variance
 
 from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
-from iobench.model import Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
+from iobench.model import INVALID_REASONS, Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
 from iobench.units import format_bytes, format_seconds, format_value
 
 BACKGROUND_SHARE = 0.05
@@ -22,7 +22,6 @@ STEADY_LEAST = 0.10  # of the mean, between the halves
 STEADY_SIGMAS = 4.0
 STEADY_POINTS = 8
 UNWRITTEN_SHARE = 0.001
-INVALID = frozenset({"page-cache", "unwritten-blocks", "errors", "lost-data"})
 
 # What each reason means, for `iobench explain REASON`; the sentences with figures are made by the rules below.
 REASONS: Mapping[str, str] = {
@@ -70,7 +69,7 @@ def judge(
         for finding in rule(context, reading, evidence)
     ) + tuple(_not_steady(context, reading, series))
     reasons = {finding.reason for finding in findings}
-    if reasons & INVALID:
+    if reasons & INVALID_REASONS:
         return Verdict.INVALID, findings
     return (Verdict.SUSPECT if reasons else Verdict.VALID), findings
 
@@ -194,12 +193,17 @@ def _thermal(context: Context, _: Reading, evidence: Evidence) -> Iterator[Findi
 def _small(context: Context, reading: Reading, _: Evidence) -> Iterator[Finding]:
     work = context.work
     size = sum(file.size for file in work.files)
-    cached = bool(reading.bytes_read) and work.params.get("direct") is False
-    if cached and size and size < context.memory_bytes:
+    buffered = work.params.get("direct") is False
+    # Direct I/O to a loop device that is not direct itself ends in the page cache of what it stands on.
+    below = context.passport.device is not None and context.passport.device.cached
+    if reading.bytes_read and (buffered or below) and size and size < context.memory_bytes:
+        cache, mend = (
+            ("the page cache", "direct I/O") if buffered else ("a loop device's cache", "losetup --direct-io=on")
+        )
         yield Finding(
             "small-working-set",
             f"The file of {format_bytes(size)} fits into the machine's {format_bytes(context.memory_bytes)} of "
-            "memory, and reads went through the page cache. Use direct I/O, or a file larger than memory.",
+            f"memory, and reads went through {cache}. Use {mend}, or a file larger than memory.",
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from iobench import proc
-from iobench.cli.options import results_option
+from iobench import SCHEMA_VERSION, proc
+from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean as printable
 from iobench.drives.mounts import mounts
 from iobench.drives.workdir import find_leftovers, remove_leftover
@@ -18,7 +19,8 @@ from iobench.results import CampaignFolder, Store
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[FOLDER]…")
 @results_option
-def clean(folders: tuple[Path, ...], results: Path) -> None:
+@json_option
+def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
     """Remove what a killed run left: its programs, its files on the targets, half-made emulated drives.
 
     Only what carries iobench's marker is touched. It looks in the current folder, on all mounted drives,
@@ -26,12 +28,23 @@ def clean(folders: tuple[Path, ...], results: Path) -> None:
     """
     from iobench.lab import clean as clean_lab
 
-    did = [f"ended {ended} program(s)"] if (ended := proc.end_orphans()) else []
-    for base in sorted(_places(folders, results)):
-        for leftover in find_leftovers(base):
-            left = remove_leftover(leftover)
-            did.append(f"removed {leftover.path}" + (f", except {', '.join(left)}, which is not ours" if left else ""))
-    did += clean_lab()
+    ended = proc.end_orphans()
+    removed = {
+        leftover.path: remove_leftover(leftover)
+        for base in sorted(_places(folders, results))
+        for leftover in find_leftovers(base)
+    }
+    drives = clean_lab()
+    if as_json:
+        # "left" is what was in a folder and is not ours: it stays, and so does the folder.
+        rows = [{"path": path, "left": list(left)} for path, left in removed.items()]
+        told = {"programs_ended": ended, "folders": rows, "drives": drives}
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **told}, ensure_ascii=False))
+        return
+    did = [f"ended {ended} program(s)"] if ended else []
+    for path, left in removed.items():
+        did.append(f"removed {path}" + (f", except {', '.join(left)}, which is not ours" if left else ""))
+    did += drives
     for line in did or ["nothing of a killed run was found"]:
         click.echo(printable(line))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from iobench.analysis.types import ClaimResult, Comparison, Difference, DriveSum
 from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError
-from iobench.model import Verdict
+from iobench.model import Verdict, main_metrics, worst
 from iobench.units import format_bytes, format_count, format_value
 
 if TYPE_CHECKING:
@@ -25,22 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 DEFAULT_CLAIMS = "talk-2011"
-# What a workload is looked at by; of any other, all metrics are shown.
-_MAIN: Mapping[str, tuple[str, ...]] = {
-    "seq-read": ("throughput",),
-    "seq-write": ("throughput",),
-    "dd-read": ("throughput",),
-    "dd-write": ("elapsed", "throughput"),
-    "rand-read": ("iops", "latency_p99"),
-    "rand-write": ("iops", "latency_p99"),
-    "rand-mixed": ("iops", "latency_p99"),
-    "dbench": ("throughput", "latency_max"),
-    "oltp": ("transactions", "latency_p95"),
-    "kvs": ("hits", "latency_p99"),
-}
 # Narrower than this, figures are broken over lines rather than cut.
 _NARROW = 56
-_MARKS = {Verdict.VALID: "", Verdict.SUSPECT: "~", Verdict.INVALID: "✗"}
 _STYLES = {Verdict.VALID: "", Verdict.SUSPECT: "yellow", Verdict.INVALID: "red"}
 
 
@@ -162,8 +148,7 @@ def _print(comparison: Comparison, console: Console, all_metrics: bool) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    rows = [row for row in comparison.rows if all_metrics or row.metric in _MAIN.get(row.workload, (row.metric,))]
-    rows = rows if all_metrics else _without_parts(rows)
+    rows = list(comparison.rows) if all_metrics else _without_parts(_main(comparison.rows))
     sections = [[row for row in rows if row.workload == name] for name in dict.fromkeys(r.workload for r in rows)]
     tables = [_wide(comparison, section) for section in sections]
     unlimited = console.options.update(max_width=10_000)
@@ -179,6 +164,15 @@ def _print(comparison: Comparison, console: Console, all_metrics: bool) -> None:
         *_notes(comparison),
     ):
         console.print(Padding(Text(clean(line)), (0, 0, 0, indent)))
+
+
+def _main(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of each workload's main metrics."""
+    there: dict[str, dict[str, None]] = {}
+    for row in rows:
+        there.setdefault(row.workload, {})[row.metric] = None
+    main = {workload: main_metrics(workload, metrics) for workload, metrics in there.items()}
+    return [row for row in rows if row.metric in main[row.workload]]
 
 
 def _without_parts(rows: Sequence[Row]) -> list[Row]:
@@ -233,7 +227,7 @@ def _measured(comparison: Comparison, rows: Sequence[Row]) -> list[DriveSummary]
 def _drive_title(comparison: Comparison, drive: DriveSummary, between: str) -> str:
     words = ["emulated"] if drive.emulated else []
     words += ["baseline"] if drive.name == comparison.baseline else []
-    return between.join([clean(drive.label), *words])
+    return between.join([clean(drive.name), *words])
 
 
 def _title(rows: Sequence[Row]) -> str:
@@ -277,16 +271,15 @@ def _figure_lines(comparison: Comparison, row: Row, name: str) -> list[Text]:
     """Return a drive's lines in a row: the figure, then its ratio with what it shows."""
     from rich.text import Text
 
-    estimate, ratio = row.targets.get(name), row.ratios.get(name)
+    estimate, ratio = row.targets.get(name), comparison.shown_ratio(row, name)
     if estimate is None:
         return [Text("-", style="dim")]
-    mark = _MARKS[estimate.verdict]
-    lines = [Text(mark + _figure(estimate, row.unit), style=_STYLES[estimate.verdict])]
+    lines = [Text(estimate.verdict.mark + _figure(estimate, row.unit), style=_STYLES[estimate.verdict])]
     if ratio is None:
         return lines
     base = row.targets[comparison.baseline or name]
-    unsound = max((estimate.verdict, base.verdict), key=list(_MARKS).index)
-    lines.append(Text(_MARKS[unsound] + _ratio(ratio), style=_ratio_style(row, ratio, unsound)))
+    unsound = worst((estimate.verdict, base.verdict))
+    lines.append(Text(unsound.mark + _ratio(ratio), style=_ratio_style(row, ratio, unsound)))
     if ratio.difference is Difference.NONE_SHOWN:
         lines.append(Text("no difference shown", style="dim"))
     return lines
@@ -345,11 +338,11 @@ def _legend(comparison: Comparison, rows: Sequence[Row]) -> Iterator[tuple[int, 
         )
     for verdict, meaning in (
         (Verdict.SUSPECT, "shown, and enters no claim"),
-        (Verdict.INVALID, "not a figure of the drive; it shows no difference"),
+        (Verdict.INVALID, "not a figure of the drive; it has no ratio"),
     ):
         reasons = _reasons(rows, verdict)
         if reasons is not None:
-            yield 0, f"{_MARKS[verdict]} {verdict}: {meaning}. {reasons}"
+            yield 0, f"{verdict.mark} {verdict}: {meaning}. {reasons}"
     held = [f"{d.name} at {r.load}" for r in rows for d in comparison.drives if _held_back(comparison, r, d.name)]
     if held:
         yield 0, f"The latency of {', '.join(held)} is made by the limit that the emulated drive is set to."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,26 +11,24 @@ from pathlib import Path
 
 import click
 
-from iobench import proc
+from iobench import SCHEMA_VERSION, proc
+from iobench.cli.options import json_option
 from iobench.cli.tables import Column, print_table
-from iobench.drives.mounts import mounts
-from iobench.errors import EXIT_CANNOT_RUN, IobenchError
+from iobench.errors import EXIT_CANNOT_RUN, CannotRunError, IobenchError
 from iobench.tools import fio
 
-SCHEMA_VERSION = 1
-_IO_URING_SETUP = 425
 _APT, _DNF = "apt-get", "dnf"
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that iobench drives: its names, the package that has it, what it is for.
+    """A program that iobench drives: its name, the package that has it, what it is for.
 
     `packages` are those of apt and of dnf. `least` is the oldest version that does. `needed` is whether
     `iobench run seq` cannot do without it.
     """
 
-    names: tuple[str, ...]
+    name: str
     packages: Mapping[str, str]
     purpose: str
     version: tuple[str, ...] = ("--version",)
@@ -44,16 +41,16 @@ def _package(apt: str, dnf: str | None = None) -> Mapping[str, str]:
 
 
 PROGRAMS: tuple[Program, ...] = (
-    Program(("fio",), _package("fio"), "sequential and random I/O", least=fio.OLDEST, needed=True),
-    Program(("dd",), _package("coreutils"), "creating a file, and reading it back"),
-    Program(("lsblk",), _package("util-linux"), "model, serial and bus of a drive"),
-    Program(("findmnt",), _package("util-linux"), "file systems and their space"),
-    Program(("blkid",), _package("util-linux"), "what a block device holds, before it is overwritten"),
-    Program(("smartctl",), _package("smartmontools"), "health of a drive"),
-    Program(("losetup",), _package("mount", "util-linux"), "emulated drives"),
-    Program(("mkfs.ext4",), _package("e2fsprogs"), "emulated drives", version=("-V",)),
-    Program(("nbdkit",), _package("nbdkit"), "latency of emulated drives"),
-    Program(("nbdfuse",), _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
+    Program("fio", _package("fio"), "sequential and random I/O", least=fio.OLDEST, needed=True),
+    Program("dd", _package("coreutils"), "creating a file, and reading it back"),
+    Program("lsblk", _package("util-linux"), "model, serial and bus of a drive"),
+    Program("findmnt", _package("util-linux"), "file systems and their space"),
+    Program("blkid", _package("util-linux"), "what a block device holds, before it is overwritten"),
+    Program("smartctl", _package("smartmontools"), "health of a drive"),
+    Program("losetup", _package("mount", "util-linux"), "emulated drives"),
+    Program("mkfs.ext4", _package("e2fsprogs"), "emulated drives", version=("-V",)),
+    Program("nbdkit", _package("nbdkit"), "latency of emulated drives"),
+    Program("nbdfuse", _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
 )
 
 
@@ -80,7 +77,7 @@ class Condition:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Show which programs are installed, which are missing, and what installs them.
@@ -107,19 +104,18 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 def look(program: Program, manager: str | None) -> Found:
-    """Return how a program is on this machine: which of its names, which version, whether that will do."""
+    """Return how a program is on this machine: where, which version, whether that will do."""
     package = program.packages[manager] if manager else None
-    path = next((path for name in program.names if (path := proc.find(name))), None)
+    path = proc.find(program.name)
     if path is None:
-        return Found(program.names[0], None, None, False, program.needed, program.purpose, package)
-    name = Path(path).name
+        return Found(program.name, None, None, False, program.needed, program.purpose, package)
     try:
-        done = proc.capture((name, *program.version), check=False)
+        done = proc.capture((program.name, *program.version), check=False)
         version = parse_version(done.stdout) or parse_version(done.stderr)
     except IobenchError:
         version = None  # it is there and does not start: it will not do
     enough = version is not None and _numbers(version) >= program.least
-    return Found(name, path, version, enough, program.needed, program.purpose, package)
+    return Found(program.name, path, version, enough, program.needed, program.purpose, package)
 
 
 def versions() -> list[tuple[str, str]]:
@@ -177,48 +173,29 @@ def _loops() -> Condition:
 
 
 def _throttle() -> Condition:
+    from iobench.lab.throttle import find_throttle
+
     name = "I/O throttle"
     try:
-        table = mounts()
-    except IobenchError as error:
+        throttle = find_throttle()
+    except CannotRunError as error:
         return Condition(name, False, str(error))
-    for mount in table:
-        root = Path(mount.mount_point)
-        if mount.filesystem == "cgroup" and "blkio" in mount.options.split(","):
-            if os.access(root / "blkio.throttle.read_bps_device", os.W_OK):
-                return Condition(name, True, f"cgroup v1, {root}: emulated drives hold their speed")
-            return Condition(name, False, f"cgroup v1, {root}: its throttle may not be written")
-        controllers = root / "cgroup.controllers"
-        if mount.filesystem == "cgroup2" and "io" in _words(controllers):
-            return Condition(name, os.access(root, os.W_OK), f"cgroup v2, {root}: io.max of a group")
-    return Condition(name, False, "no cgroup with a block I/O controller: emulated drives have no set speed")
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").split()
-    except OSError:
-        return []
+    where = f"cgroup v{throttle.version}, {throttle.path}"
+    if not throttle.writable():
+        return Condition(name, False, f"{where}: it may not be written by this user")
+    holds = "for every process" if throttle.version == 1 else "for what iobench measures"
+    return Condition(name, True, f"{where}: emulated drives hold their speed {holds}")
 
 
 def _io_uring() -> Condition:
+    from iobench.campaign import host
+
     name = "io_uring"
-    error = _try_io_uring()
-    if error == 0:
-        return Condition(name, True, f"allowed by Linux {platform.release()}")
-    return Condition(name, False, f"not allowed here ({os.strerror(error)}): fio uses libaio instead")
-
-
-def _try_io_uring() -> int:
-    """Ask the kernel for a ring and give it back; return 0 or the error number."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(ctypes.c_long(_IO_URING_SETUP), ctypes.c_uint(1), ctypes.create_string_buffer(256))
-    if fd < 0:
-        return ctypes.get_errno()
-    os.close(fd)
-    return 0
+    if proc.find("fio") is None:
+        return Condition(name, False, "not known: fio, which would use it, is not installed")
+    if host.engine() == "io_uring":
+        return Condition(name, True, "fio can use it here")
+    return Condition(name, False, "not built into this fio, or not allowed here: fio uses libaio instead")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

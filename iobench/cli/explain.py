@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from iobench import SCHEMA_VERSION
 from iobench.campaign.engine import failures
-from iobench.campaign.verdict import INVALID, REASONS
+from iobench.campaign.verdict import REASONS
 from iobench.cli.listing import complete_campaign
-from iobench.cli.options import results_option
+from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
-from iobench.model import Evidence
+from iobench.model import INVALID_REASONS, Evidence
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes
 
@@ -23,42 +25,79 @@ from iobench.units import format_bytes
 @click.argument("what", metavar="REASON|CAMPAIGN", shell_complete=complete_campaign)
 @click.argument("step", required=False)
 @results_option
-def explain(what: str, step: str | None, results: Path) -> None:
+@json_option
+def explain(what: str, step: str | None, results: Path, as_json: bool) -> None:
     """Explain a REASON, as `page-cache`, or why STEP of CAMPAIGN was marked.
 
     A STEP can be given by its number, or by the start of its name.
     """
     if step is None and what in REASONS:
-        click.echo(f"{what} ({'invalid' if what in INVALID else 'suspect'}): {REASONS[what]}")
+        verdict = "invalid" if what in INVALID_REASONS else "suspect"
+        if as_json:
+            _print_json({"reason": what, "verdict": verdict, "sentence": REASONS[what]})
+        else:
+            click.echo(f"{what} ({verdict}): {REASONS[what]}")
         return
     store = Store(results)
     if step is None:
         if what == "latest" or any(name.startswith(what) for name in store.ids()):
             raise UsageError(f"which step? `iobench show {what}` lists them; then `iobench explain {what} STEP`")
         raise UsageError(f"{what!r} is neither a reason nor a campaign; {near_miss(what, REASONS)}")
-    _explain_step(store.open(what), step)
+    folder = store.open(what)
+    known = _of_step(folder, _find_step(folder, step))
+    if as_json:
+        _print_json(known)
+    else:
+        _print(known)
 
 
-def _explain_step(folder: CampaignFolder, wanted: str) -> None:
+def _find_step(folder: CampaignFolder, wanted: str) -> str:
     steps = [s.id for s in folder.campaign().steps]
     number = f"{int(wanted):04d}-" if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 else wanted
     found = [s for s in steps if s == wanted] or [s for s in steps if s.startswith(number)]
     if len(found) != 1:
         raise UsageError(f"{wanted!r} names {len(found) or 'no'} steps of {folder.id}; {near_miss(wanted, steps)}")
-    step = found[0]
+    return found[0]
+
+
+def _of_step(folder: CampaignFolder, step: str) -> dict[str, Any]:
+    """What is known of a step: verdict and evidence are None where it has no number, and `error` says why."""
+    known: dict[str, Any] = {"campaign": folder.id, "step": step, "verdict": None, "error": None, "findings": []}
     if step not in folder.finished():
-        error = failures(folder).get(step)
-        click.echo(f"{step} has no number: {clean(error) if error else 'it was not run'}")
-        return
+        return {**known, "error": failures(folder).get(step, "it was not run"), "evidence": None, "raw": None}
     findings = folder.findings(step)
+    (row,) = [row for row in folder.read("evidence").to_pylist() if row["step"] == step]
+    return {
+        **known,
+        "verdict": _verdict({finding["reason"] for finding in findings}),
+        "findings": findings,
+        "evidence": {field.name: row[field.name] for field in dataclasses.fields(Evidence)},
+        "raw": str(folder.raw(step)),
+    }
+
+
+def _verdict(reasons: set[str]) -> str:
+    if not reasons:
+        return "valid"
+    return "invalid" if reasons & INVALID_REASONS else "suspect"
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=1))
+
+
+def _print(known: dict[str, Any]) -> None:
+    step, findings = known["step"], known["findings"]
+    if known["evidence"] is None:
+        click.echo(f"{step} has no number: {clean(known['error'])}")
+        return
     click.echo(f"{step}: {'valid' if not findings else ', '.join(dict.fromkeys(f['reason'] for f in findings))}")
     for finding in findings:
         click.echo(clean(f"\n{finding['reason']}: {finding['sentence']}"))
-    rows = [row for row in folder.read("evidence").to_pylist() if row["step"] == step]
     click.echo("\nevidence:")
-    for field in dataclasses.fields(Evidence):
-        click.echo(f"  {field.name.replace('_', ' '):24} {_text(field.name, rows[0][field.name])}")
-    click.echo(f"\nraw outputs: {folder.raw(step)}")
+    for name, value in known["evidence"].items():
+        click.echo(f"  {name.replace('_', ' '):24} {_text(name, value)}")
+    click.echo(f"\nraw outputs: {known['raw']}")
 
 
 def _text(name: str, value: Any) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from iobench.cli.options import results_option
+from iobench import SCHEMA_VERSION
+from iobench.cli.options import json_option, results_option
 
 
 @click.command("import")
@@ -19,7 +21,8 @@ from iobench.cli.options import results_option
     help="What dd did: its output does not say.",
 )
 @results_option
-def import_files(files: tuple[str, ...], dd_as: str, results: Path) -> None:
+@json_option
+def import_files(files: tuple[str, ...], dd_as: str, results: Path, as_json: bool) -> None:
     """Make a campaign of fio's JSON or dd's output in FILE; NAME is the drive's name in charts.
 
     Such numbers are marked `no-device`: nothing proves what reached a drive. Files of the same NAME that
@@ -35,4 +38,8 @@ def import_files(files: tuple[str, ...], dd_as: str, results: Path) -> None:
         check_name(source.target)
     found = [each for source in sources for each in read(source, dd_as)]
     folder = keep(found, Store(results), total_memory())
+    if as_json:
+        told = {"campaign": folder.id, "measurements": len(found), "path": str(folder.path)}
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **told}, ensure_ascii=False))
+        return
     click.echo(f"campaign {folder.id}: {len(found)} measurement(s) imported, without evidence, in {folder.path}")

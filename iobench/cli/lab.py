@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iobench import SCHEMA_VERSION
+from iobench.cli.options import json_option
 from iobench.cli.tables import Column, print_table
 from iobench.errors import InterruptedCampaign
 from iobench.units import format_bytes, format_count, format_seconds, format_value, parse_size
 
 if TYPE_CHECKING:
     from iobench.lab import LabDrive
-
-SCHEMA_VERSION = 1
-_as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
 @click.group()
@@ -35,7 +34,7 @@ def lab() -> None:
 @click.option("--size", metavar="SIZE", help="Size of each drive (4G is 4*10^9, 4Gi is 2^32).  [default: 1Gi]")
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="Folder for the images.")
 @click.option("--block", is_flag=True, help="A bare block device, with no file system.")
-@_as_json
+@json_option
 def up(names: tuple[str, ...], size: str | None, directory: Path | None, block: bool, as_json: bool) -> None:
     """Make the drives NAME (all that ship, by default), or those of profile files given by their path."""
     from iobench import lab as drives
@@ -50,7 +49,7 @@ def up(names: tuple[str, ...], size: str | None, directory: Path | None, block: 
 
 @lab.command("list")
 @click.option("--targets", is_flag=True, help="Only what -t takes of each whole drive, a line each: for scripts.")
-@_as_json
+@json_option
 def list_command(targets: bool, as_json: bool) -> None:
     """List the drives, half-made ones too."""
     from iobench import lab as drives
@@ -72,7 +71,7 @@ def list_command(targets: bool, as_json: bool) -> None:
 
 @lab.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@_as_json
+@json_option
 def down(names: tuple[str, ...], as_json: bool) -> None:
     """Take the drives NAME down (all, by default), with their data."""
     from iobench import lab as drives

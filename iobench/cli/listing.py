@@ -13,10 +13,10 @@ from click.shell_completion import CompletionItem
 from iobench import SCHEMA_VERSION
 from iobench.campaign import journal
 from iobench.campaign.engine import failures
-from iobench.cli.options import json_option, results_option
+from iobench.cli.options import default_results, json_option, results_option
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import ResultsError, UsageError
-from iobench.model import METRICS, Campaign, canonical
+from iobench.model import METRICS, Campaign, canonical, main_metrics
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes, format_value
 
@@ -24,7 +24,7 @@ from iobench.units import format_bytes, format_value
 def complete_campaign(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a campaign's id."""
     root = ctx.params.get("results")
-    ids = Store(root if isinstance(root, Path) else Path("results")).ids()
+    ids = Store(root if isinstance(root, Path) else default_results()).ids()
     return [CompletionItem(name) for name in ["latest", *reversed(ids)] if name.startswith(incomplete)]
 
 
@@ -137,7 +137,7 @@ def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
 
 
 def _line(step: dict[str, Any]) -> tuple[str, ...]:
-    main = ("iops", "latency_p99") if step["workload"].startswith("rand") else ("elapsed", "throughput")
+    main = main_metrics(step["workload"], {v["metric"] for v in step["values"]})
     picked = [v for name in main for v in step["values"] if v["metric"] == name]
     op = "all" if any(v["op"] == "all" for v in picked) else None
     figures = "  ".join(
@@ -151,13 +151,17 @@ def _line(step: dict[str, Any]) -> tuple[str, ...]:
 @click.argument("campaign", shell_complete=complete_campaign)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @results_option
-def rm(campaign: str, yes: bool, results: Path) -> None:
+@json_option
+def rm(campaign: str, yes: bool, results: Path, as_json: bool) -> None:
     """Delete CAMPAIGN, given by its whole id, with its raw outputs."""
     store = Store(results)
     folder = store.open(campaign)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"{folder.id} is not deleted without a question; add --yes")
-        click.confirm(f"Delete {folder.path} with all its results?", abort=True)
+        click.confirm(f"Delete {folder.path} with all its results?", abort=True, err=True)
     store.remove(campaign)
-    click.echo(f"deleted {folder.id}")
+    if as_json:
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "deleted": folder.id}, ensure_ascii=False))
+    else:
+        click.echo(f"deleted {folder.id}")

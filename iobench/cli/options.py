@@ -39,12 +39,17 @@ class MeasureOptions:
         return {name: v for name, v in (("duration", self.duration), ("size", self.size)) if v is not None}
 
 
+def default_results() -> Path:
+    """Return where campaigns are kept when --results does not say."""
+    return Path(os.environ.get("IOBENCH_RESULTS") or "results")
+
+
 def results_option(function: F) -> F:
     """Add --results."""
     return click.option(
         "--results",
         type=click.Path(path_type=Path, file_okay=False),
-        default=lambda: Path(os.environ.get("IOBENCH_RESULTS") or "results"),
+        default=default_results,
         metavar="DIR",
         help="Where campaigns are kept.  [default: ./results, or IOBENCH_RESULTS]",
     )(function)

@@ -24,23 +24,21 @@ from iobench.campaign.events import (
 from iobench.campaign.plan import Estimate
 from iobench.cli.tables import clean
 from iobench.errors import CannotRunError
-from iobench.model import METRICS, StepResult, Verdict
+from iobench.model import METRICS, StepResult, main_metrics
 from iobench.units import format_seconds, format_value
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-MARKS = {Verdict.VALID: "", Verdict.SUSPECT: "~", Verdict.INVALID: "✗"}
-
 
 def headline(result: StepResult) -> str:
     """Return a finished step's main figures in a line."""
     values = {(s.op, s.metric): s.value for s in result.reading.samples}
-    op = "all" if ("all", "iops") in values else result.reading.samples[0].op
-    names = ("iops", "latency_p99") if "rand" in result.step.work.workload else ("elapsed", "throughput")
+    names = main_metrics(result.step.work.workload, {metric for _, metric in values})
+    op = "all" if any(("all", n) in values for n in names) else next((op for op, _ in values), "all")
     texts = [format_value(values[op, n], METRICS[n].unit) for n in names if (op, n) in values]
     reasons = ", ".join(dict.fromkeys(finding.reason for finding in result.findings))
-    mark = MARKS[result.verdict]
+    mark = result.verdict.mark
     return "  ".join([*texts, *([f"{mark} {reasons}"] if mark else [])])
 
 

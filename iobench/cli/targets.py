@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import click
 
+from iobench import SCHEMA_VERSION
 from iobench.cli.tables import Column, print_table
 from iobench.drives import inventory
 from iobench.drives.inventory import DriveRecord, MountedFs, Partition
 from iobench.units import format_bytes
 
-SCHEMA_VERSION = 1
 _NOTHING = "-"
 _COLUMNS = (
     Column("DRIVE"),

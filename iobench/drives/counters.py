@@ -17,19 +17,12 @@ _IDLE, _IOWAIT = 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """A device's counters since boot. `at` is monotonic seconds; sizes are bytes, times seconds.
-
-    `busy_s` is time with anything in flight, `weighted_s` that time multiplied by how much was in flight.
-    """
+    """A device's counters since boot. `at` is monotonic seconds; `busy_s` is time with anything in flight."""
 
     at: float
-    reads: int
     bytes_read: int
-    writes: int
     bytes_written: int
-    in_flight: int
     busy_s: float
-    weighted_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,7 @@ def parse_stat(data: bytes, at: float) -> Counters:
     if len(fields) < 11 or not all(field.isdigit() and len(field) <= 20 for field in fields[:11]):
         raise ParseError(f"a device's stat file cannot be read: {data[:120]!r}")
     n = [int(field) for field in fields[:11]]
-    return Counters(at, n[0], n[2] * SECTOR, n[4], n[6] * SECTOR, n[8], n[9] / 1000, n[10] / 1000)
+    return Counters(at, n[2] * SECTOR, n[6] * SECTOR, n[9] / 1000)
 
 
 def cpu_times() -> CpuTimes:

@@ -1,21 +1,25 @@
-"""Which drives of this machine are emulated: the state that `iobench lab` keeps, and its one format."""
+"""Which drives of this machine are emulated: the state that `iobench lab` keeps, and the marks it leaves."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from iobench.drives.layers import SYS, beneath
 from iobench.errors import CannotRunError, ParseError
 from iobench.model import Emulation
 
-SCHEMA_VERSION = 1
 STATE_VARIABLE = "IOBENCH_LAB_STATE"
+MARKER = ".iobench-lab"  # in the folder of an image: the drive's id, and where its state stands
+FOLDER_PREFIX = "iobench-lab-"
+_STATE_VERSION = 1  # of this format alone: a drive that is up outlives a change of the results' schema
 _SYSTEM_STATE = Path("/run/iobench/lab")
-_SYS_BLOCK = Path("/sys/block")
+_SERVED = "nbd"  # the folder, and in it the file, of an image that is served with latency
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,14 @@ class Record:
     mount: str | None = None
     throttle_version: int | None = None
     throttle_path: str | None = None
+    lowered: tuple[str, ...] = ()  # the rates that the disk below could not reach
     ready: bool = False
+
+    @property
+    def state_file(self) -> Path:
+        """The file that this stands in, beside the drive's folder."""
+        folder = Path(self.folder)
+        return folder.with_name(f"{folder.name}.json")
 
     @property
     def socket(self) -> str:
@@ -50,16 +61,77 @@ class Record:
         return f"{self.folder}/nbd.sock"
 
 
-def emulations() -> dict[str, Emulation]:
-    """Return the emulated drives of this machine, by the `major:minor` of their device.
+def emulations(sys: Path = SYS) -> dict[str, Emulation]:
+    """Return the emulated drives in our state, by the `major:minor` of their device.
 
     Only devices that still stand on our file: a loop number that someone else uses now is not in it.
     Raises ParseError when the state of a drive cannot be read.
     """
-    return {record.number: record.emulation for record in records() if record.number and bound(record)}
+    return {record.number: record.emulation for record in records() if record.number and bound(record, sys)}
 
 
-def groups() -> dict[str, Path]:
+def emulation_of(number: str, sys: Path = SYS) -> Emulation | None:
+    """Return how the device `major:minor` is emulated, or a device that it stands on; None where none is.
+
+    A partition, a mapped device or a loop device on an emulated drive is as fast as that. A drive of another
+    state folder is known by the mark beside its image; where its figures cannot be read they are None.
+    Raises ParseError when the state of a drive of ours cannot be read.
+    """
+    ours = emulations(sys)
+    seen: set[str] = set()
+    waiting = [number]
+    while waiting:
+        for each in beneath(waiting.pop(), sys):
+            if each in seen:
+                continue
+            seen.add(each)
+            if each in ours:
+                return ours[each]
+            backing = _backing(sys / "dev/block" / each)
+            if backing is None:
+                continue
+            if (found := _marked(Path(backing))) is not None:
+                return found
+            waiting += _holder_of(backing)
+    return None
+
+
+def _marked(backing: Path) -> Emulation | None:
+    """The emulation of a drive that stands on this file, by the marks that every lab leaves; else None."""
+    nothing = Emulation("unknown", notes=("made by a lab whose state cannot be read here: its figures are not known",))
+    if backing.parts[-2:] == (_SERVED, _SERVED):
+        home = backing.parents[1]
+        return _figures(home.with_name(f"{home.name}.json"), str(backing), None)
+    try:
+        text = (backing.parent / MARKER).read_text(encoding="utf-8", errors="surrogateescape")
+    except PermissionError:
+        return nothing if backing.parent.name.startswith(FOLDER_PREFIX) else None
+    except OSError:
+        return None
+    identity, _, state = text.strip().partition("\n")
+    return _figures(Path(state), str(backing), identity) or nothing
+
+
+def _figures(state: Path, backing: str, identity: str | None) -> Emulation | None:
+    """The emulation in a state file, if that is of the drive on this backing file."""
+    try:
+        record = read_record(state)
+    except ParseError:
+        return None
+    return record.emulation if record.backing == backing and identity in (None, record.id) else None
+
+
+def _holder_of(backing: str) -> list[str]:
+    """The device that a loop device's backing file is, or is on."""
+    try:
+        info = Path(backing).stat()
+    except OSError:
+        return []
+    dev = info.st_rdev if stat.S_ISBLK(info.st_mode) else info.st_dev
+    return [f"{os.major(dev)}:{os.minor(dev)}"]
+
+
+def groups(sys: Path = SYS) -> dict[str, Path]:
     """Return, by `major:minor`, the cgroup that a program must be started in to feel a drive's limits.
 
     Only on cgroup v2; on v1 the limits hold for every process and the answer is empty.
@@ -68,34 +140,39 @@ def groups() -> dict[str, Path]:
     return {
         record.number: Path(record.throttle_path)
         for record in records()
-        if record.number and record.throttle_path and record.throttle_version == 2 and bound(record)
+        if record.number and record.throttle_path and record.throttle_version == 2 and bound(record, sys)
     }
 
 
-def bound(record: Record) -> bool:
+def bound(record: Record, sys: Path = SYS) -> bool:
     """Whether the drive's device still stands on the drive's own file."""
-    return record.device is not None and backing_file(Path(record.device).name) == record.backing
+    return record.device is not None and _backing(sys / "block" / Path(record.device).name) == record.backing
 
 
 def loops() -> Iterator[tuple[str, str]]:
     """Yield every loop device in use: its kernel name and its backing file."""
-    for folder in sorted(_SYS_BLOCK.glob("loop*")):
-        backing = backing_file(folder.name)
+    for folder in sorted((SYS / "block").glob("loop*")):
+        backing = _backing(folder)
         if backing is not None:
             yield folder.name, backing
 
 
-def backing_file(device: str) -> str | None:
-    """Return the file under a loop device (`loop3`), or None when there is none."""
+def _backing(folder: Path) -> str | None:
+    """The file under a loop device, by the device's folder in /sys; None when there is none."""
     try:
-        return (_SYS_BLOCK / device / "loop" / "backing_file").read_text(encoding="utf-8").rstrip("\n")
+        return (folder / "loop/backing_file").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
     except OSError:
         return None
 
 
 def device_number(device: str) -> str:
     """Return the `major:minor` of a block device by its kernel name (`loop3`)."""
-    return (_SYS_BLOCK / device / "dev").read_text(encoding="ascii").strip()
+    return (SYS / "block" / device / "dev").read_text(encoding="ascii").strip()
+
+
+def served_path(folder: Path) -> Path:
+    """Return where a drive's image appears when it is served with latency; `folder` is the drive's own."""
+    return folder / _SERVED / _SERVED
 
 
 def state_folders() -> list[Path]:
@@ -136,12 +213,13 @@ def read_record(path: Path) -> Record:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = data.pop("schema_version")
-        if version != SCHEMA_VERSION:
+        if version != _STATE_VERSION:
             raise ParseError(
-                f"{path} has schema_version {version!r}, not {SCHEMA_VERSION}; use the iobench that wrote it"
+                f"{path} has schema_version {version!r}, not {_STATE_VERSION}; use the iobench that wrote it"
             )
         emulation = data.pop("emulation")
         emulation["notes"] = tuple(emulation["notes"])
+        data["lowered"] = tuple(data.get("lowered", ()))
         record = Record(**data, emulation=Emulation(**emulation))
         _check_types(record)
         _check_types(record.emulation)
@@ -154,8 +232,8 @@ def read_record(path: Path) -> Record:
 
 def save_record(record: Record) -> None:
     """Write a drive's state beside its folder, whole or not at all, and on the disk before returning."""
-    path = _record_path(record)
-    data = {"schema_version": SCHEMA_VERSION, **asdict(record)}
+    path = record.state_file
+    data = {"schema_version": _STATE_VERSION, **asdict(record)}
     draft = path.with_suffix(".draft")
     with draft.open("w", encoding="utf-8") as file:
         json.dump(data, file, indent=1, ensure_ascii=False)
@@ -166,7 +244,7 @@ def save_record(record: Record) -> None:
 
 def delete_record(record: Record) -> None:
     """Remove a drive's state; nothing when it is gone."""
-    _record_path(record).unlink(missing_ok=True)
+    record.state_file.unlink(missing_ok=True)
 
 
 def _check_types(instance: Record | Emulation) -> None:
@@ -181,8 +259,3 @@ def _check_types(instance: Record | Emulation) -> None:
             good = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
         if not good:
             raise TypeError(f"{name} is {value!r}")
-
-
-def _record_path(record: Record) -> Path:
-    folder = Path(record.folder)
-    return folder.with_name(f"{folder.name}.json")

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from iobench import proc
-from iobench.drives.emulated import emulations
+from iobench.drives import layers
+from iobench.drives.emulated import emulation_of
 from iobench.errors import IobenchError, ParseError
 from iobench.model import Device
 
-SYS = Path("/sys")
+SYS = layers.SYS
 KINDS = (
     "PCIe flash",
     "NVMe",
@@ -121,7 +122,10 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class DriveRecord:
-    """A drive of this machine. Sizes in bytes. None is not known; `notes` say why."""
+    """A drive of this machine. Sizes in bytes. None is not known; `notes` say why.
+
+    `cached`: it is, or stands on, a loop device that goes through this machine's page cache.
+    """
 
     name: str
     number: str
@@ -145,6 +149,7 @@ class DriveRecord:
     partitions: tuple[Partition, ...]
     below: tuple[str, ...]
     notes: tuple[str, ...]
+    cached: bool = False
 
     @property
     def id(self) -> str:
@@ -173,6 +178,7 @@ class DriveRecord:
             physical_sector=self.physical_sector,
             write_cache=self.write_cache,
             parent=self.name if partition is not None else None,
+            cached=self.cached,
         )
 
 
@@ -355,8 +361,7 @@ def _records(names: Iterable[str], sys: Path) -> list[DriveRecord]:
     mounted, findmnt_note = _ask(query, parse_findmnt)
     notes = tuple(note for note in (lsblk_note, findmnt_note) if note)
     rows = {row.number: row for row in blocks}
-    emulated = emulations()
-    return [_record(sys / "block" / name, rows, mounted, emulated, notes) for name in names]
+    return [_record(sys / "block" / name, sys, rows, mounted, notes) for name in names]
 
 
 def _ask(argv: tuple[str, ...], parse: Callable[[str], list[R]]) -> tuple[list[R], str | None]:
@@ -368,9 +373,9 @@ def _ask(argv: tuple[str, ...], parse: Callable[[str], list[R]]) -> tuple[list[R
 
 def _record(
     folder: Path,
+    sys: Path,
     rows: dict[str, LsblkRow],
     mounted: list[FindmntRow],
-    emulated: Iterable[str],
     notes: tuple[str, ...],
 ) -> DriveRecord:
     name, number = folder.name, _file(folder / "dev") or "0:0"
@@ -387,10 +392,11 @@ def _record(
     mounts = _mounts_of(number, mounted)
     below = tuple(sorted(entry.name for entry in _list(folder / "slaves")))
     kind = kind_of(name, vendor, model, bus, rotational, pci, _driver(folder, ancestors))
-    if number in emulated:
+    if emulation_of(number, sys) is not None:
         kind = "emulated"
     elif kind == "unknown" and len(below) == 1:
-        kind = _kind_below(folder, below[0], rows, mounted, emulated)
+        kind = _kind_below(folder, below[0], sys, rows, mounted)
+    cached = _cached(number, sys)
     told = {"vendor": vendor, "model": model, "serial": serial, "wwn": wwn, "firmware": firmware}
     unknown = [field for field, value in told.items() if value is None]
     return DriveRecord(
@@ -415,7 +421,8 @@ def _record(
         mounts=mounts,
         partitions=_partitions(folder, rows, mounted),
         below=below,
-        notes=(*_own_notes(folder, kind), *_unknown_note(unknown), *notes),
+        notes=(*_own_notes(folder, kind, cached), *_unknown_note(unknown), *notes),
+        cached=cached,
     )
 
 
@@ -453,13 +460,11 @@ def kind_of(
     return {True: f"{family} disk", False: f"{family} SSD", None: "unknown"}[rotational]
 
 
-def _kind_below(
-    folder: Path, below: str, rows: dict[str, LsblkRow], mounted: list[FindmntRow], emulated: Iterable[str]
-) -> str:
+def _kind_below(folder: Path, below: str, sys: Path, rows: dict[str, LsblkRow], mounted: list[FindmntRow]) -> str:
     """The kind of the one drive that a mapped device (LVM, encryption) stands on."""
     under = (folder / "slaves" / below).resolve()
     drive = under.parent if (under / "partition").exists() else under
-    return _record(drive, rows, mounted, emulated, ()).kind
+    return _record(drive, sys, rows, mounted, ()).kind
 
 
 def _partitions(folder: Path, rows: dict[str, LsblkRow], mounted: list[FindmntRow]) -> tuple[Partition, ...]:
@@ -497,10 +502,17 @@ def _number_of(row: FindmntRow) -> str | None:
     return f"{os.major(rdev)}:{os.minor(rdev)}"
 
 
-def _own_notes(folder: Path, kind: str) -> Iterator[str]:
+def _cached(number: str, sys: Path) -> bool:
+    """Whether a loop device without direct I/O stands in the way: it answers from this machine's memory."""
+    return any(_file(sys / "dev/block" / each / "loop/dio") == "0" for each in layers.beneath(number, sys))
+
+
+def _own_notes(folder: Path, kind: str, cached: bool) -> Iterator[str]:
     backing = _file(folder / "loop/backing_file")
     if backing is not None:
         yield f"its data is the file {backing}"
+    if cached:
+        yield "a loop device without direct I/O: this machine's memory may answer (losetup --direct-io=on)"
     if kind == "unknown":
         yield "nothing tells which kind of drive it is"
     if _file(folder / "ro") == "1":

@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from iobench.drives import inventory
-from iobench.drives.emulated import emulations
+from iobench.drives import inventory, layers
+from iobench.drives.emulated import emulation_of
 from iobench.drives.mounts import Mount, mount_of, mounts
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import Device, Passport, Target
@@ -107,6 +107,15 @@ def device_of(number: str) -> Device | None:
     return found[0].device(found[1]) if found else None
 
 
+def underlying(device: Device, sys: Path = layers.SYS) -> list[str]:
+    """Return, as `major:minor`, the whole drives that a device is on; of a whole drive its own number alone.
+
+    A partition is on its drive; LVM, encryption and MD are on the drives of their members, through whatever
+    lies between. Their bytes are not one for one the device's: RAID writes copies and parity.
+    """
+    return layers.whole_disks(device.number, sys)
+
+
 def same_device_warnings(passports: Iterable[Passport]) -> list[str]:
     """Return a sentence for each target that shares its drive with an earlier one."""
     first: dict[str, str] = {}
@@ -144,8 +153,7 @@ def _of_block(target: Target, rdev: int) -> Passport:
     device = device_of(_number(rdev))
     if device is None:
         raise CannotRunError(f"target {target.name!r}: the kernel has no drive behind {target.path}; check the path")
-    emulation = emulations().get(device.number)
-    return Passport(target, device, total_bytes=device.size_bytes, emulation=emulation)
+    return Passport(target, device, total_bytes=device.size_bytes, emulation=emulation_of(device.number))
 
 
 def _of_folder(target: Target, dev: int) -> Passport:
@@ -161,7 +169,7 @@ def _of_folder(target: Target, dev: int) -> Passport:
         mount_options=mount.options if mount else None,
         total_bytes=room.f_blocks * room.f_frsize,
         free_bytes=room.f_bavail * room.f_frsize,
-        emulation=emulations().get(device.number) if device else None,
+        emulation=emulation_of(device.number) if device else None,
     )
 
 

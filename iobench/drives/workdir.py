@@ -86,14 +86,16 @@ class WorkFolder:
             base_fd = os.open(base_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise CannotRunError(f"{base_path} cannot be opened ({error.strerror}); give an existing folder") from None
-        dir_fd = -1
+        dir_fd, fresh = -1, False
         try:
             fresh = _make(base_fd, name, base_path)
-            dir_fd = _open_folder(base_fd, name, path)
+            dir_fd = _open_folder(base_fd, name, path, fresh)
             if not fresh:
                 _take_over(dir_fd, path, campaign_id)
             marker = _mark(dir_fd, path, campaign_id)
         except BaseException:
+            if fresh:
+                _unmake(base_fd, dir_fd, name)
             for fd in (dir_fd, base_fd):
                 if fd >= 0:
                     os.close(fd)
@@ -228,7 +230,16 @@ def _make(base_fd: int, name: str, base_path: str) -> bool:
     return True
 
 
-def _open_folder(base_fd: int, name: str, path: str) -> int:
+def _unmake(base_fd: int, dir_fd: int, name: str) -> None:
+    """Take back a folder that this call has made and cannot use; only an empty one goes."""
+    with contextlib.suppress(OSError):
+        if dir_fd >= 0:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(MARKER, dir_fd=dir_fd)
+        os.rmdir(name, dir_fd=base_fd)
+
+
+def _open_folder(base_fd: int, name: str, path: str, fresh: bool) -> int:
     try:
         dir_fd = os.open(name, _FOLDER, dir_fd=base_fd)
     except OSError as error:
@@ -236,6 +247,12 @@ def _open_folder(base_fd: int, name: str, path: str) -> int:
     info = os.fstat(dir_fd)
     if info.st_uid != os.geteuid() or info.st_mode & 0o022:
         os.close(dir_fd)
+        if fresh:
+            raise CannotRunError(
+                f"a folder made in {Path(path).parent} belongs to, or can be written by, another user: the file "
+                "system keeps no owners (vfat, or NFS for root); mount it so that new folders are this user's "
+                "alone (vfat: uid=, umask=077), or give a folder on another one"
+            )
         raise CannotRunError(f"{path} belongs to, or can be written by, another user; remove it")
     return dir_fd
 

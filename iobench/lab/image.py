@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iobench.drives import emulated
+from iobench.drives.emulated import MARKER
 from iobench.errors import CannotRunError, UsageError
 from iobench.units import format_bytes
 
 DEFAULT_SIZE = 2**30
 # Below this ext4's journal takes most of it and a benchmark has no file to work on.
 LEAST_SIZE = 64 * 2**20
-MARKER = ".iobench-lab"
 IMAGE = "drive.img"
 _DEFAULT_DIR = Path("/var/tmp/iobench-lab")
 _CHUNK = 8 * 2**20
@@ -51,9 +51,10 @@ def check_room(folder: Path, size: int, drives: int) -> None:
         )
 
 
-def claim(folder: Path, identity: str) -> None:
+def claim(folder: Path, identity: str, state: Path) -> None:
     """Make a drive's image folder and mark it as ours, after removing what a killed start left there.
 
+    `state` is the drive's state file: the mark says where it is, to those who look in another state folder.
     Raises CannotRunError when the folder is not ours, or a drive stands on its image.
     """
     if os.path.lexists(folder):
@@ -66,7 +67,7 @@ def claim(folder: Path, identity: str) -> None:
             raise CannotRunError(f"{image} is in use by {', '.join(users) or 'a server'}; give another --dir")
         remove(folder, None)
     folder.mkdir(mode=0o700)
-    (folder / MARKER).write_text(identity + "\n", encoding="utf-8")
+    (folder / MARKER).write_text(f"{identity}\n{state}\n", encoding="utf-8", errors="surrogateescape")
 
 
 def write(path: Path, size: int) -> None:
@@ -120,7 +121,7 @@ def _marker(folder: Path) -> str | None:
     path = folder / MARKER
     if folder.is_symlink() or path.is_symlink() or not path.is_file():
         return None
-    return path.read_text(encoding="utf-8", errors="replace").strip()
+    return path.read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip()
 
 
 def _served(image: str) -> bool:

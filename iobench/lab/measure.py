@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from iobench import proc
 from iobench.errors import ToolError
 from iobench.lab.profile import show
+from iobench.tools import fio
 
 # A limit holds a drive flat only where the disk below has something to spare.
 _NEEDED = 1.1
 _KEPT = 0.8
 _SECONDS = 0.4
+_BIG, _SMALL = 1 << 20, 1 << 12
 _JOBS = {
-    "read": ("read", "1M", 8, "bw_bytes"),
-    "write": ("write", "1M", 8, "bw_bytes"),
-    "read_iops": ("randread", "4k", 64, "iops"),
-    "write_iops": ("randwrite", "4k", 64, "iops"),
+    "read": ("read", _BIG, 8),
+    "write": ("write", _BIG, 8),
+    "read_iops": ("randread", _SMALL, 64),
+    "write_iops": ("randwrite", _SMALL, 64),
 }
 
 
@@ -26,19 +27,21 @@ def available() -> bool:
     return proc.find("fio") is not None
 
 
-def reach(device: str, figure: str) -> float | None:
-    """Return what a device does of a figure (B/s or 1/s) in a short run; None when it could not be told.
+def reach(device: str, size: int, figure: str) -> float | None:
+    """Return what a device of `size` bytes does of a figure (B/s or 1/s) in a short run; None when not told.
 
     The device is written to where the figure is a write: it must be empty. Takes about 0.6 s.
     """
-    pattern, block, depth, key = _JOBS[figure]
-    return _fio(device, pattern, block, depth, key)
+    done = _run(device, size, *_JOBS[figure])
+    if done is None:
+        return None
+    return done.iops if figure.endswith("_iops") else done.throughput
 
 
-def latency(device: str) -> float | None:
+def latency(device: str, size: int) -> float | None:
     """Return the mean seconds of a 4 KiB random read with nothing else under way; None when not told."""
-    iops = _fio(device, "randread", "4k", 1, "iops")
-    return 1 / iops if iops else None
+    done = _run(device, size, "randread", _SMALL, 1)
+    return done.latency_mean if done else None
 
 
 def lowered(asked: Mapping[str, float], reached: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
@@ -67,20 +70,11 @@ def _two_digits(value: float) -> float:
     return float(int(value / scale) * scale)
 
 
-def _fio(device: str, pattern: str, block: str, depth: int, key: str) -> float | None:
-    argv = [
-        "fio",
-        "--name=reach",
-        f"--filename={device}",
-        f"--rw={pattern}",
-        f"--bs={block}",
-        f"--iodepth={depth}",
-    ]
-    argv += ["--direct=1", "--ioengine=libaio", "--time_based", f"--runtime={round(_SECONDS * 1000)}ms"]
+def _run(device: str, size: int, pattern: str, block: int, depth: int) -> fio.Direction | None:
+    # libaio is had everywhere, and at these rates the engine is not the limit.
+    command = fio.probe(fio.Job(pattern, device, size, block, depth, "libaio", runtime_s=_SECONDS))
     try:
-        said = proc.capture([*argv, "--output-format=json"], timeout_s=20).stdout
-        job = json.loads(said[said.index("{") :])["jobs"][0]
-        value = float(job["write" if "write" in pattern else "read"][key])
-    except (ToolError, ValueError, KeyError, IndexError, TypeError):
+        report = fio.parse(proc.capture(command.argv, timeout_s=command.timeout_s).stdout)
+    except ToolError:
         return None
-    return value if value > 0 else None
+    return next((done for job in report.jobs for done in job.directions if done.throughput > 0), None)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from iobench import profiles
-from iobench.errors import UsageError, near_miss
+from iobench.errors import UsageError
 from iobench.units import format_count, format_seconds, format_value, parse_duration
 
 # Rates are written in MB/s, as on a slide, and kept in B/s.
 _SCALE: Mapping[str, float] = {"read": 1e6, "write": 1e6, "read_iops": 1, "write_iops": 1, "parallel": 1}
 _FIGURES = ("read", "write", "read_iops", "write_iops", "latency", "parallel")
-_TEXTS = ("title", "kind", "vendor")
+_TEXTS = ("title", "kind")
 _NAME = re.compile(r"\w[\w.-]{0,39}")
 # The FUSE server runs ten requests at once by default; more could be asked and would not be had.
 MOST_PARALLEL = 10
@@ -40,7 +41,6 @@ class DriveProfile:
     name: str
     title: str
     kind: str
-    vendor: str | None = None
     order: int = 100
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
@@ -71,10 +71,11 @@ def custom(name: str, **figures: float) -> DriveProfile:
 
     Raises UsageError for a figure that is not one, or is not above 0.
     """
-    table = {}
-    for key, value in figures.items():
-        _known(key, _FIGURES, f"profile {name}")
-        table[key] = Figure(_positive(value, f"profile {name}: {key}"), assumed="set by hand")
+    where = f"profile {name}"
+    table = {
+        key: Figure(_positive(value, f"{where}: {key}"), assumed="set by hand")
+        for key, value in profiles.check_keys(figures, _FIGURES, where).items()
+    }
     return DriveProfile(name, title=name, kind="emulated", figures=table)
 
 
@@ -103,23 +104,22 @@ def read_profile(name: str) -> DriveProfile:
     return parse_profile(path.stem, profiles.load(path), path)
 
 
-def parse_profile(name: str, data: Mapping[str, object], path: Path) -> DriveProfile:
+def parse_profile(name: str, data: dict[str, Any], path: Path) -> DriveProfile:
     """Return the profile in a TOML file's content; the checks are those of read_profile."""
-    for key in data:
-        _known(key, (*_TEXTS, "order", "figures"), str(path))
+    profiles.check_keys(data, (*_TEXTS, "order", "figures"), str(path))
     texts = {key: data.get(key, "") for key in _TEXTS}
     order, figures = data.get("order", 100), data.get("figures", {})
     if not all(isinstance(text, str) for text in texts.values()):
-        raise UsageError(f"{path}: title, kind and vendor are texts")
-    if not isinstance(order, int) or not isinstance(figures, dict):
-        raise UsageError(f"{path}: order is a whole number and [figures] is a table")
+        raise UsageError(f"{path}: title and kind are texts")
+    if not isinstance(order, int):
+        raise UsageError(f"{path}: order is a whole number")
+    figures = profiles.check_keys(figures, _FIGURES, f"{path}: [figures]")
     if not figures:
         raise UsageError(f"{path}: [figures] is empty; give at least one of {', '.join(_FIGURES)}")
     return DriveProfile(
         name,
         title=str(texts["title"]) or name,
         kind=str(texts["kind"]) or "emulated",
-        vendor=str(texts["vendor"]) or None,
         order=order,
         figures={key: _figure(key, raw, path) for key, raw in figures.items()},
     )
@@ -135,12 +135,10 @@ def check_name(name: str) -> None:
 
 
 def _figure(key: str, raw: object, path: Path) -> Figure:
-    _known(key, _FIGURES, str(path))
     where = f"{path}: {key}"
     if not isinstance(raw, dict):
         raise UsageError(f'{where}: write it as {{ value = …, source = "…" }}')
-    for part in raw:
-        _known(part, ("value", "source", "assumed"), where)
+    profiles.check_keys(raw, ("value", "source", "assumed"), where)
     source, assumed = raw.get("source"), raw.get("assumed")
     given = [text for text in (source, assumed) if isinstance(text, str) and text.strip()]
     if len(given) != 1:
@@ -164,9 +162,3 @@ def _positive(value: float, where: str) -> float:
     if not 0 < value < 1e15:
         raise UsageError(f"{where}: {value:g} is not above 0 (leave the figure out for no limit)")
     return float(value)
-
-
-def _known(key: str, known: Iterable[str], where: str) -> None:
-    names = list(known)
-    if key not in names:
-        raise UsageError(f"{where}: unknown key {key!r}; {near_miss(key, names)}")

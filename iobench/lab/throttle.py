@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,11 @@ class Throttle:
 
     version: Literal[1, 2]
     path: Path
+
+    def writable(self) -> bool:
+        """Whether this user may set limits there."""
+        place = self.path / _V1_FILES["read_bps"] if self.version == 1 else self.path.parent
+        return os.access(place, os.W_OK)
 
     def set(self, number: str, emulation: Emulation) -> None:
         """Limit the device `major:minor` to an emulation's rates. Raises CannotRunError when refused."""

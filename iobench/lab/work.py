@@ -174,7 +174,7 @@ def _make_all(
 
 
 def _plan(profile: DriveProfile, state: Path, images: Path, size: int, throttle: Throttle, block: bool) -> Record:
-    folder, image_folder = state / profile.name, images / f"iobench-lab-{profile.name}"
+    folder, image_folder = state / profile.name, images / f"{emulated.FOLDER_PREFIX}{profile.name}"
     delayed = profile.value("latency") is not None and stack.can_delay()
     path = image_folder / image.IMAGE
     return Record(
@@ -183,7 +183,7 @@ def _plan(profile: DriveProfile, state: Path, images: Path, size: int, throttle:
         folder=str(folder),
         image_folder=str(image_folder),
         image=str(path),
-        backing=str(stack.served_path(folder) if delayed else path),
+        backing=str(emulated.served_path(folder) if delayed else path),
         size=size,
         title=profile.title,
         kind=profile.kind,
@@ -221,7 +221,7 @@ def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: di
     folder = Path(record.folder)
     emulated.save_record(record)
     folder.mkdir(exist_ok=True)
-    image.claim(Path(record.image_folder), record.id)
+    image.claim(Path(record.image_folder), record.id, record.state_file)
     say(f"{record.name}: writing {format_bytes(record.size)} of random data to {record.image}")
     image.write(Path(record.image), record.size)
     if record.emulation.latency_s is not None and record.emulation.parallel is not None:
@@ -231,7 +231,7 @@ def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: di
     emulated.save_record(record)
     number = emulated.device_number(device)
     throttle.clear(number)  # what an earlier user of this loop number may have left
-    record = replace(record, emulation=_reachable(record, profile, device, reached, say))
+    record = _reachable(record, profile, device, reached, say)
     if record.filesystem is not None:
         mount = folder / "mnt"
         record = replace(record, mount=str(mount))
@@ -242,7 +242,7 @@ def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: di
     emulated.save_record(replace(record, ready=True))
 
 
-def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict[str, float], say: Say) -> Emulation:
+def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict[str, float], say: Say) -> Record:
     """Measure the disk below through the drive's own device, and lower aloud what it cannot reach."""
     emulation, notes = record.emulation, list[str]()
     if not stack.direct(device):
@@ -253,18 +253,18 @@ def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict
         # Drives on the bare image share a disk: one measurement serves them. A served one has its own.
         known = reached if emulation.latency_s is None else {}
         for key in asked:
-            if key not in known and (top := measure.reach(f"/dev/{device}", key)) is not None:
+            if key not in known and (top := measure.reach(f"/dev/{device}", record.size, key)) is not None:
                 known[key] = top
         limits, lower = measure.lowered(asked, known)
         notes += lower
         notes += [f"{key} could not be measured on the disk below" for key in asked if key not in known]
-        if emulation.latency_s is not None and (seen := measure.latency(f"/dev/{device}")) is not None:
+        if emulation.latency_s is not None and (seen := measure.latency(f"/dev/{device}", record.size)) is not None:
             notes.append(f"latency measured at depth 1: {show('latency', seen)}")
     else:
         notes.append("whether the disk below reaches these speeds was not measured: fio is not installed")
     for note in (*emulation.notes, *notes):
         say(f"{record.name}: {note}")
-    return replace(
+    emulation = replace(
         emulation,
         read_bps=limits.get("read"),
         write_bps=limits.get("write"),
@@ -272,6 +272,7 @@ def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict
         write_iops=limits.get("write_iops"),
         notes=(*emulation.notes, *notes),
     )
+    return replace(record, emulation=emulation, lowered=tuple(key for key in asked if limits[key] < asked[key]))
 
 
 def _drive(record: Record) -> LabDrive:
@@ -315,10 +316,9 @@ def _check_same(record: Record, profile: DriveProfile, size: int | None, block: 
         record.emulation.parallel,
     )
     # A rate may be lower than asked where the disk could not reach it, never higher.
-    for rate in _RATES.values():
+    for key, rate in _RATES.items():
         wanted, has = getattr(asked, rate), getattr(record.emulation, rate)
-        lowered = any(note.startswith(f"{rate.removesuffix('_bps')} lowered") for note in record.emulation.notes)
-        same = same and (wanted == has or (lowered and wanted is not None and has < wanted))
+        same = same and (wanted == has or (key in record.lowered and wanted is not None and has < wanted))
     if size is not None and size - size % 4096 != record.size:
         same = False
     if not same or block != (record.filesystem is None):

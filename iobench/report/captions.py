@@ -50,14 +50,24 @@ def footnotes(
     if stable:
         parts = [words("foot.share", drive=names[f.drive], share=labels.percent(f.value)) for f in stable]
         metric = labels.metric_name(stable[0].row.metric, words)
-        notes.append(words("foot.stability", metric=metric, load=stable[0].load, shares=words.commas(parts)))
+        ends = {"since": stable[0].since, "load": stable[0].load}
+        notes.append(words("foot.stability", metric=metric, **ends, shares=words.commas(parts)))
     held = _held_back(comparison, rows, names, words)
     if held:
         notes.append(words("foot.throttled", drives=words.commas(held)))
-    hidden = [names[d.name] for d in comparison.drives if findings.latency_hidden(d)]
-    if hidden and kind is ChartKind.LINE:
-        notes.append(words("foot.throttle-only", drives=words.every(hidden)))
+    if kind is ChartKind.LINE:
+        notes += _not_emulated(comparison, rows[0].better, names, words)
     return tuple(notes)
+
+
+def _not_emulated(comparison: Comparison, better: Better, names: Mapping[str, str], words: Words) -> list[str]:
+    """What is held back because a drive's latency is not emulated: stability, and latency that was asked for."""
+    hidden = [d.name for d in comparison.drives if findings.latency_hidden(d)]
+    flat = [d.name for d in comparison.drives if findings.flat(d) and d.name not in hidden]
+    notes = [words("foot.throttle-only", drives=words.every([names[n] for n in hidden]))] if hidden else []
+    if flat and better is Better.HIGHER:
+        notes.append(words("foot.flat", drives=words.every([names[n] for n in flat])))
+    return notes
 
 
 def _held_back(comparison: Comparison, rows: Sequence[Row], names: Mapping[str, str], words: Words) -> list[str]:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from iobench.analysis.types import Comparison, DriveSummary, Ratio, Row
-from iobench.model import Verdict
+from iobench.analysis.types import Comparison, DriveSummary, Row
+from iobench.model import Verdict, main_metrics
 from iobench.report import captions, findings, labels
 from iobench.report.findings import Finding
 from iobench.report.spec import COLORS, MARKERS, ChartKind, ChartSpec, Point, Series
 from iobench.report.texts import Words
-
-# What is drawn of a workload; of others, the first rate that it has and its p99 latency.
-_DRAWN = {"dd-write": ("elapsed",), "seq-read": ("throughput",), "seq-write": ("throughput",)}
-_RATES = ("iops", "transactions", "hits", "ops", "queries", "throughput", "elapsed")
-_BY_THROUGHPUT = ("throughput",)
-_THROUGHPUT_FIRST = ("dd-read", "dbench")
-_LATENCY = "latency_p99"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +47,9 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _drawn(workload: str, rows: Sequence[Row]) -> tuple[str, ...]:
-    there = {row.metric for row in rows if row.workload == workload}
-    wanted = _DRAWN.get(workload, ())
-    if there.intersection(wanted):
-        return wanted
-    order = (*_BY_THROUGHPUT, *_RATES) if workload in _THROUGHPUT_FIRST else _RATES
-    rate = next((metric for metric in order if metric in there), None)
-    return tuple(metric for metric in (rate, _LATENCY) if metric in there and metric is not None)
+    """What is drawn of a workload: its main metrics; beside a time, the rate is a note on each bar."""
+    metrics = main_metrics(workload, dict.fromkeys(row.metric for row in rows if row.workload == workload))
+    return tuple(m for m in metrics if m != "throughput") if "elapsed" in metrics else metrics
 
 
 def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart | None:
@@ -131,12 +120,6 @@ def _series(
     )
 
 
-def _sound_ratio(comparison: Comparison, row: Row, drive: str) -> Ratio | None:
-    """A row's ratio, but none of what is invalid: a ratio on a chart is read as a claim."""
-    both = (row.targets[drive], row.targets.get(comparison.baseline or ""))
-    return None if any(e and e.verdict is Verdict.INVALID for e in both) else row.ratios.get(drive)
-
-
 def _point(comparison: Comparison, row: Row, drive: str, scale: labels.Scale, words: Words) -> Point:
     estimate = row.targets[drive]
     low, high = estimate.ci95 or (None, None)
@@ -155,7 +138,7 @@ def _point(comparison: Comparison, row: Row, drive: str, scale: labels.Scale, wo
         verdict=estimate.verdict,
         reasons=tuple(ids),
         text=labels.scaled_text(scale, estimate.median, row.metric, row.unit),
-        ratio=_sound_ratio(comparison, row, drive),
+        ratio=comparison.shown_ratio(row, drive),
         note=note,
         mark=captions.mark(estimate.verdict, ids, words),
     )

@@ -76,7 +76,8 @@ def _sheet(comparison: Comparison, index: int, drive: DriveSummary, name: str, w
         notes.append(words("drive.unknown"))
     if drive.emulation is not None:
         facts += _emulation(drive.emulation)
-        notes += [words("drive.throttle-only")] if drive.emulation.throttle_only else []
+        if drive.emulation.rate_only:
+            notes.append(words("drive.throttle-only" if drive.emulation.throttle_only else "drive.rate-only"))
         notes += [labels.clean(note, 500) for note in drive.emulation.notes]
     told = tuple((words(key), text) for key, text in facts if text)
     return Sheet(name, COLORS[index % len(COLORS)], tuple(tags), told, tuple(notes))

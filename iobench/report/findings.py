@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from iobench.analysis import stability
 from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Row
-from iobench.model import Better, Verdict
+from iobench.model import Better, Verdict, worst
 from iobench.report import labels
 from iobench.report.texts import Words
-
-STABLE_SHARE = 0.9  # of the best throughput, at the highest load
-_WORST = (Verdict.VALID, Verdict.SUSPECT, Verdict.INVALID)
 
 
 class Kind(StrEnum):
@@ -31,8 +29,8 @@ class Kind(StrEnum):
 class Finding:
     """One thing that the numbers say of a drive, before it is prose. Values in the metric's base unit.
 
-    `load` is None where there is only one. For a SHARE, `value` is the throughput at the highest load as a
-    part of the best one, which was reached at `peak`. `repeats` is the smaller of the two drives'.
+    `load` is None where there is only one. For a SHARE, `value` is the least rate of the loads from `since` to
+    `load` as a part of the greatest. `repeats` is the smaller of the two drives'.
     """
 
     kind: Kind
@@ -45,7 +43,7 @@ class Finding:
     verdict: Verdict
     reasons: tuple[str, ...]
     load: int | None = None
-    peak: int | None = None
+    since: int | None = None
 
     @property
     def claim(self) -> bool:
@@ -54,8 +52,13 @@ class Finding:
 
 
 def latency_hidden(drive: DriveSummary) -> bool:
-    """Whether only the drive's rate is emulated, so that its latency and stability say nothing."""
+    """Whether the drive's latency was to be emulated and is not, so that its latency says nothing."""
     return drive.emulation is not None and drive.emulation.throttle_only
+
+
+def flat(drive: DriveSummary) -> bool:
+    """Whether only the drive's rate is emulated, so that it is stable by construction."""
+    return drive.emulation is not None and drive.emulation.rate_only
 
 
 def silent(comparison: Comparison, metric: str) -> frozenset[str]:
@@ -94,46 +97,30 @@ def _against(comparison: Comparison, row: Row, name: str, load: int | None) -> F
 
 
 def shares(comparison: Comparison, rows: Sequence[Row]) -> list[Finding]:
-    """Return, for each drive, its rate at the highest load against its best; none where it cannot be said.
+    """Return, for each drive, its least rate from a load up against its greatest; none where it cannot be said.
 
     A drive of which only the rate is emulated is left out: it is flat by construction.
     """
-    found: list[Finding] = []
-    if rows[0].better is not Better.HIGHER:
-        return found
-    for drive in comparison.drives:
-        points = [row for row in rows if drive.name in row.targets]
-        if latency_hidden(drive) or len(points) < 3 or points[-1] is not rows[-1]:
-            continue
-        estimates = [row.targets[drive.name] for row in points]
-        verdict, reasons = _worst(estimates)
-        best = max(points, key=lambda row: row.targets[drive.name].median)
-        last, top = points[-1], best.targets[drive.name].median
-        if verdict is Verdict.INVALID or top <= 0:
-            continue
-        share = last.targets[drive.name].median / top
-        repeats = min(e.n for e in estimates)
-        found.append(
-            Finding(
-                Kind.SHARE,
-                last,
-                drive.name,
-                None,
-                share,
-                None,
-                repeats,
-                verdict,
-                reasons,
-                load=last.load,
-                peak=best.load,
-            )
-        )
-    return found
+    high = [row for row in rows if row.load >= stability.FROM_LOAD]
+    if len(high) < 2 or high[0].better is not Better.HIGHER:
+        return []
+    names = [d.name for d in comparison.drives if not flat(d) and all(d.name in row.targets for row in high)]
+    return [found for name in names if (found := _share_of(high, name))]
+
+
+def _share_of(rows: Sequence[Row], name: str) -> Finding | None:
+    estimates = [row.targets[name] for row in rows]
+    verdict, reasons = _worst(estimates)
+    if verdict is Verdict.INVALID or max(e.median for e in estimates) <= 0:
+        return None
+    share, ends = stability.least_over_most(estimates)
+    n, load, since = min(e.n for e in estimates), rows[-1].load, rows[0].load
+    interval = ends if n > 1 else None
+    return Finding(Kind.SHARE, rows[-1], name, None, share, interval, n, verdict, reasons, load=load, since=since)
 
 
 def _worst(estimates: Sequence[Estimate]) -> tuple[Verdict, tuple[str, ...]]:
-    worst = max((e.verdict for e in estimates), key=_WORST.index)
-    return worst, tuple(dict.fromkeys(reason for e in estimates for reason in e.reasons))
+    return worst(e.verdict for e in estimates), tuple(dict.fromkeys(reason for e in estimates for reason in e.reasons))
 
 
 # --- prose -------------------------------------------------------------------------------------------------
@@ -188,17 +175,16 @@ def _ratio(finding: Finding, words: Words, a: str, b: str) -> str:
 
 
 def _share(finding: Finding, words: Words, a: str) -> str:
-    row = finding.row
-    stable = finding.claim and finding.value >= STABLE_SHARE
-    key = "say.stable" if stable else "say.share" if finding.peak == finding.load else "say.share-at"
+    row, least = finding.row, stability.LEAST_OVER_MOST
+    stable = finding.claim and finding.interval is not None and finding.interval[0] >= least
     return words(
-        key,
+        "say.stable" if stable else "say.share",
         what=labels.workload_name(row.workload, words),
         a=a,
         metric=labels.metric_name(row.metric, words),
         load=finding.load,
+        since=finding.since,
         share=labels.percent(finding.value),
-        peak=finding.peak,
     )
 
 
@@ -211,7 +197,8 @@ def _why(finding: Finding, words: Words, detail: bool) -> list[str]:
         if finding.kind is Kind.FIGURE:
             ends = [labels.value_text(v, row.metric, row.unit) for v in (low, high)]
         else:
-            ends = [labels.ratio_number(v) for v in (low, high)]
+            write = labels.percent if finding.kind is Kind.SHARE else labels.ratio_number
+            ends = [write(v) for v in (low, high)]
         why.append(words("why.interval", low=ends[0], high=ends[1]))
     if finding.repeats < CLAIM_ROUNDS:
         why.append(words("why.look-one" if finding.repeats == 1 else "why.look", n=finding.repeats))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,9 +80,8 @@ def page(
     folders: Sequence[CampaignFolder],
     made: Sequence[Chart],
     words: Words,
-    progress: Callable[[], None] = lambda: None,
 ) -> str:
-    """Return the page as text. Calls `progress` after each chart. Raises ResultsError."""
+    """Return the page as text. Raises ResultsError."""
     import jinja2
     from markupsafe import Markup
 
@@ -107,7 +106,7 @@ def page(
         glance=_glance(comparison, made, words),
         findings=_sentences(comparison, made, words),
         claims=_claims(comparison, words),
-        sections=[_section(comparison, i, w, made, words, progress) for i, w in enumerate(_workloads(comparison), 1)],
+        sections=[_section(comparison, i, w, made, words) for i, w in enumerate(_workloads(comparison), 1)],
         drives=drives.sheets(comparison, words),
         hosts=drives.hosts(campaigns, words),
         notes=_notes(comparison, campaigns),
@@ -145,7 +144,8 @@ def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -
         which = words.every([names[d.name] for d in emulated])
         notice = words("page.all-emulated") if all_are else words("page.some-emulated", drives=which)
     rounds = [e.n for row in comparison.rows for e in row.targets.values()]
-    quick = bool(rounds) and min(rounds) < CLAIM_ROUNDS
+    # Of a whole report that has a figure of enough rounds it is not said: those with fewer are marked each.
+    quick = bool(rounds) and max(rounds) < CLAIM_ROUNDS
     return {
         "title": labels.clean(first.title, 200) or words("page.title"),
         "facts": facts,
@@ -224,19 +224,14 @@ def _section(
     workload: str,
     made: Sequence[Chart],
     words: Words,
-    progress: Callable[[], None],
 ) -> Section:
     own = [chart for chart in made if chart.spec.workload == workload]
-    figures = []
-    for chart in own:
-        figures.append(_figure(comparison, chart, words))
-        progress()
     about = f"about.{workload}"
     return Section(
         id=f"workload-{number}",
         name=labels.workload_name(workload, words),
         about=words.or_name(about, ""),
-        figures=tuple(figures),
+        figures=tuple(_figure(comparison, chart, words) for chart in own),
         sentences=tuple(_sentences(comparison, own, words)),
         table=tables.all_figures(comparison, workload, words),
     )
@@ -288,12 +283,12 @@ def _unsound(taken: Sequence[Step], words: Words) -> list[Unsound]:
     for reason, own in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         said: dict[str, list[str]] = {}  # a sentence -> the steps that it was said of
         for step in own:
-            at = step.reasons.index(reason)
-            if at < len(step.sentences):
-                said.setdefault(step.sentences[at], []).append(step.id)
+            for one in step.said:
+                if one.reason == reason:
+                    said.setdefault(one.sentence, []).append(step.id)
         texts = [words("page.said-of", sentence=text, steps=_few(ids, words)) for text, ids in said.items()]
-        worst = Verdict.INVALID if any(s.verdict == Verdict.INVALID for s in own) else Verdict.SUSPECT
-        found.append(Unsound(reason, worst.value, words("page.steps", n=len(own)), tuple(texts[:_MOST_SENTENCES])))
+        verdict, count = steps.verdict_of(reason).value, words("page.steps", n=len(own))
+        found.append(Unsound(reason, verdict, count, tuple(texts[:_MOST_SENTENCES])))
     return found
 
 

@@ -41,10 +41,10 @@ def slug(text: str) -> str:
 
 
 def drive_labels(comparison: Comparison) -> dict[str, str]:
-    """Return what to call each drive on a chart; two drives of one label keep their names beside it."""
-    labels = {d.name: clean(d.label or d.name, 120) for d in comparison.drives}
-    taken = list(labels.values())
-    return {n: t if taken.count(t) == 1 else f"{t} [{clean(n, 60)}]" for n, t in labels.items()}
+    """Return what to call each drive on a chart; names that look alike are told apart by a number."""
+    names = {d.name: clean(d.name, 120) for d in comparison.drives}
+    taken = list(names.values())
+    return {n: t if taken.count(t) == 1 else f"{t} [{i}]" for i, (n, t) in enumerate(names.items(), 1)}
 
 
 def said_labels(comparison: Comparison, words: Words) -> dict[str, str]:

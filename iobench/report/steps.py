@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from iobench.errors import ResultsError
-from iobench.model import METRICS
+from iobench.model import INVALID_REASONS, METRICS, Verdict, main_metrics
 from iobench.report import labels
 from iobench.report.texts import Words
 from iobench.results import CampaignFolder
@@ -19,7 +19,6 @@ from iobench.units import format_bytes, format_count, format_seconds
 
 _SPARK = (240, 34)  # width and height of a series' picture, in its own units
 _MOST_POINTS = 80
-_MAIN = ("iops", "throughput", "elapsed", "transactions", "hits", "ops", "queries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,15 @@ class Spark:
 
     path: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Why a step is not valid: the reason's id, what it makes of the number, and the sentence with the figures."""
+
+    reason: str
+    verdict: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class Step:
     verdict: str
     verdict_text: str
     reasons: tuple[str, ...]
-    sentences: tuple[str, ...]
+    said: tuple[Said, ...]
     bytes_share: str
     depth: str
     cpu: str
@@ -101,7 +109,7 @@ def _step(
         verdict=verdict,
         verdict_text=words(f"verdict.{verdict}"),
         reasons=tuple(labels.clean(reason, 40) for reason in first["reasons"]),
-        sentences=_sentences(folder, name),
+        said=_said(folder, name),
         bytes_share=_share(evidence),
         depth=_pair(evidence, "queue_depth_asked", "queue_depth_achieved", _plain),
         cpu=_one(evidence, "client_cpu", lambda v: f"{v:.2f}"),
@@ -117,18 +125,25 @@ _LIMITS = ("device", "client", "server", "cpu", "link", "throttle", "unknown")
 
 def _value(rows: Sequence[Mapping[str, Any]]) -> str:
     """The step's main figure; of several operations, each one's."""
-    metric = next((m for m in _MAIN if any(row["metric"] == m for row in rows)), rows[0]["metric"])
-    if str(rows[0]["workload"]).startswith(("seq-", "dd-read")):
-        metric = next((row["metric"] for row in rows if row["metric"] == "throughput"), metric)
+    metric = main_metrics(str(rows[0]["workload"]), dict.fromkeys(row["metric"] for row in rows))[0]
     found = [row for row in rows if row["metric"] == metric][:3]
     return " / ".join(labels.value_text(row["value"], metric, row["unit"]) for row in found)
 
 
-def _sentences(folder: CampaignFolder, name: str) -> tuple[str, ...]:
+def verdict_of(reason: str) -> Verdict:
+    """Return what a reason makes of a number."""
+    return Verdict.INVALID if reason in INVALID_REASONS else Verdict.SUSPECT
+
+
+def _said(folder: CampaignFolder, name: str) -> tuple[Said, ...]:
     said = folder.findings(name)
     if not isinstance(said, list):
         raise ResultsError(f"{folder.path / 'raw' / name / 'findings.json'} is not what iobench wrote")
-    return tuple(labels.clean(entry.get("sentence", ""), 600) for entry in said if isinstance(entry, dict))
+    return tuple(
+        Said(reason, verdict_of(reason).value, labels.clean(entry.get("sentence", ""), 600))
+        for entry in said
+        if isinstance(entry, dict) and (reason := labels.clean(entry.get("reason", ""), 40))
+    )
 
 
 def _command(path: Path) -> str:

@@ -109,7 +109,7 @@ def _metric(row: Row, words: Words) -> str:
 
 
 def _figures(comparison: Comparison, row: Row, drive: str, label: str, scale: labels.Scale, words: Words) -> list[Cell]:
-    own, ratio = row.targets[drive], row.ratios.get(drive)
+    own, ratio = row.targets[drive], comparison.shown_ratio(row, drive)
     emulated = any(d.name == drive and d.emulated for d in comparison.drives)
     cells = [
         Cell(f"{label} ({words('chart.emulated')})" if emulated else label),
@@ -118,11 +118,11 @@ def _figures(comparison: Comparison, row: Row, drive: str, label: str, scale: la
         Cell(str(own.n), str(own.n), True),
     ]
     if comparison.baseline:
-        cells += _ratio(comparison, drive, own, ratio, words)
+        cells += _ratio(comparison, drive, ratio, words)
     return [*cells, _verdict(own, words)]
 
 
-def _ratio(comparison: Comparison, drive: str, own: Estimate, ratio: Ratio | None, words: Words) -> list[Cell]:
+def _ratio(comparison: Comparison, drive: str, ratio: Ratio | None, words: Words) -> list[Cell]:
     if ratio is None:
         text = words("diff.baseline") if drive == comparison.baseline else ""
         return [Cell("", "", True), Cell("", "", True), Cell(text, look="quiet")]
@@ -161,7 +161,7 @@ def chart_csv(comparison: Comparison, chart: Chart) -> str:
 
 
 def _csv_row(comparison: Comparison, chart: Chart, row: Row, drive: str, emulated: bool) -> Mapping[str, object]:
-    own, ratio = row.targets[drive], row.ratios.get(drive)
+    own, ratio = row.targets[drive], comparison.shown_ratio(row, drive)
     low, high = own.ci95 or ("", "")
     known: dict[str, object] = {
         "chart": chart.spec.id,

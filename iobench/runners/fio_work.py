@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iobench import bins
 from iobench.errors import ParseError, UsageError
 from iobench.model import (
     PERCENTILES,
@@ -159,23 +161,10 @@ def samples(directions: tuple[fio.Direction, ...]) -> tuple[Sample, ...]:
     return tuple(found)
 
 
-def percentiles(op: str, bins: dict[int, int] | object) -> list[Sample]:
-    """Return the latency percentiles of bins, each only where at least five operations lie beyond it.
+def percentiles(op: str, counts: Mapping[int, int]) -> list[Sample]:
+    """Return the latency percentiles of bins, each only where enough operations lie beyond it.
 
-    A p99 of a hundred operations is its maximum by another name: a missing value is a missing row.
+    A missing value is a missing row.
     """
-    if not isinstance(bins, dict) or not bins:
-        return []
-    total = sum(bins.values())
-    ordered = sorted(bins.items())
-    found = []
-    for metric, percent in PERCENTILES.items():
-        if total * (100 - percent) < 500 - 1e-6 and percent > 50:  # 100 - 99.9 is a little under 0.1
-            continue
-        wanted, seen = total * percent / 100, 0
-        for value, count in ordered:
-            seen += count
-            if seen >= wanted - 1e-9:
-                found.append(Sample(op, metric, value / 1e9))
-                break
-    return found
+    total = sum(counts.values())
+    return [Sample(op, m, bins.percentile(counts, q)) for m, q in PERCENTILES.items() if bins.carries(total, q)]

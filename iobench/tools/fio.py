@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -104,6 +104,12 @@ def log_interval_ms(runtime_s: float) -> int:
     return 1000 if runtime_s >= 12 else 500 if runtime_s >= 4 else 250
 
 
+def probe(job: Job) -> Command:
+    """Return the command of a short look at a device: the result is fio's standard output."""
+    argv = ("fio", "--name=probe", *job.argv, "--thread", "--group_reporting", "--eta=never", "--output-format=json")
+    return Command("fio", argv, timeout_s=20 + job.ramp_s + (job.runtime_s or 0))
+
+
 def lay_out(filename: str, size: int, engine: str, direct: bool, out: str) -> Command:
     """Return the command that writes every block of a file with data that cannot be compressed."""
     job = Job("write", filename, size, min(size, 1 << 20), 8, engine, direct=direct)
@@ -155,8 +161,9 @@ class FioJob:
     options: Mapping[str, str]
     directions: tuple[Direction, ...]
     cpu: float  # user and system, as a share of one core per thread
-    depth_levels: Mapping[str, float]
     error: int
+    group: int = 0
+    started_at: float | None = None  # Unix time, ramp included; only newer versions say it
 
     @property
     def depth(self) -> float | None:
@@ -222,9 +229,16 @@ def _job(entry: Mapping[str, Any], common: Mapping[str, str]) -> FioJob:
         options=options,
         directions=tuple(_directions(entry)),
         cpu=(_number(entry["usr_cpu"]) + _number(entry["sys_cpu"])) / 100,
-        depth_levels={str(k): _number(v) for k, v in entry.get("iodepth_level", {}).items()},
         error=int(_number(entry.get("error", 0))),
+        group=int(_number(entry.get("groupid", 0))),
+        started_at=_started(entry),
     )
+
+
+def _started(entry: Mapping[str, Any]) -> float | None:
+    """When a job began. It may have been asked to tell that by another clock than that of the Unix epoch."""
+    stamp = _number(entry.get("job_start", 0))
+    return stamp / 1000 if stamp > _EPOCH_MS else None
 
 
 def _directions(entry: Mapping[str, Any]) -> Iterator[Direction]:
@@ -318,10 +332,47 @@ def _interval(times: list[int]) -> int:
     return max(50, round(usual / 50) * 50)
 
 
-def merged_bins(directions: tuple[Direction, ...]) -> LatencyBins:
+def merged_bins(directions: Sequence[Direction]) -> LatencyBins:
     """Return the latencies of all directions together."""
     merged: dict[int, int] = {}
     for direction in directions:
         for value, count in direction.bins.items():
             merged[value] = merged.get(value, 0) + count
     return LatencyBins("all", merged)
+
+
+def together(jobs: Sequence[FioJob]) -> FioJob:
+    """Return jobs that ran at one time as one: what fio itself reports of them with --group_reporting.
+
+    Rates, bytes and latencies are summed; the CPU is per thread, and so is averaged.
+    """
+    first = jobs[0]
+    if len(jobs) == 1:
+        return first
+    starts = [job.started_at for job in jobs if job.started_at is not None]
+    return replace(
+        first,
+        directions=tuple(
+            _summed(same) for op in ("read", "write") if (same := [d for j in jobs for d in j.directions if d.op == op])
+        ),
+        cpu=sum(job.cpu for job in jobs) / len(jobs),
+        error=max(job.error for job in jobs),
+        started_at=min(starts, default=None),
+    )
+
+
+def _summed(parts: Sequence[Direction]) -> Direction:
+    operations = sum(d.operations for d in parts)
+    means = [d.latency_mean * d.operations for d in parts if d.latency_mean is not None]
+    most = [d.latency_max for d in parts if d.latency_max is not None]
+    return Direction(
+        op=parts[0].op,
+        bytes=sum(d.bytes for d in parts),
+        throughput=sum(d.throughput for d in parts),
+        iops=sum(d.iops for d in parts),
+        runtime_s=max(d.runtime_s for d in parts),
+        operations=operations,
+        latency_mean=sum(means) / operations if len(means) == len(parts) else None,
+        latency_max=max(most, default=None),
+        bins=merged_bins(parts).bins,
+    )

@@ -120,6 +120,30 @@ def test_nothing_over_nought_has_no_ratio(make_campaign):
     assert row.targets["b"].median == 0
 
 
+def test_a_round_without_a_percentile_still_gives_its_bins(make_campaign):
+    # The second round has 110 operations, too few for a p99 of its own; of all 1100 the slow ones are under 1 %.
+    bins = ({100_000: 495}, {100_000: 100, 10_000_000: 10}, {100_000: 495})
+    one = Measured("a", {"latency_p50": [1e-4] * 3, "latency_p99": [1e-4, None, 1e-4]}, bins=bins)
+    other = Measured("b", {"latency_p50": [1e-4] * 3, "latency_p99": [1e-4] * 3}, bins=({100_000: 500},) * 3)
+    rows = {row.metric: row for row in compare([make_campaign(one, other)]).rows}
+    estimate = rows["latency_p99"].targets["a"]
+    assert (estimate.n, estimate.rounds) == (3, (1, 2, 3))
+    assert estimate.median == pytest.approx(1e-4, rel=0.002)
+    assert estimate.values[1] == pytest.approx(1e-2, rel=0.002)
+    assert estimate.ci95[1] >= 9e-3, "the slow round is drawn thrice in some resamples"
+
+
+def test_a_percentile_of_too_few_operations_is_no_row(make_campaign):
+    def rows(id, *counts):
+        bins = [{100_000: count} for count in counts]
+        one = Measured("a", {"latency_p50": [1e-4] * len(counts)}, bins=bins)
+        return {row.metric for row in compare([make_campaign(one, id=id)]).rows}
+
+    # 499 operations have under five beyond their p99, wherever they were counted; 500 have five.
+    assert rows("20250101-000000", 200, 299) == {"latency_p50", "latency_p90", "latency_p95"}
+    assert rows("20250102-000000", 200, 300) == {"latency_p50", "latency_p90", "latency_p95", "latency_p99"}
+
+
 def test_latencies_are_merged(make_campaign):
     bins = ({100_000: 990}, {100_000: 100, 10_000_000: 10})
     slow = Measured(
@@ -167,6 +191,18 @@ def test_two_drives_of_one_name_carry_their_campaign(make_campaign):
     assert [drive.name for drive in comparison.drives] == ["sas (20250101-000000)", "sas (20250102-000000)"]
     assert comparison.baseline == "sas (20250102-000000)"
     assert comparison.rows[0].ratios["sas (20250101-000000)"].ratio == pytest.approx(0.5)
+
+
+def test_an_emulated_drive_made_anew_is_the_same_drive(make_campaign):
+    ids = ("20250101-000000", "20250102-000000", "20250103-000000")
+    set_to = (Emulation("sas", read_bps=150e6, notes=("made on loop1",)), Emulation("sas", read_bps=150e6))
+    slower = Emulation("sas", read_bps=140e6)
+    first, again, other = (
+        make_campaign(*three(n=2), id=id, emulated={"sas": emulation})
+        for id, emulation in zip(ids, (*set_to, slower), strict=True)
+    )
+    assert compare([first, again]).rows[0].targets["sas"].n == 4
+    assert "sas (20250103-000000)" in compare([first, other]).rows[0].targets
 
 
 def test_an_emulated_drive_says_what_it_was_set_to(make_campaign):
@@ -261,11 +297,29 @@ def test_stability(make_campaign, values, result):
     assert results(judged(make_campaign(*works)))["random-stable"] == result
 
 
-def test_a_throttle_alone_shows_no_stability(make_campaign):
+@pytest.mark.parametrize(
+    ("emulation", "result"),
+    [
+        (Emulation("iodrive", throttle_only=True), "undecided"),
+        (Emulation("iodrive", read_bps=300e6), "undecided"),
+        (Emulation("iodrive", latency_s=0.001, parallel=8), "reproduced"),
+    ],
+)
+def test_a_rate_alone_shows_no_stability(make_campaign, emulation, result):
     works = [rate("iodrive", 300e6, workload="dbench", op="all", load=load) for load in (8, 64)]
-    comparison = judged(make_campaign(*works, emulated={"iodrive": Emulation("iodrive", throttle_only=True)}))
-    assert results(comparison)["random-stable"] == "undecided"
-    assert "flat by construction" in sentences(comparison)["random-stable"]
+    comparison = judged(make_campaign(*works, emulated={"iodrive": emulation}))
+    assert results(comparison)["random-stable"] == result
+    assert ("flat by construction" in sentences(comparison)["random-stable"]) == (result == "undecided")
+
+
+def test_a_claim_of_writing_takes_the_rate_and_not_the_time(make_campaign):
+    works = [
+        Measured(name, {"elapsed": [1e9 / speed] * 5, "throughput": [speed * n for n in NOISE]}, workload="dd-write")
+        for name, speed in (("iodrive", 150e6), ("sas", 145e6))
+    ]
+    comparison = judged(make_campaign(*works))
+    assert results(comparison)["seq-write-vs-sas"] == "reproduced"
+    assert "1.03 times" in sentences(comparison)["seq-write-vs-sas"]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iobench import bins
 from iobench.analysis import stats
 from iobench.analysis.compare import difference
 from iobench.analysis.types import Difference
-from iobench.errors import ResultsError
 
 POSITIVE = st.floats(1e-6, 1e12)
 
@@ -69,13 +69,13 @@ def test_a_ratios_interval_holds_the_ratio(pairs, paired):
 
 
 def test_one_value_has_no_interval():
-    assert stats.median_ci([5.0], [1]) is None
+    assert stats.interval(figure([5.0])) is None
     assert stats.ratio_ci(figure([5.0]), figure([6.0])) is None
 
 
 def test_counts_that_may_be_nought():
-    assert stats.median_ci([0, 0, 0], [1, 2, 3]) == (0, 0)
-    low, high = stats.median_ci([0, 0, 5], [1, 2, 3])
+    assert stats.interval(figure([0, 0, 0])) == (0, 0)
+    low, high = stats.interval(figure([0, 0, 5]))
     assert low == 0 and high >= 5
     assert stats.ratio_ci(figure([0.0, 1.0]), figure([1.0, 1.0])) is None
 
@@ -166,31 +166,17 @@ def test_difference(ratio, ends, shown):
 def test_percentiles_come_from_merged_bins():
     # 990 fast operations in one round, 10 of 110 slow in the other: the average of p99s would be 5 ms.
     fast, slow = {100_000: 990}, {100_000: 100, 10_000_000: 10}
-    own = [stats.percentile_from_bins(bins, 99) for bins in (fast, slow)]
+    own = [bins.percentile(part, 99) for part in (fast, slow)]
     assert own == [pytest.approx(1e-4), pytest.approx(1e-2)]
     merged = stats.percentile_figures([fast, slow], {99: own}, [1, 2])[99]
     assert merged.point == pytest.approx(1e-4)
     assert stats.interval(merged)[1] >= 1e-2
 
 
-def test_percentiles_agree_with_sorted_values():
-    values = np.random.default_rng(2).integers(50_000, 60_000, 2_000)
-    bins = dict(zip(*(part.tolist() for part in np.unique(values, return_counts=True)), strict=True))
-    for q in (50, 90, 95, 99, 99.9, 100):
-        exact = np.sort(values)[math.ceil(len(values) * q / 100) - 1]
-        assert stats.percentile_from_bins(bins, q) == pytest.approx(exact * 1e-9)
-
-
-@pytest.mark.parametrize("bins", [{}, {1000: 0}])
-def test_no_operation_has_no_percentile(bins):
-    with pytest.raises(ResultsError, match="no operation"):
-        stats.percentile_from_bins(bins, 99)
-
-
 def test_merged_percentiles_of_many_rounds_have_ratios():
     rng = np.random.default_rng(4)
     rounds = [{int(v): 3 for v in rng.integers(1_000, 2_000, 50)} for _ in range(10)]
-    own = [stats.percentile_from_bins(bins, 99) for bins in rounds]
+    own = [bins.percentile(part, 99) for part in rounds]
     one = stats.percentile_figures(rounds, {99: own}, range(10))[99]
     assert stats.ratio_ci(one, one) == pytest.approx((1, 1))
     low, high = stats.interval(one)

@@ -29,7 +29,7 @@ MB = 10**6
 
 
 def counters(at: float, read: float, written: float) -> Counters:
-    return Counters(at, 0, round(read * at), 0, round(written * at), 0, 0.5 * at, 0.0)
+    return Counters(at, round(read * at), round(written * at), 0.5 * at)
 
 
 def linear(

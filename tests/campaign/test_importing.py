@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +48,8 @@ def test_what_is_no_file_is_told(text: str) -> None:
 def test_the_jobs_of_a_fio_output() -> None:
     big, small = read(FIO / "two-jobs.json")
     assert (big.work.workload, big.work.load, big.tool) == ("seq-read", 4, "fio-3.33")
-    assert big.work.params == {"block_size": 65536, "depth": 4, "jobs": 1, "engine": "libaio", "direct": True}
+    common = {"depth": 4, "jobs": 1, "engine": "libaio", "direct": True, "size": 8 << 20}
+    assert big.work.params == {"block_size": 65536, **common}
     assert (small.work.workload, small.work.load, small.work.params["block_size"]) == ("rand-write", 2, 4096)
     values = {(s.op, s.metric): s.value for s in (*big.reading.samples, *small.reading.samples)}
     assert values["read", "throughput"] == 524288000
@@ -57,8 +62,107 @@ def test_a_group_of_jobs_is_one_measurement_of_their_load() -> None:
     assert (group.work.workload, group.work.load, group.work.params["jobs"]) == ("rand-read", 8, 2)
 
 
+def edited(folder: Path, name: str, edit: Callable[[dict[str, Any]], None]) -> Path:
+    """A captured output of fio, with something of it changed."""
+    text = (FIO / name).read_text()
+    document = json.loads(text[text.index("{") :])
+    edit(document)
+    path = folder / name
+    path.write_text(json.dumps(document))
+    return path
+
+
+def four_threads(document: dict[str, Any]) -> None:
+    """What fio prints for numjobs=4 without group_reporting: four jobs of one name, group and text of options."""
+    (job,) = document["jobs"]
+    job["job options"]["numjobs"] = "4"
+    document["jobs"] = [job] * 4
+
+
+def test_the_threads_of_a_job_are_one_measurement_also_without_group_reporting(tmp_path: Path) -> None:
+    (one,) = read(FIO / "seq-read.json")
+    (four,) = read(edited(tmp_path, "seq-read.json", four_threads))
+    assert (one.work.load, four.work.load, four.work.params["jobs"]) == (8, 32, 4)
+    before = {(s.op, s.metric): s.value for s in one.reading.samples}
+    after = {(s.op, s.metric): s.value for s in four.reading.samples}
+    assert after["read", "throughput"] == 4 * before["read", "throughput"]
+    assert after["read", "iops"] == pytest.approx(4 * before["read", "iops"])
+    # Four equal histograms together: the same points, so no latency is four times as long.
+    for metric in ("latency_mean", "latency_p50", "latency_p90", "latency_max"):
+        assert after["read", metric] == pytest.approx(before["read", metric])
+    assert four.reading.measured_s == one.reading.measured_s
+    assert four.reading.bytes_read == 4 * (one.reading.bytes_read or 0)
+    assert sum(four.reading.latencies[0].bins.values()) == 4 * sum(one.reading.latencies[0].bins.values())
+    assert four.reading.depth_achieved == pytest.approx(4 * (one.reading.depth_achieved or 0))
+
+
+def test_two_sections_of_four_threads_are_two_measurements(tmp_path: Path) -> None:
+    def twice(document: dict[str, Any]) -> None:
+        four_threads(document)
+        document["jobs"] *= 2
+
+    assert [found.work.load for found in read(edited(tmp_path, "seq-read.json", twice))] == [32, 32]
+
+
+def test_equal_jobs_that_are_no_threads_of_one_stay_repeats(tmp_path: Path) -> None:
+    def again(document: dict[str, Any]) -> None:
+        document["jobs"] *= 2
+
+    assert [found.work.load for found in read(edited(tmp_path, "seq-read.json", again))] == [8, 8]
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "param"),
+    [
+        ("size", ("64m", "128m"), ("size", 64 << 20, 128 << 20)),
+        ("size", ("50%", "64m"), ("size", "50%", 64 << 20)),
+        ("runtime", ("10", "1m"), ("duration_s", 10.0, 60.0)),
+        ("runtime", ("500ms", "soon"), ("duration_s", 0.5, "soon")),
+        ("rwmixread", ("70", "90"), ("read_share", 70, 90)),
+        ("rwmixwrite", ("30", "10"), ("read_share", 70, 90)),
+    ],
+)
+def test_runs_of_other_work_are_no_repeats_of_each_other(
+    tmp_path: Path, option: str, values: tuple[str, str], param: tuple[str, object, object]
+) -> None:
+    found = []
+    for value in values:
+        set_to = value
+
+        def edit(document: dict[str, Any], value: str = set_to) -> None:
+            document["jobs"][0]["job options"][option] = value
+
+        found += read(edited(tmp_path, "rand-mixed.json", edit))
+    assert tuple(each.work.params[param[0]] for each in found) == param[1:]
+    folder = importing.keep(found, Store(tmp_path / "results"), 4 << 30)
+    assert [step.repeat for step in folder.campaign().steps] == [1, 1]
+
+
+def test_a_step_began_its_runtime_before_the_report(tmp_path: Path) -> None:
+    ended = datetime.fromtimestamp(1795415851.918, UTC)
+    (found,) = read(FIO / "seq-read.json")
+    assert found.started_at is not None
+    assert (ended - found.started_at).total_seconds() == pytest.approx(found.reading.measured_s, abs=1e-5)
+    folder = importing.keep([found, *read(DD / "write.txt")], Store(tmp_path), 4 << 30)
+    times = {row["tool"]: row["started_at"] for row in folder.read("samples").to_pylist()}
+    assert times == {"fio-3.33": found.started_at, "dd": None}
+
+
+def test_only_of_the_last_group_does_the_report_tell_the_time(tmp_path: Path) -> None:
+    assert [found.started_at is None for found in read(FIO / "two-jobs.json")] == [True, False]
+
+    def says(document: dict[str, Any]) -> None:
+        document["jobs"][0]["job_start"] = 1795415917123
+        document["jobs"][1]["job_start"] = 12345  # of another clock
+
+    (big, small) = read(edited(tmp_path, "two-jobs.json", says))
+    assert big.started_at == datetime.fromtimestamp(1795415917.123, UTC)
+    assert small.started_at == read(FIO / "two-jobs.json")[1].started_at
+
+
 def test_mixed_work() -> None:
     (mixed,) = read(FIO / "rand-mixed.json")
+    assert (mixed.work.params["read_share"], mixed.work.params["duration_s"]) == (70, 1.0)
     assert mixed.work.workload == "rand-mixed"
     assert {s.op for s in mixed.reading.samples} == {"read", "write", "all"}
 
@@ -80,7 +184,18 @@ def test_an_output_of_dd_in_the_direction_that_is_told(dd: str, op: str) -> None
 
 @pytest.mark.parametrize(
     ("option", "size"),
-    [("4k", 4096), ("4K", 4096), ("1m", 1 << 20), ("512", 512), ("4k,8k", 4096), ("1g", 1 << 30), ("x", 4096)],
+    [
+        ("4k", 4096),
+        ("4K", 4096),
+        ("1m", 1 << 20),
+        ("512", 512),
+        ("4k,8k", 4096),
+        ("4k-16k", 4096),
+        ("1g", 1 << 30),
+        ("64kb", 65536),
+        ("64ki", 64000),  # fio has it the wrong way round, unless kb_base says otherwise
+        ("x", 4096),
+    ],
 )
 def test_block_sizes_as_fio_writes_them(tmp_path: Path, option: str, size: int) -> None:
     path = tmp_path / "few.json"

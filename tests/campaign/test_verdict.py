@@ -11,6 +11,7 @@ import pytest
 from iobench.campaign import verdict
 from iobench.campaign.evidence import Context, Window, gather
 from iobench.model import (
+    INVALID_REASONS,
     DataFile,
     Device,
     Finding,
@@ -157,7 +158,7 @@ def test_figures_that_produce_a_reason(case: Case) -> None:
     said, findings = case.judged()
     assert [f.reason for f in findings] == [case.reason]
     assert case.says in findings[0].sentence
-    assert said is (Verdict.INVALID if case.reason in verdict.INVALID else Verdict.SUSPECT)
+    assert said is (Verdict.INVALID if case.reason in INVALID_REASONS else Verdict.SUSPECT)
 
 
 @pytest.mark.parametrize("case", NEAR_MISSES, ids=name)
@@ -170,7 +171,7 @@ def test_every_reason_of_the_contract_is_produced_and_has_a_near_miss() -> None:
     suspect = {"depth-not-reached", "client-bound", "not-steady", "background-io", "too-short", "compressible"}
     contract = invalid | suspect | {"no-device", "thermal", "small-working-set"}
     assert set(verdict.REASONS) == contract
-    assert invalid == verdict.INVALID
+    assert invalid == INVALID_REASONS
     assert {case.reason for case in PRODUCED} == contract
     assert {case.reason for case in NEAR_MISSES} == contract
 

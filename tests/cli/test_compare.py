@@ -75,11 +75,17 @@ def test_marks_have_a_legend(make_campaign):
         rate("sas", 150e6),
     )
     text = shown(compare([folder]), 120)
-    assert "✗500 MB/s" in text and "✗3.33×" in text
+    assert "✗500 MB/s" in text and "3.33×" not in text, "a ratio of an invalid figure reads like a claim"
     assert "~250 MB/s" in text and "~1.67×" in text
-    assert "invalid: not a figure of the drive; it shows no difference. page-cache (1)" in text
+    assert "invalid: not a figure of the drive; it has no ratio. page-cache (1)" in text
     assert "suspect: shown, and enters no claim. too-short (1)" in text
     assert "`iobench explain REASON`" in text
+
+
+def test_an_invalid_baseline_takes_every_ratio_with_it(make_campaign):
+    works = rate("iodrive", 500e6), rate("sas", 150e6, unsound={1: (Verdict.INVALID, "page-cache")})
+    figures, _ = shown(compare([make_campaign(*works)]), 120).split("Median of")
+    assert "500 MB/s" in figures and "×" not in figures and "no difference shown" not in figures
 
 
 def test_sound_figures_have_no_marks(make_campaign):
@@ -168,6 +174,13 @@ def test_json_is_what_scripts_rely_on(make_campaign, iobench):
     assert low <= row["ratios"]["iodrive"]["ratio"] <= high
     assert {"id": "seq-read-vs-sas", "result": "reproduced"} in document["claims"]
     assert document["drives"]["iodrive"] == {"kind": "SSD", "emulated": False}
+
+
+def test_json_keeps_the_ratio_of_an_invalid_figure_and_shows_no_difference(make_campaign, iobench):
+    make_campaign(rate("iodrive", 500e6, unsound={1: (Verdict.INVALID, "page-cache")}), rate("sas", 150e6))
+    ratio = json.loads(iobench("--json")[1])["rows"][0]["ratios"]["iodrive"]
+    assert ratio["ratio"] == pytest.approx(10 / 3)
+    assert ratio["difference"] == "none-shown"
 
 
 def test_json_of_one_round_and_one_drive(make_campaign, iobench):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from saying import Say
 from stored import Measured
 
-from iobench.campaign.verdict import INVALID, REASONS
-from iobench.model import Verdict
+from iobench import proc
+from iobench.campaign.verdict import REASONS
+from iobench.cli import clean as clean_module
+from iobench.cli import listing
+from iobench.drives import workdir
+from iobench.model import INVALID_REASONS, Evidence, Verdict
 from iobench.results import CampaignFolder
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -91,7 +97,7 @@ def test_an_unknown_campaign_is_told_with_the_nearest(say: Say, folder: Campaign
 def test_explain_a_reason(reason: str, say: Say) -> None:
     said = say("explain", reason)
     assert said.code == 0
-    assert said.out == f"{reason} ({'invalid' if reason in INVALID else 'suspect'}): {REASONS[reason]}\n"
+    assert said.out == f"{reason} ({'invalid' if reason in INVALID_REASONS else 'suspect'}): {REASONS[reason]}\n"
 
 
 def test_explain_a_step(say: Say, folder: CampaignFolder) -> None:
@@ -115,6 +121,67 @@ def test_rm_needs_the_whole_id_and_a_yes(say: Say, folder: CampaignFolder) -> No
     assert folder.path.exists()
     said = say("rm", folder.id, "--yes")
     assert said.code == 0 and said.out == f"deleted {folder.id}\n" and not folder.path.exists()
+
+
+def test_what_explain_says_as_one_document(say: Say, folder: CampaignFolder) -> None:
+    assert say("explain", "page-cache", "--json").json == {
+        "schema_version": 1,
+        "reason": "page-cache",
+        "verdict": "invalid",
+        "sentence": REASONS["page-cache"],
+    }
+    marked = say("explain", "latest", "s1-1", "--json").json
+    assert (marked["schema_version"], marked["campaign"], marked["step"]) == (1, folder.id, "s1-1")
+    assert (marked["verdict"], marked["error"], marked["raw"]) == ("invalid", None, str(folder.raw("s1-1")))
+    assert marked["findings"] == [{"reason": "page-cache", "sentence": "page-cache, with figures"}]
+    assert set(marked["evidence"]) == set(Evidence.__dataclass_fields__)
+    assert marked["evidence"]["device_bytes_read"] is None
+    assert [say("explain", "latest", s, "--json").json["verdict"] for s in ("s0-1", "s0-2")] == ["valid", "suspect"]
+    unmeasured = say("explain", "latest", "s1-3", "--json").json
+    assert (unmeasured["verdict"], unmeasured["evidence"], unmeasured["error"]) == (None, None, "it was not run")
+
+
+def test_what_rm_says_as_one_document(say: Say, folder: CampaignFolder) -> None:
+    refused = say("rm", folder.id, "--json")
+    assert (refused.code, refused.out) == (2, "") and folder.path.exists()
+    said = say("rm", folder.id, "--yes", "--json")
+    assert said.json == {"schema_version": 1, "deleted": folder.id} and not folder.path.exists()
+
+
+def test_what_clean_says_as_one_document(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / "drive" / f"{workdir.PREFIX}c1"
+    left.mkdir(parents=True)
+    marker = workdir.Marker("c1", os.uname().nodename, "an earlier boot", 1, 1, "2025-01-01T00:00:00+00:00")
+    (left / workdir.MARKER).write_text(json.dumps({name: getattr(marker, name) for name in marker.__slots__}))
+    (left / "data").write_text("x")
+    (left / "folder").mkdir()
+    # Not this machine's programs and drives: another session's are none of a test's business.
+    monkeypatch.setattr(proc, "end_orphans", lambda: 0)
+    monkeypatch.setattr(clean_module, "mounts", list)
+    nothing: dict[str, object] = {"schema_version": 1, "programs_ended": 0, "folders": [], "drives": []}
+    kept = {"path": str(left), "left": ["folder"]}
+    assert say("clean", str(left.parent), "--json").json == {**nothing, "folders": [kept]}
+    (left / "folder").rmdir()
+    gone = {"path": str(left), "left": []}
+    assert say("clean", str(left.parent), "--json").json == {**nothing, "folders": [gone]}
+    assert not left.exists()
+    assert say("clean", str(left.parent), "--json").json == nothing
+
+
+def test_campaigns_are_completed_from_where_they_are_kept(
+    folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, parameter = click.Context(listing.show), listing.show.params[0]
+
+    def offered() -> list[str]:
+        return [item.value for item in listing.complete_campaign(context, parameter, "")]
+
+    monkeypatch.setenv("IOBENCH_RESULTS", str(folder.path.parent))
+    assert offered() == ["latest", folder.id]
+    monkeypatch.setenv("IOBENCH_RESULTS", str(folder.path / "none"))
+    assert offered() == ["latest"]
+    context.params["results"] = folder.path.parent
+    assert offered() == ["latest", folder.id]
 
 
 @pytest.mark.parametrize("name", ["../home", "..", "/", ".", ""])
@@ -141,6 +208,15 @@ def test_import_makes_a_campaign_without_evidence(say: Say, tmp_path: Path) -> N
     assert all(row["verdict"] == "suspect" and "no-device" in row["reasons"] for row in document["results"])
     (row,) = [row for row in say("compare", "--json").json["rows"] if row["metric"] == "elapsed"]
     assert row["targets"]["old drive"]["median"] == 0.5
+
+
+def test_what_import_says_as_one_document(say: Say, tmp_path: Path) -> None:
+    path = tmp_path / "dd.txt"
+    path.write_text(DD)
+    document = say("import", str(path), "--json").json
+    campaign = say("show", "--json").json["id"]
+    told = {"campaign": campaign, "measurements": 1, "path": str(tmp_path / "results" / campaign)}
+    assert document == {"schema_version": 1, **told}
 
 
 def test_import_of_fio(say: Say) -> None:

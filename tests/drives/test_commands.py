@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 
 from iobench import proc
+from iobench.campaign import host
 from iobench.cli import doctor as doctor_module
 from iobench.cli import targets as targets_module
 from iobench.cli.doctor import PROGRAMS, doctor, look, package_manager, parse_version
 from iobench.cli.tables import Column, clean, fit
 from iobench.cli.targets import targets
 from iobench.drives.inventory import DriveRecord, MountedFs
+from iobench.lab import throttle as throttle_module
 
 FIO = PROGRAMS[0]
 
@@ -73,7 +77,7 @@ def test_the_exit_code_and_the_command_that_installs(monkeypatch: pytest.MonkeyP
 
 
 def test_everything_there_needs_no_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fake(monkeypatch, tmp_path, {program.names[0]: "x 9.9.9" for program in PROGRAMS})
+    fake(monkeypatch, tmp_path, {program.name: "x 9.9.9" for program in PROGRAMS})
     assert json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)["install"] is None
 
 
@@ -93,6 +97,40 @@ def test_package_manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: 
     assert package_manager(tmp_path / "os-release") == manager
     monkeypatch.setattr(proc, "find", lambda name: None)
     assert package_manager(tmp_path / "os-release") is None
+
+
+def condition(name: str) -> dict[str, Any]:
+    """What doctor says of this machine under a name."""
+    machine = json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)["machine"]
+    found: dict[str, Any] = next(each for each in machine if each["name"] == name)
+    return found
+
+
+@pytest.mark.parametrize(("engine", "ok"), [("io_uring", True), ("libaio", False)])
+def test_doctor_says_of_io_uring_what_a_campaign_will_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str, ok: bool
+) -> None:
+    fake(monkeypatch, tmp_path, {"fio": "fio-3.33"})
+    monkeypatch.setattr(host, "engine", lambda: engine)
+    assert condition("io_uring")["ok"] is ok
+
+
+def test_without_fio_io_uring_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake(monkeypatch, tmp_path, {"dd": "dd (coreutils) 9.1"})
+    assert condition("io_uring")["ok"] is False
+    assert "not known" in condition("io_uring")["detail"]
+
+
+def test_doctor_finds_the_throttle_where_the_lab_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake(monkeypatch, tmp_path, {})
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    monkeypatch.setattr(throttle_module, "find_throttle", partial(throttle_module.find_throttle, tmp_path))
+    assert condition("I/O throttle")["ok"] is False
+    (tmp_path / "cgroup.controllers").write_text("cpu io memory\n")
+    found = condition("I/O throttle")
+    assert found["ok"] is True and f"cgroup v2, {tmp_path}/iobench-lab" in found["detail"]
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert condition("I/O throttle")["ok"] is False
 
 
 def test_doctor_on_this_machine_is_plain_in_a_pipe() -> None:

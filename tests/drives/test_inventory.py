@@ -170,7 +170,7 @@ def _tree(root: Path, files: dict[str, str | bytes]) -> None:
 def fake_sys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A /sys with an ioDrive and a SAS disk, on a machine without lsblk and findmnt."""
     monkeypatch.setattr(proc, "find", lambda _program: None)
-    monkeypatch.setattr(inventory, "emulations", dict)
+    monkeypatch.setattr(inventory, "emulation_of", lambda _number, _sys: None)
     pci = "devices/pci0000:00/0000:00:03.0/0000:04:00.0"
     scsi = "devices/pci0000:00/0000:05:00.0/host2/port-2:0/end_device-2:0/target2:0:0/2:0:0:0"
     _tree(
@@ -233,6 +233,32 @@ def test_a_partition_never_has_the_id_of_its_drive(fake_sys: Path) -> None:
     assert inventory.find("9:9", fake_sys) is None
 
 
+@pytest.mark.parametrize(("dio", "cached"), [("0\n", True), ("1\n", False), (None, False)])
+def test_a_loop_device_without_direct_io_is_a_cache(fake_sys: Path, dio: str | None, cached: bool) -> None:
+    files = {"dev": "7:3\n", "size": "2048\n", "loop/backing_file": "/x.img\n", "loop3p1/dev": "259:1\n"}
+    files |= {"loop3p1/partition": "1\n", "loop3p1/size": "1024\n"}
+    if dio is not None:
+        files["loop/dio"] = dio
+    home = fake_sys / "devices/virtual/block/loop3"
+    _tree(home, dict(files))
+    (fake_sys / "block/loop3").symlink_to(home)
+    (fake_sys / "dev/block/7:3").symlink_to(home)
+    (fake_sys / "dev/block/259:1").symlink_to(home / "loop3p1")
+    mapped = fake_sys / "devices/virtual/block/dm-0"
+    _tree(mapped, {"dev": "252:9\n", "size": "1024\n"})
+    (mapped / "slaves").mkdir()
+    (mapped / "slaves/loop3p1").symlink_to(home / "loop3p1")
+    (fake_sys / "block/dm-0").symlink_to(mapped)
+    (fake_sys / "dev/block/252:9").symlink_to(mapped)
+    for number in ("7:3", "259:1", "252:9"):
+        found = inventory.find(number, fake_sys)
+        assert found is not None
+        assert found[0].device(found[1]).cached is cached
+        assert any("direct I/O" in note for note in found[0].notes) is cached
+    drives = {drive.name: drive.cached for drive in inventory.devices(fake_sys)}
+    assert drives == {"dm-0": cached, "fioa": False, "loop3": cached, "sda": False}
+
+
 @pytest.mark.root
 def test_a_loop_device_with_a_partition(make_loop: Callable[..., Any], tmp_path: Path) -> None:
     loop = make_loop()
@@ -256,6 +282,6 @@ def test_a_loop_device_with_a_partition(make_loop: Callable[..., Any], tmp_path:
 def test_an_emulated_drive_is_called_so(make_loop: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     loop, other = make_loop(), make_loop()
     found = next(each for each in inventory.devices() if each.name == loop.name)
-    monkeypatch.setattr(inventory, "emulations", lambda: {found.number: object()})
+    monkeypatch.setattr(inventory, "emulation_of", lambda number, _sys: number == found.number or None)
     kinds = {each.name: each.kind for each in inventory.devices()}
     assert (kinds[loop.name], kinds[other.name]) == ("emulated", "loop")

@@ -144,7 +144,7 @@ def test_an_emulated_drive_says_so(make_loop: Callable[..., Any], monkeypatch: p
     number = passport(Target("a", loop.path)).device
     assert number is not None
     for place in (module, module.inventory):
-        monkeypatch.setattr(place, "emulations", lambda: {number.number: Emulation("sas")})
+        monkeypatch.setattr(place, "emulation_of", lambda each, *_: Emulation("sas") if each == number.number else None)
     got = passport(Target("a", loop.path))
     assert (got.emulated, got.kind) == (True, "emulated")
     assert got.emulation == Emulation("sas")

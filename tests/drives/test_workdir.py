@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -47,6 +48,36 @@ def test_made_used_and_removed(tmp_path: Path) -> None:
         assert (marker["campaign"], marker["pid"]) == ("c1", os.getpid())
     assert list(tmp_path.iterdir()) == []
     assert folder.remove() == ()
+
+
+def test_where_owners_are_not_kept_it_is_refused_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on vfat, or NFS for root: what was just made belongs to another user."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(CannotRunError, match=r"keeps no owners.*give a folder on another one") as caught:
+        WorkFolder.make(str(tmp_path), "c1")
+    assert str(tmp_path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_marked_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(CannotRunError, match="cannot be marked"):
+        WorkFolder.make(str(tmp_path), "c1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_stays_when_it_is_refused(tmp_path: Path) -> None:
+    at = tmp_path / ".iobench-c1"
+    at.mkdir(mode=0o777)
+    at.chmod(0o777)
+    with pytest.raises(CannotRunError, match="another user; remove it"):
+        WorkFolder.make(str(tmp_path), "c1")
+    assert at.is_dir()
 
 
 def test_a_child_works_in_the_descriptor_even_when_the_name_is_swapped(tmp_path: Path) -> None:

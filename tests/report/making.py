@@ -34,8 +34,10 @@ RAND: Params = {**SEQ, "block_size": 4096}
 DD: Params = {"block_size": 1 << 20, "size": 268_435_456, "flush": "fdatasync", "source": "random", "direct": False}
 
 
-def drive(name: str, emulated: bool = True, throttle_only: bool = False, label: str | None = None) -> DriveSummary:
-    emulation = Emulation(name, read_bps=5e8, latency_s=0.005, parallel=8, throttle_only=throttle_only)
+def drive(name: str, emulated: bool = True, throttle_only: bool = False, latency: float | None = 0.005) -> DriveSummary:
+    latency = None if throttle_only else latency
+    parallel = None if latency is None else 8
+    emulation = Emulation(name, read_bps=5e8, latency_s=latency, parallel=parallel, throttle_only=throttle_only)
     passport = Passport(
         Target(name, f"/mnt/{name}"),
         Device("loop1", 7, 1, size_bytes=2**30, kind="emulated", model="Model of " + name, scheduler="none"),
@@ -45,7 +47,7 @@ def drive(name: str, emulated: bool = True, throttle_only: bool = False, label: 
         free_bytes=5 * 10**8,
         emulation=emulation if emulated else None,
     )
-    return DriveSummary(name, label or name, "emulated", emulation if emulated else None, passport)
+    return DriveSummary(name, "emulated", emulation if emulated else None, passport)
 
 
 def estimate(
@@ -96,7 +98,7 @@ def curve(names: Sequence[str], tops: Sequence[float], loads: Sequence[int], n: 
     for load in loads:
         iops = {a: top * load / (load + top**0.35 / 8) for a, top in zip(names, tops, strict=True)}
         late = {a: 1.8 * load / v for a, v in iops.items()}
-        base = "sas" if "sas" in names else None
+        base = next((name for name in reversed(names) if name.lower().startswith("sas")), None)
         rows.append(row("rand-read", "iops", iops, load=load, n=n, baseline=base))
         rows.append(row("rand-read", "latency_p99", late, load=load, n=n, baseline=base))
     return rows

@@ -54,9 +54,9 @@ def five() -> Comparison:
 
 
 def long_names() -> Comparison:
-    rows = [row("seq-read", "throughput", dict(zip(NAMES, (5e8, 2.5e8, 1.48e8), strict=True)))]
-    rows += curve(NAMES, (42_000, 41_000, 40_000), (1, 8, 64))
-    return comparison([drive(n, label=la) for n, la in zip(NAMES, LONG, strict=True)], rows)
+    rows = [row("seq-read", "throughput", dict(zip(LONG, (5e8, 2.5e8, 1.48e8), strict=True)), baseline=LONG[2])]
+    rows += curve(LONG, (42_000, 41_000, 40_000), (1, 8, 64))
+    return comparison([drive(n) for n in LONG], rows, LONG[2])
 
 
 def unsound() -> Comparison:
@@ -76,6 +76,11 @@ def gaps() -> Comparison:
     return comparison([drive(n) for n in NAMES], [row("seq-read", "throughput", {"sas": 3e5, "ssd": 5e8}), *rows])
 
 
+def held_back() -> Comparison:
+    drives = [drive("iodrive", latency=None), drive("ssd", throttle_only=True), drive("sas")]
+    return comparison(drives, curve(NAMES, (42_000, 6_300, 990), (1, 8, 64)))
+
+
 CASES = {
     "usual": usual(),
     "one round": usual(n=1),
@@ -85,6 +90,7 @@ CASES = {
     "long names": long_names(),
     "unsound": unsound(),
     "gaps": gaps(),
+    "held back": held_back(),
     "equals": comparison([drive(n) for n in NAMES], curve(NAMES, (1000, 1000, 1000), (1, 8, 64))),
 }
 
@@ -185,6 +191,30 @@ def test_a_drive_with_a_throttle_only_has_no_latency_line_and_no_stability() -> 
     for chart in by_metric.values():
         assert any("only the rate is emulated" in note for note in chart.spec.footnotes)
     assert any(s.drive == "iodrive" for s in by_metric["iops"].spec.series)
+
+
+def test_a_drive_of_which_only_the_rate_is_emulated_keeps_its_latency_and_has_no_stability() -> None:
+    by_metric = {c.spec.metric: c for c in made(held_back())}
+    assert [s.drive for s in by_metric["latency_p99"].spec.series] == ["iodrive", "sas"]
+    assert [f.drive for f in by_metric["iops"].findings if f.kind == "share"] == ["sas"]
+    said = "no stability is said of iodrive: only the rate is emulated, which is flat by construction"
+    assert said in by_metric["iops"].spec.footnotes
+    assert said not in by_metric["latency_p99"].spec.footnotes
+
+
+@pytest.mark.parametrize(
+    ("workload", "there", "drawn"),
+    [
+        ("dd-write", ("elapsed", "throughput"), ["elapsed"]),
+        ("seq-read", ("throughput", "iops", "latency_p99"), ["throughput"]),
+        ("rand-read", ("throughput", "iops", "latency_p99"), ["iops", "latency_p99"]),
+        ("oltp", ("transactions", "queries", "latency_p95"), ["transactions", "latency_p95"]),
+        ("another", ("throughput", "ops", "latency_p99"), ["ops", "latency_p99"]),
+    ],
+)
+def test_a_workload_is_drawn_by_its_main_metrics(workload: str, there: tuple[str, ...], drawn: list[str]) -> None:
+    rows = [row(workload, metric, {"sas": 1.0}, baseline=None) for metric in there]
+    assert [c.spec.metric for c in made(comparison([drive("sas")], rows, None))] == drawn
 
 
 def test_a_drive_keeps_its_colour_and_marker_throughout() -> None:

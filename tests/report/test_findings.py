@@ -5,6 +5,7 @@ import string
 import pytest
 from making import comparison, curve, drive, estimate, row, usual
 
+from iobench.analysis import claims
 from iobench.analysis.types import Comparison
 from iobench.errors import UsageError
 from iobench.model import Verdict
@@ -82,15 +83,40 @@ def test_an_emulated_drive_beside_a_real_one_is_called_so_in_prose() -> None:
     assert titles(what)["seq-read-throughput"] == "iodrive (emulated) reads 3.3 times as fast as sas"
 
 
-def test_stability_is_a_share_of_the_best_and_needs_sound_rounds() -> None:
-    values = {1: 1000.0, 8: 2000.0, 64: 1940.0}
-    rows = [row("rand-read", "iops", {"sas": v}, load=load, baseline=None) for load, v in values.items()]
-    what = comparison([drive("sas")], rows, None)
-    assert "Random read: sas is stable: IOPS at 64 is 97 % of the best (5 repeats)" in sentences(what)
-    fallen = [*rows[:2], row("rand-read", "iops", {"sas": 1000.0}, load=64, baseline=None)]
-    assert "Random read: IOPS of sas at 64 is 50 % of its best, at 8 (5 repeats)" in sentences(
-        comparison([drive("sas")], fallen, None)
-    )
+def steady(*values: float, n: int = 5, spread: float = 0.03) -> Comparison:
+    loads = (1, 8, 16, 64)
+    rows = [
+        row("rand-read", "iops", {"sas": estimate(value, n, spread)}, load=load, baseline=None)
+        for load, value in zip(loads, values, strict=True)
+    ]
+    return comparison([drive("sas")], rows, None)
+
+
+def test_stability_is_the_least_rate_over_the_greatest_from_8_up() -> None:
+    said = "Random read: sas is stable: from 8 to 64 its lowest IOPS is 97 % of its highest"
+    assert any(text.startswith(said) for text in sentences(steady(300, 2000, 2000, 1940)))
+    # The lowest need not be the last: a dip between is as unstable as a fall at the end.
+    for values in ((300, 2000, 1000, 2000), (300, 2000, 2000, 1000), (300, 1000, 2000, 2000)):
+        (text,) = [text for text in sentences(steady(*values)) if "its highest" in text]
+        assert text.startswith("Random read: from 8 to 64 the lowest IOPS of sas is 50 % of its highest (95 % interval")
+
+
+def test_what_the_interval_does_not_show_is_not_called_stable() -> None:
+    what = steady(300, 2000, 2000, 1840)  # 0.92, and paired rounds leave no spread
+    assert any("is stable" in text for text in sentences(what))
+    rows = [*what.rows[:3], row("rand-read", "iops", {"sas": estimate(1840, spread=0.3)}, load=64, baseline=None)]
+    assert not any("is stable" in text for text in sentences(comparison([drive("sas")], rows, None)))
+    assert not any("is stable" in text for text in sentences(steady(300, 2000, 2000, 1940, n=3)))
+
+
+def test_the_report_and_a_claim_measure_stability_alike() -> None:
+    what = steady(300, 2000, 1900, 1940)
+    rule = claims.Rule("s", "rand-read", "s", claims.Stable("sas", "outstanding", 8, 0.9))
+    (claim,) = claims.evaluate([rule], what.rows, what.drives)
+    (share,) = findings.shares(what, what.rows)
+    assert share.value == pytest.approx(0.95) and "is 0.95 of the greatest" in claim.sentence
+    assert share.interval is not None
+    assert f"({share.interval[0]:.3g} to {share.interval[1]:.3g})" in claim.sentence
 
 
 def test_a_drive_without_the_highest_load_has_no_stability() -> None:

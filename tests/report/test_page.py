@@ -3,8 +3,10 @@
 import base64
 import csv
 import hashlib
+import io
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from iobench import report
 from iobench.analysis.compare import compare
 from iobench.cli.main import run
 from iobench.errors import ResultsError, UsageError
-from iobench.model import Finding, Verdict
-from iobench.report import charts, labels
+from iobench.model import Campaign, Finding, Verdict
+from iobench.report import charts, html, labels, tables
 from iobench.report.texts import Words
 
 HOSTILE = ("<script>alert(1)</script>\"'`$x$", "ドライブ\u202e東京", "sas")
@@ -133,6 +135,51 @@ def test_what_was_not_sound_is_said_with_its_figures(hostile: str, plain: str) -
     assert "Every number in this report passed its evidence." in plain
 
 
+def test_each_reason_stands_with_its_own_sentences_and_class(tmp_path: Path) -> None:
+    found = [
+        Finding("page-cache", "The program read more."),
+        Finding("page-cache", "The program wrote more."),
+        Finding("too-short", "It measured for 3 s."),
+    ]
+    page = page_of(tmp_path, rounds=1, loads=(1,), found=found, verdict=Verdict.INVALID)
+    part = page.split('id="unsound"')[1].split("</section>")[0]
+    cache, short = sorted(part.split('<article class="reason">')[1:])
+    assert '<span class="invalid">page-cache</span>' in cache and '<span class="suspect">too-short</span>' in short
+    assert "read more" in cache and "wrote more" in cache and "3 s" not in cache
+    assert "3 s" in short and "more." not in short
+    step = page.split('<div class="inside">')[1]
+    assert '<p class="invalid">The program wrote more.</p>' in step
+    assert '<p class="suspect">It measured for 3 s.</p>' in step
+
+
+def test_one_figure_of_few_rounds_makes_no_quick_look_of_the_report() -> None:
+    def notice(n: int) -> object:
+        rows = [
+            making.row("seq-read", "throughput", {"sas": 1e8}, baseline=None, n=n),
+            making.row("seq-write", "throughput", {"sas": 1e8}, baseline=None, n=4),
+        ]
+        what = making.comparison([making.drive("sas")], rows, None)
+        campaign = Campaign("c", datetime(2026, 1, 1, tzinfo=UTC), None, "t", n, (), {}, {}, {})
+        return html._head(what, [campaign], Words("en"))["quick"]
+
+    assert notice(5) == ""
+    assert str(notice(4)).startswith("A quick look")
+
+
+def test_nothing_shows_the_ratio_of_an_invalid_figure() -> None:
+    invalid = making.estimate(5e8, verdict=Verdict.INVALID, reasons=("page-cache",))
+    words = Words("en")
+    for figures in ({"iodrive": invalid, "sas": 1.5e8}, {"iodrive": 7.5e8, "sas": invalid}):
+        rows = [making.row("seq-read", "throughput", figures)]
+        what = making.comparison([making.drive("iodrive"), making.drive("sas")], rows)
+        (chart,) = charts.charts(what, words)
+        assert all(point.ratio is None for series in chart.spec.series for point in series.points)
+        for table in (tables.chart_table(what, chart, words), tables.all_figures(what, "seq-read", words)):
+            assert not any("×" in cell.text or cell.text == "none shown" for row in table.rows for cell in row)
+        cells = list(csv.DictReader(io.StringIO(tables.chart_csv(what, chart))))
+        assert [(c["ratio"], c["ratio_ci95_low"], c["difference"]) for c in cells] == [("", "", "")] * 2
+
+
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=3)
     first, second = (
@@ -213,5 +260,5 @@ def test_a_step_name_from_inside_a_file_is_no_path(tmp_path: Path) -> None:
 
 
 def test_labels_of_two_drives_are_told_apart() -> None:
-    what = making.comparison([making.drive("a", label="SSD"), making.drive("b", label="SSD")], [])
-    assert labels.drive_labels(what) == {"a": "SSD [a]", "b": "SSD [b]"}
+    what = making.comparison([making.drive("SSD"), making.drive("sas"), making.drive("SSD\x07")], [])
+    assert labels.drive_labels(what) == {"SSD": "SSD [1]", "sas": "sas", "SSD\x07": "SSD [3]"}
