@@ -15,7 +15,7 @@ from iobench import SCHEMA_VERSION
 from iobench.analysis.types import ClaimResult, Comparison, Difference, DriveSummary, Estimate, Ratio, Row
 from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean
-from iobench.errors import UsageError
+from iobench.errors import EXIT_OK, EXIT_VERDICT, UsageError
 from iobench.model import Verdict, main_metrics, worst
 from iobench.units import format_bytes, format_count, format_value
 
@@ -48,7 +48,7 @@ def compare(
     claims: str | None,
     results: Path,
     as_json: bool,
-) -> None:
+) -> int:
     """Compare the drives of campaigns (the latest by default): median, 95 % interval, ratio to a baseline."""
     from iobench.analysis import claims as said
     from iobench.analysis import compare as analysis
@@ -59,10 +59,17 @@ def compare(
     comparison = analysis.compare(folders, baseline, share, metrics or None, rules)
     if as_json:
         click.echo(json.dumps(to_json(comparison), ensure_ascii=False, indent=1, allow_nan=False))
-        return
+        return exit_code(comparison)
     if claims is None and all(claim.result is ClaimResult.NOT_MEASURED for claim in comparison.claims):
         comparison = replace(comparison, claims=())  # drives that nobody made a claim of
     show(comparison, all_metrics=all_metrics or bool(metrics))
+    return exit_code(comparison)
+
+
+def exit_code(comparison: Comparison) -> int:
+    """Return 1 where a figure is invalid, else 0."""
+    verdicts = {estimate.verdict for row in comparison.rows for estimate in row.targets.values()}
+    return EXIT_VERDICT if Verdict.INVALID in verdicts else EXIT_OK
 
 
 def parse_share(text: str) -> float:

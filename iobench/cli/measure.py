@@ -27,7 +27,7 @@ from iobench.cli.options import MeasureOptions
 from iobench.cli.tables import clean
 from iobench.drives.passport import default_target, parse_targets
 from iobench.drives.workdir import find_leftovers, remove_leftover
-from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_VERDICT, CannotRunError, ResultsError, UsageError, near_miss
+from iobench.errors import EXIT_OK, EXIT_TOOL, CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes, format_seconds
@@ -193,13 +193,11 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
     """Show what a campaign found; return 4 where a step gave no number, 1 for an invalid result, else 0."""
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
-    from iobench.cli.compare import DEFAULT_CLAIMS, show, to_json
+    from iobench.cli.compare import DEFAULT_CLAIMS, exit_code, show, to_json
 
     failed, rules = failures(folder), claims.load(DEFAULT_CLAIMS)
     # Where no step gave a number there is nothing to compare, and the steps' own sentences are what counts.
     comparison = compare([folder], options.baseline, rules=rules) if folder.finished() else None
-    rows = comparison.rows if comparison else ()
-    invalid = any(e.verdict == "invalid" for row in rows for e in row.targets.values())
     if options.as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -220,4 +218,4 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
         click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)
     if failed:
         click.echo(f"iobench: `iobench resume {folder.id}` tries what failed once more", err=True)
-    return EXIT_TOOL if failed else EXIT_VERDICT if invalid else EXIT_OK
+    return EXIT_TOOL if failed or comparison is None else exit_code(comparison)

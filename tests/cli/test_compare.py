@@ -197,9 +197,13 @@ def test_open_loop_rows_carry_their_rate(make_campaign, iobench):
     assert "8 at 500/s" in iobench()[1]
 
 
-def test_a_suspect_or_invalid_figure_exits_0(make_campaign, iobench):
-    make_campaign(rate("a", 1e8, unsound={1: (Verdict.INVALID, "page-cache")}))
-    assert iobench()[0] == 0
+@pytest.mark.parametrize(
+    ("verdict", "reason", "code"), [(Verdict.SUSPECT, "too-short", 0), (Verdict.INVALID, "page-cache", 1)]
+)
+def test_an_invalid_figure_exits_1_and_a_suspect_one_0(make_campaign, iobench, verdict, reason, code):
+    make_campaign(rate("a", 1e8, unsound={1: (verdict, reason)}))
+    assert iobench()[0] == code
+    assert iobench("--json")[0] == code
 
 
 @pytest.mark.parametrize(
