@@ -120,7 +120,8 @@ def test_json_is_one_document_and_the_progress_is_elsewhere(iobench: Iobench, an
     assert "1/2 dd-write" in said.err and "steps, about" in said.err
     assert ESCAPE not in said.err
     logged = log.read_text().splitlines()
-    assert len([line for line in logged if "dd-" in line]) == 2
+    assert len([line for line in logged if "round 1" in line]) == 2
+    assert len([line for line in logged if "warming up dd-write" in line]) == 1
     assert all(datetime.fromisoformat(line.split()[0]) for line in logged)
 
 
@@ -178,7 +179,8 @@ def test_a_dry_run_shows_every_command_and_touches_nothing(
     text = inside("suite", "quick", "-t", target, "--size", "8Mi", "--dry-run")
     assert text.code == 0
     commands = [line for line in text.out.splitlines() if not line.startswith("#")]
-    assert len(commands) == 18 and all(line.split()[0] in ("fio", "dd") for line in commands)
+    # 18 steps, the file laid out, and dd warmed up.
+    assert len(commands) == 20 and all(line.split()[0] in ("fio", "dd") for line in commands)
     assert "# 18 steps, about" in text.out and "would be written" in text.out
     document = inside("suite", "quick", "-t", target, "--size", "8Mi", "--dry-run", "--json").json
     assert " ".join(document["steps"][0]["argv"][:2]) == "fio --name=iobench"

@@ -234,5 +234,5 @@ def test_two_that_begin_in_one_second_do_not_share_a_campaign(
 
 def test_a_log_file_that_cannot_be_written(inside: Run, anywhere: Drive, iobench: Iobench) -> None:
     said = inside("run", "dd", "-t", f"one={anywhere.path}", "--size", "4Mi", "--log-file", "missing/log", "-q")
-    assert said.code == 4 and "the log file missing/log cannot be written" in said.err
+    assert said.code == 3 and "the log file missing/log cannot be written" in said.err
     _untouched(said, iobench)
