@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import fcntl
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iobench import SCHEMA_VERSION
-from iobench.errors import ResultsError, UsageError, near_miss
+from iobench.errors import CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import (
     METRICS,
     Campaign,
@@ -146,6 +148,8 @@ class Store:
         folder = self.open(campaign)
         if folder.path.name != campaign:
             raise UsageError(f"give the whole id to delete a campaign: {folder.path.name}")
+        if folder.running():
+            raise CannotRunError(f"campaign {campaign} is running; end it first, then delete it")
         try:
             shutil.rmtree(folder.path)
         except OSError as error:
@@ -181,6 +185,38 @@ class CampaignFolder:
         except OSError as error:
             raise _unwritable(folder, error) from error
         return folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the campaign while it runs. Raises CannotRunError when another process does."""
+        with self._lock() as ours:
+            if not ours:
+                raise CannotRunError(
+                    f"campaign {self.id} is being run by another iobench; wait for it, or end that one"
+                )
+            yield
+
+    def running(self) -> bool:
+        """Whether a process runs the campaign now; the lock goes with the process, however that ends."""
+        with self._lock() as ours:
+            return not ours
+
+    @contextmanager
+    def _lock(self) -> Iterator[bool]:
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            yield True  # gone, or not readable: the next step says so
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = True
+        except BlockingIOError:
+            ours = False
+        try:
+            yield ours
+        finally:
+            os.close(fd)
 
     def finished(self) -> set[str]:
         """Return the ids of the steps that are whole on disk."""

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iobench import proc, results
-from iobench.errors import EXIT_TOOL, ResultsError, UsageError
+from iobench.errors import EXIT_TOOL, CannotRunError, ResultsError, UsageError
 from iobench.model import (
     METRICS,
     Campaign,
@@ -499,3 +499,18 @@ def test_every_metric_has_a_unit_of_the_contract() -> None:
         "ops",
         "hits",
     }
+
+
+def test_a_campaign_that_runs_is_not_deleted_or_run_twice(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    folder = store.create(campaign())
+    with folder.held():
+        other = store.open(folder.id)
+        assert other.running()
+        with pytest.raises(CannotRunError, match="is running"):
+            store.remove(folder.id)
+        with pytest.raises(CannotRunError, match="another iobench"), other.held():
+            pass
+    assert not folder.running()
+    store.remove(folder.id)
+    assert store.ids() == []

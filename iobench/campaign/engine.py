@@ -165,7 +165,8 @@ class Engine:
             ended = self._watch(site, command, out, lambda: self._observe(Ticked(time.monotonic() - begin)))
             if ended.exit_code != 0:
                 said = _last_line(out / "stderr") or _last_line(out / "stdout")
-                raise ToolError(f"target {name}: its file could not be written by fio: {said}")
+                why = said or f"it ended with exit code {ended.exit_code}"
+                raise ToolError(f"target {name}: its file could not be written by fio: {why}")
         site.ground.settle()
         site.laid_out.add(file)
 

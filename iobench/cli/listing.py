@@ -66,7 +66,7 @@ def _summary(folder: CampaignFolder) -> dict[str, Any]:
         "targets": list(campaign.passports),
         "finished": finished,
         "steps": len(campaign.steps),
-        "status": journal.status(folder.path, finished, len(campaign.steps)),
+        "status": "running" if folder.running() else journal.status(folder.path, finished, len(campaign.steps)),
     }
 
 

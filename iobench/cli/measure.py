@@ -107,6 +107,8 @@ def _say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
     for name, written in estimate.written.items():
         target = campaign.passports[name].target
         say(f"  {name}: {target.path}, about {format_bytes(written)} will be written", options)
+    if any(step.work.writes and step.work.duration_s is not None for step in campaign.steps):
+        say("  (a write for a set time writes as much as the drive takes: that part is a guess)", options)
     for passport in campaign.passports.values():
         if passport.no_device_reason:
             say(f"  note: {passport.no_device_reason}", options)
@@ -135,6 +137,8 @@ def _show_plan(prepared: Prepared, options: MeasureOptions) -> None:
     click.echo(f"# {len(prepared.campaign.steps)} steps, about {format_seconds(estimate.seconds)}")
     for name, written in estimate.written.items():
         click.echo(f"# {clean(name)}: about {format_bytes(written)} would be written")
+    if any(step.work.writes and step.work.duration_s is not None for step in prepared.campaign.steps):
+        click.echo("# (a write for a set time writes as much as the drive takes: that part is a guess)")
 
 
 def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> int:
@@ -151,6 +155,7 @@ def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log:
             for observer in observers:
                 observer(event)
 
+        stack.enter_context(folder.held())
         stop = stack.enter_context(_signals())
         Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe).run()
     return finish(folder, options, Took(time.monotonic() - begin, prepared.estimate.seconds))

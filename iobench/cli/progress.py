@@ -105,7 +105,7 @@ class Bar:
         # Ten events a second are for the counters; the eye needs two.
         if not isinstance(event, Ticked) or time.monotonic() - self._drawn > 0.5:
             self._drawn = time.monotonic()
-            left = f"{format_seconds(round(self._clock.left))} left"
+            left = f"{format_seconds(max(1, round(self._clock.left))).replace('.00', '').replace('.0 ', ' ')} left"
             self._progress.update(self._task, completed=self._clock.done, left=left, refresh=True)
 
     def _say(self, text: str) -> None:

@@ -8,6 +8,7 @@ import click
 
 from iobench.cli import options
 from iobench.cli.listing import complete_campaign
+from iobench.errors import UsageError
 
 
 @click.command()
@@ -23,6 +24,8 @@ def resume(campaign: str, **kwargs: Any) -> int:
     shared = options.MeasureOptions(targets=(), repeats=None, duration=None, size=None, dry_run=False, **kwargs)
     folder = Store(shared.results).open(campaign)
     stored, finished = folder.campaign(), folder.finished()
+    if stored.imported:
+        raise UsageError(f"{stored.id} was imported: there is nothing to go on with")
     check_baseline(shared, list(stored.passports))
     clean_before([p.target for p in stored.passports.values()], shared)
     left = len(stored.steps) - len(finished)

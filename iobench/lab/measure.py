@@ -38,6 +38,22 @@ def reach(device: str, size: int, figure: str) -> float | None:
     return done.iops if figure.endswith("_iops") else done.throughput
 
 
+def best_reach(device: str, size: int, figure: str, wanted: float) -> float | None:
+    """Return what a device reaches; looked at up to three times before it is said to fall short of `wanted`.
+
+    The disk below may be busy with something else for a moment, and the drive would be lowered for good.
+    """
+    best: float | None = None
+    for _ in range(3):
+        top = reach(device, size, figure)
+        if top is None:
+            return best
+        best = max(top, best or 0.0)
+        if wanted * _NEEDED <= best:
+            break
+    return best
+
+
 def latency(device: str, size: int) -> float | None:
     """Return the mean seconds of a 4 KiB random read with nothing else under way; None when not told."""
     done = _run(device, size, "randread", _SMALL, 1)

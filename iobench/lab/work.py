@@ -253,7 +253,10 @@ def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict
         # Drives on the bare image share a disk: one measurement serves them. A served one has its own.
         known = reached if emulation.latency_s is None else {}
         for key in asked:
-            if key not in known and (top := measure.reach(f"/dev/{device}", record.size, key)) is not None:
+            if key in known:
+                continue
+            top = measure.best_reach(f"/dev/{device}", record.size, key, asked[key])
+            if top is not None:
                 known[key] = top
         limits, lower = measure.lowered(asked, known)
         notes += lower

@@ -103,7 +103,11 @@ def _series(
     words: Words,
 ) -> Series:
     is_baseline = drive.name == comparison.baseline
-    points = tuple(_point(comparison, row, drive.name, scale, words) for row in rows if drive.name in row.targets)
+    points = tuple(
+        _point(comparison, row, drive.name, scale, words)
+        for row in rows
+        if drive.name in row.targets and not findings.held_back(comparison, row, drive.name)
+    )
     tags = [words("chart.emulated")] if drive.emulated else []
     tags += [words("chart.baseline")] if is_baseline else []
     tags += [] if points else [words("chart.not-measured")]

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from iobench.analysis import stability
 from iobench.analysis.claims import CLAIM_ROUNDS
+from iobench.analysis.throttled import throttled
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Row
 from iobench.model import Better, Verdict, worst
 from iobench.report import labels
@@ -68,10 +69,19 @@ def silent(comparison: Comparison, metric: str) -> frozenset[str]:
     return frozenset(d.name for d in comparison.drives if latency_hidden(d))
 
 
+def held_back(comparison: Comparison, row: Row, drive: str) -> bool:
+    """Whether a latency is made by the limit that an emulated drive is set to, and says nothing of a drive."""
+    return row.metric.startswith("latency") and throttled(comparison, row, drive)
+
+
 def of_row(comparison: Comparison, row: Row, one_load: bool) -> list[Finding]:
     """Return what a row says of each drive against the baseline, or of each drive without one."""
     quiet = silent(comparison, row.metric)
-    names = [d.name for d in comparison.drives if d.name in row.targets and d.name not in quiet]
+    names = [
+        d.name
+        for d in comparison.drives
+        if d.name in row.targets and d.name not in quiet and not held_back(comparison, row, d.name)
+    ]
     load = None if one_load else row.load
     found = []
     for name in names:

@@ -86,7 +86,7 @@ _EN: Mapping[str, str] = {
     "foot.shared": "hatched or hollow: every result here is marked {reasons} and supports no claim",
     "foot.throttle-only": "no latency or stability is shown for {drives}: only the rate is emulated",
     "foot.flat": "no stability is said of {drives}: only the rate is emulated, which is flat by construction",
-    "foot.throttled": "where its limit is reached, an emulated drive's latency is that of the limit: {drives}",
+    "foot.throttled": "not drawn, since an emulated drive's latency is that of its limit where it is reached: {drives}",
     "foot.stability": "lowest {metric} against the highest, from {since} to {load}: {shares}",
     "foot.share": "{drive} {share}",
     # findings
