@@ -20,6 +20,7 @@ from iobench.report.draw import (
 )
 from iobench.report.spec import ChartSpec, Point, Series
 
+_LONG_LEADER = 60  # points
 _SIGN = 8.5  # a marker's size in points
 _GAP = 5.0  # between labels
 
@@ -214,7 +215,16 @@ def _sum(labels: Sequence[Label]) -> float:
 
 
 def _leader(canvas: Canvas, color: str, x0: float, y0: float, x1: float, y1: float) -> None:
-    canvas.line((x0 + 6, x1 - 6), (y0, y1), color, 0.9, 4)
+    start, end = x0 + 6, x1 - 6
+    if end - start < _LONG_LEADER:
+        canvas.line((start, end), (y0, y1), color, 0.9, 4)
+    else:
+        # A line that ends early: dots, or its leader would be read as more of it.
+        count = int((end - start) / 9)
+        for i in range(count):
+            at, to = i / count, (i + 0.25) / count
+            xs = (start + at * (end - start), start + to * (end - start))
+            canvas.line(xs, (y0 + at * (y1 - y0), y0 + to * (y1 - y0)), color, 0.9, 4)
 
 
 def spread(wanted: Sequence[float], heights: Sequence[float], top: float, bottom: float) -> list[float]:
