@@ -83,7 +83,7 @@ def load(name: str) -> tuple[Rule, ...]:
     """
     path = profiles.find("claims", name)
     content = profiles.load(path)
-    _keys(content, ("claim",), path.name)
+    profiles.check_keys(content, ("claim",), path.name)
     entries = content.get("claim", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(f"{path.name}: claims are written as [[claim]] tables")
@@ -102,7 +102,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         "stable": _stable,
         "zero": _zero,
     }
-    _keys(entry, ("id", "workload", "statement", "target", *makers), where)
+    profiles.check_keys(entry, ("id", "workload", "statement", "target", *makers), where)
     id = _text(entry, "id", where)
     where = f"{where} ({id})"
     workload = _text(entry, "workload", where)
@@ -146,17 +146,11 @@ def _zero(entry: Mapping[str, Any], where: str) -> Zero:
     return Zero(tuple(metrics))
 
 
-def _keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise UsageError(f"{where}: unknown key {key!r}; {near_miss(key, known)}")
-
-
 def _table(entry: Mapping[str, Any], key: str, known: Sequence[str], where: str) -> Mapping[str, Any]:
     part = entry[key]
     if not isinstance(part, dict):
         raise UsageError(f"{where}: {key} is a table with the keys {', '.join(known)}")
-    _keys(part, known, f"{where}: {key}")
+    profiles.check_keys(part, known, f"{where}: {key}")
     return part
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
+from iobench import bins
 from iobench.errors import ParseError
 from iobench.model import Command, LatencyBins, SeriesPoint
 
@@ -334,11 +335,7 @@ def _interval(times: list[int]) -> int:
 
 def merged_bins(directions: Sequence[Direction]) -> LatencyBins:
     """Return the latencies of all directions together."""
-    merged: dict[int, int] = {}
-    for direction in directions:
-        for value, count in direction.bins.items():
-            merged[value] = merged.get(value, 0) + count
-    return LatencyBins("all", merged)
+    return LatencyBins("all", bins.merged(direction.bins for direction in directions))
 
 
 def together(jobs: Sequence[FioJob]) -> FioJob:
