@@ -514,3 +514,40 @@ def test_a_campaign_that_runs_is_not_deleted_or_run_twice(tmp_path: Path) -> Non
     assert not folder.running()
     store.remove(folder.id)
     assert store.ids() == []
+
+
+# --- the packed copy and the hash ------------------------------------------------------------------------
+
+
+def test_a_packed_copy_reads_the_same_and_only_while_it_is_of_these_files(folder: CampaignFolder) -> None:
+    plain = {table: folder.read(table) for table in results.TABLES}
+    folder.pack()
+    for table in results.TABLES:
+        assert folder.read(table).equals(plain[table], check_metadata=True)
+    first = min((folder.path / "samples").glob("*.parquet"))
+    first.unlink()
+    left = folder.read("samples")
+    assert first.stem not in left.column("step").to_pylist() and left.num_rows < plain["samples"].num_rows
+
+
+def test_a_broken_packed_copy_is_passed_over(folder: CampaignFolder) -> None:
+    plain = folder.read("samples")
+    folder.pack()
+    (folder.path / "packed" / "samples.parquet").write_bytes(b"PAR1 nothing")
+    assert folder.read("samples").equals(plain)
+
+
+def test_the_hash_is_of_what_was_measured(folder: CampaignFolder) -> None:
+    before = folder.digest()
+    folder.pack()
+    (folder.path / "report").mkdir()
+    (folder.path / "report" / "report.html").write_text("a page")
+    assert folder.digest() == before and len(before) == 64
+    raw = folder.raw(min(folder.finished())) / "stdout"
+    raw.write_text("another word")
+    assert folder.digest() != before
+
+
+def test_results_are_read_where_files_cannot_be_locked(folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "fcntl", None)
+    assert not folder.running()

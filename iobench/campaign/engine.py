@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,6 +75,8 @@ class Engine:
             journal.write(self._folder.path, "interrupted")
             raise self._interrupted() from None
         journal.write(self._folder.path, "ended")
+        with suppress(ResultsError):  # only a copy for quick reading: the numbers are safe without it
+            self._folder.pack()
         self._observe(Ended(self._campaign))
 
     def _interrupted(self) -> InterruptedCampaign:
