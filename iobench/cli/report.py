@@ -12,7 +12,7 @@ from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
 from iobench.report import FORMATS, build
-from iobench.report.texts import LANGUAGES
+from iobench.texts import LANGUAGES
 
 
 @click.command()

@@ -35,7 +35,7 @@ def build(
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
     from iobench.report import charts, draw, html, tables
-    from iobench.report.texts import Words
+    from iobench.texts import Words
 
     if unknown := next((name for name in formats if name not in FORMATS), None):
         raise UsageError(f"unknown format {unknown!r}; {near_miss(unknown, FORMATS)}")

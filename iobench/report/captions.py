@@ -10,7 +10,7 @@ from iobench.model import Better, Verdict
 from iobench.report import findings, labels
 from iobench.report.findings import Finding
 from iobench.report.spec import ChartKind, ChartSpec, Point, Series
-from iobench.report.texts import Words
+from iobench.texts import Words
 
 
 def subtitle(rows: Sequence[Row], words: Words) -> str:

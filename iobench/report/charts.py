@@ -10,7 +10,7 @@ from iobench.model import Verdict, main_metrics
 from iobench.report import captions, findings, labels
 from iobench.report.findings import Finding
 from iobench.report.spec import COLORS, MARKERS, ChartKind, ChartSpec, Point, Series
-from iobench.report.texts import Words
+from iobench.texts import Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from iobench.analysis.types import Comparison, DriveSummary
 from iobench.model import Campaign, Device, Emulation, Passport, Scalar
 from iobench.report import labels
 from iobench.report.spec import COLORS
-from iobench.report.texts import Words
+from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_seconds, format_value
 
 Facts = list[tuple[str, str]]

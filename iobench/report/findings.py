@@ -13,7 +13,7 @@ from iobench.analysis.throttled import throttled
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Row
 from iobench.model import Better, Verdict, worst
 from iobench.report import labels
-from iobench.report.texts import Words
+from iobench.texts import Words
 
 
 class Kind(StrEnum):

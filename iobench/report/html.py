@@ -20,8 +20,8 @@ from iobench.report.charts import Chart
 from iobench.report.steps import Step
 from iobench.report.svg import svg
 from iobench.report.tables import Table
-from iobench.report.texts import Words
 from iobench.results import CampaignFolder
+from iobench.texts import Words
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from iobench.analysis.types import Comparison, Row
 from iobench.model import ParamValue
-from iobench.report.texts import Words
+from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_ratio, format_seconds, format_value
 
 # What the load counts, by workload; elsewhere it is I/Os outstanding.

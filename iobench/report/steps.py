@@ -13,8 +13,8 @@ from typing import Any
 from iobench.errors import ResultsError
 from iobench.model import INVALID_REASONS, METRICS, Verdict, main_metrics
 from iobench.report import labels
-from iobench.report.texts import Words
 from iobench.results import CampaignFolder
+from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_seconds
 
 _SPARK = (240, 34)  # width and height of a series' picture, in its own units

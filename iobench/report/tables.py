@@ -11,7 +11,7 @@ from iobench.analysis.types import Comparison, Difference, Estimate, Ratio, Row
 from iobench.model import Verdict
 from iobench.report import findings, labels
 from iobench.report.charts import Chart
-from iobench.report.texts import Words
+from iobench.texts import Words
 
 _OWN_UNITS = labels.Scale(1.0, None)  # each figure in the unit that suits it
 _CSV = (

@@ -17,7 +17,7 @@ from iobench.model import Verdict
 from iobench.report import canvas, charts, draw, lines, svg
 from iobench.report.charts import Chart
 from iobench.report.spec import ChartKind
-from iobench.report.texts import Words
+from iobench.texts import Words
 
 WORDS = Words("en")
 NAMES = ("iodrive", "ssd", "sas")

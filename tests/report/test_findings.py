@@ -1,7 +1,5 @@
 """Findings: what the report says, and what it must not say."""
 
-import string
-
 import pytest
 from making import comparison, curve, drive, estimate, row, usual
 
@@ -11,7 +9,7 @@ from iobench.errors import UsageError
 from iobench.model import Verdict
 from iobench.report import charts, findings, labels
 from iobench.report.findings import Kind
-from iobench.report.texts import TEXTS, Words
+from iobench.texts import Words
 
 WORDS = Words("en")
 
@@ -141,15 +139,6 @@ def test_ratios_keep_two_digits(value: float, text: str) -> None:
 def test_names_lose_what_could_harm() -> None:
     assert labels.clean("a\x1b[31m\nb\u202ec\ud800") == "a[31m bc\N{REPLACEMENT CHARACTER}"
     assert len(labels.clean("x" * 10_000)) == 400
-
-
-def test_every_language_has_every_text_with_the_same_fields() -> None:
-    def fields(text: str) -> set[str]:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-    for table in TEXTS.values():
-        assert table.keys() == TEXTS["en"].keys()
-        assert all(fields(table[key]) == fields(TEXTS["en"][key]) for key in table)
 
 
 def test_an_unknown_language_names_the_known() -> None:

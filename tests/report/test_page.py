@@ -23,7 +23,7 @@ from iobench.cli.main import run
 from iobench.errors import ResultsError, UsageError
 from iobench.model import Campaign, Finding, Verdict
 from iobench.report import charts, html, labels, tables
-from iobench.report.texts import Words
+from iobench.texts import Words
 
 HOSTILE = ("<script>alert(1)</script>\"'`$x$", "ドライブ\u202e東京", "sas")
 

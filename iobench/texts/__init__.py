@@ -1,0 +1,126 @@
+"""Every sentence that reports, findings, claims and sheets say, in each language; data before it is prose.
+
+A room that finds something out makes a `Phrase`: a key of the table and its figures. `Words(lang)` makes a
+sentence of it. A new language is one more file with the same keys as `en.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from iobench.errors import UsageError, near_miss
+from iobench.texts import en, ja
+from iobench.units import format_seconds, format_value
+
+TEXTS: Mapping[str, Mapping[str, str]] = {"en": en.TEXTS, "ja": ja.TEXTS}
+LANGUAGES = tuple(TEXTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A value in a base unit: `B`, `B/s`, `s`, `1/s`, `1`, or `%` for a share of one."""
+
+    value: float
+    unit: str
+
+    def __str__(self) -> str:
+        if self.unit == "%":
+            return f"{self.value * 100:.3g} %"
+        return format_seconds(self.value) if self.unit == "s" else format_value(self.value, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A sentence as data: a key of the texts, and its figures by the names of the key's fields.
+
+    A figure is a name, a number (shown with three digits), an Amount, another Phrase, or a tuple of those,
+    which is said as a list.
+    """
+
+    key: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the phrase as JSON holds it."""
+        return {"key": self.key, "figures": {name: _as_json(figure) for name, figure in self.figures.items()}}
+
+    @staticmethod
+    def of_json(kept: object) -> Phrase | None:
+        """Return the phrase that JSON holds; None for what is not one, or has a key of a later iobench."""
+        if not isinstance(kept, dict) or kept.get("key") not in en.TEXTS or not isinstance(kept.get("figures"), dict):
+            return None
+        return Phrase(kept["key"], {str(name): _of_json(figure) for name, figure in kept["figures"].items()})
+
+
+Figure = str | int | float | Amount | Phrase | tuple["Figure", ...]
+
+
+def _as_json(figure: Figure) -> Any:
+    if isinstance(figure, Amount):
+        return {"value": figure.value, "unit": figure.unit}
+    if isinstance(figure, Phrase):
+        return figure.as_json()
+    return [_as_json(part) for part in figure] if isinstance(figure, tuple) else figure
+
+
+def _of_json(kept: Any) -> Figure:
+    if isinstance(kept, list):
+        return tuple(_of_json(part) for part in kept)
+    if isinstance(kept, dict):
+        value = kept.get("value")
+        if isinstance(value, int | float) and isinstance(kept.get("unit"), str):
+            return Amount(value, kept["unit"])
+        return Phrase.of_json(kept) or ""
+    return kept if isinstance(kept, str | int | float) else ""
+
+
+class Words:
+    """The texts of one language. Raises UsageError for a language that is not there."""
+
+    def __init__(self, lang: str) -> None:
+        if lang not in TEXTS:
+            raise UsageError(f"there is no report in the language {lang!r}; {near_miss(lang, TEXTS)}")
+        self.lang = lang
+        self._table = TEXTS[lang]
+
+    def __call__(self, key: str, /, **fields: object) -> str:
+        """Return the text of a key with its fields filled in."""
+        return self._table[key].format(**fields)
+
+    def say(self, phrase: Phrase) -> str:
+        """Return a phrase as a sentence. A field that has no figure is left open as `?`, never an error."""
+        fields = _Fields({name: self.figure(figure) for name, figure in phrase.figures.items()})
+        return self._table[phrase.key].format_map(fields)
+
+    def figure(self, figure: Figure) -> str:
+        """Return a figure as people read it in this language."""
+        if isinstance(figure, Phrase):
+            return self.say(figure)
+        if isinstance(figure, tuple):
+            return self.every([self.figure(part) for part in figure])
+        return f"{figure:.3g}" if isinstance(figure, float) else str(figure)
+
+    def first(self, *keys: str, **fields: object) -> str:
+        """Return the text of the first key that the table has; the last one must be there."""
+        return self(next((key for key in keys if key in self._table), keys[-1]), **fields)
+
+    def or_name(self, key: str, name: str) -> str:
+        """Return the text of a key, or the name itself where the table has none."""
+        return self._table.get(key, name)
+
+    def every(self, items: Sequence[str]) -> str:
+        """Return `a, b and c`."""
+        if len(items) < 2:
+            return "".join(items)
+        return self("list.and", most=self("list.comma").join(items[:-1]), last=items[-1])
+
+    def commas(self, items: Sequence[str]) -> str:
+        """Return `a, b, c`."""
+        return self("list.comma").join(items)
+
+
+class _Fields(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "?"
