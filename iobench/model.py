@@ -393,3 +393,4 @@ class Campaign:
     tools: Mapping[str, str]
     imported: bool = False
     notes: tuple[str, ...] = ()
+    director: Mapping[str, ParamValue] | None = None  # who makes the plan grow, and what was asked of it

@@ -186,6 +186,10 @@ class CampaignFolder:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ResultsError(f"{where} is not a campaign that iobench wrote: {error}") from error
 
+    def replan(self, campaign: Campaign) -> None:
+        """Write the plan anew, whole or not at all: steps were added to it. Raises ResultsError."""
+        write_safely(self.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1))
+
     def raw(self, step: str) -> Path:
         """Return the folder for a step's raw outputs, made when it is not there."""
         folder = self.path / "raw" / step
@@ -594,6 +598,7 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
         tools=data["tools"],
         imported=data["imported"],
         notes=tuple(data["notes"]),
+        director=data.get("director"),
     )
 
 

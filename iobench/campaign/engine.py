@@ -10,14 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from iobench import proc, runners
+from iobench.campaign import director as directors
 from iobench.campaign import evidence, journal, verdict
+from iobench.campaign.director import Deadline, Director, Progress
 from iobench.campaign.events import (
     Ended,
     Observer,
+    PlanGrew,
     SetupFinished,
     SetupStarted,
     StepFailed,
     StepFinished,
+    StepLeftOut,
     StepStarted,
     Ticked,
 )
@@ -48,6 +52,8 @@ class Engine:
         permission: Permission,
         stop: proc.Stop,
         observe: Observer,
+        director: Director | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._campaign = campaign
         self._folder = folder
@@ -55,6 +61,10 @@ class Engine:
         self._permission = permission
         self._stop = stop
         self._observe = observe
+        self._director = director
+        self._deadline = deadline or Deadline()
+        self._left_out: dict[str, str] = {}
+        self._warm: list[tuple[str, Work]] = []
         self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
         self._memory = total_memory()
@@ -66,11 +76,15 @@ class Engine:
         try:
             with ExitStack() as stack:
                 stack.callback(self._source.close)
-                self._open_sites(left, stack)
-                self._set_up_all(left)
                 self._folder.warm_up()
-                for step in left:
-                    self._run_step(step)
+                left = left or self._grow()
+                while left:
+                    self._open_sites(left, stack)
+                    self._set_up_all(left)
+                    for step in left:
+                        self._run_in_time(step)
+                    # A director that wants only what does not fit in the time would want it for ever.
+                    left = self._grow() if any(step.id not in self._left_out for step in left) else []
         except InterruptedCampaign:
             journal.write(self._folder.path, "interrupted")
             raise self._interrupted() from None
@@ -85,12 +99,54 @@ class Engine:
             f"interrupted: {kept} of {total} steps are kept; `iobench resume {self._campaign.id}` goes on"
         )
 
+    # --- a plan that grows -----------------------------------------------------------------------------
+
+    def _grow(self) -> list[Step]:
+        """Return the steps that the director wants next, once they stand in campaign.json; none when it is over."""
+        if self._director is None:
+            return []
+        progress = Progress(
+            self._campaign,
+            self._folder,
+            frozenset(self._folder.finished()),
+            failures(self._folder),
+            self._left_out,
+            self._deadline.left_s,
+        )
+        asks = self._director.more(progress)
+        campaign, new = directors.extended(self._campaign, asks)
+        if not new:
+            return []
+        self._campaign = campaign
+        self._estimate = directors.grown(self._estimate, new, campaign)
+        self._folder.replan(campaign)
+        journal.write(self._folder.path, "grown", steps=[step.id for step in new])
+        seconds = self._estimate.seconds + self._director.remaining_s(progress)
+        self._observe(PlanGrew(campaign, seconds, self._estimate.step_s))
+        return list(new)
+
+    def _run_in_time(self, step: Step) -> None:
+        """Run a step that will be over before the deadline; leave another out."""
+        expected = self._estimate.step_s.get(step.id, 0.0)
+        if self._deadline.fits(expected):
+            self._run_step(step)
+        else:
+            left = self._deadline.left_s or 0.0
+            self._leave_out(step, f"it takes about {expected:.0f} s, and {left:.0f} s are left")
+
+    def _leave_out(self, step: Step, sentence: str) -> None:
+        journal.write(self._folder.path, "left-out", step=step.id, why=sentence)
+        self._left_out[step.id] = sentence
+        self._campaign = directors.without(self._campaign, (step.id,))
+        self._folder.replan(self._campaign)
+        self._observe(StepLeftOut(step, sentence))
+
     # --- set up ----------------------------------------------------------------------------------------
 
     def _open_sites(self, left: list[Step], stack: ExitStack) -> None:
         for number, (name, passport) in enumerate(self._campaign.passports.items(), 1):
             works = list({id(step.work): step.work for step in left if step.target == name}.values())
-            if works:
+            if works and name not in self._sites:
                 # Numbered: two targets may share a folder.
                 site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
                 self._sites[name] = stack.enter_context(site)
@@ -110,7 +166,8 @@ class Engine:
                 self._observe(SetupStarted(name, "laying out the test file", self._estimate.setup_s.get(name, 1.0)))
                 self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
                 self._observe(SetupFinished(name))
-            for work in {id(work): work for work in works if work.warm_up}.values():
+            for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():
+                self._warm.append((name, work))
                 self._observe(
                     SetupStarted(name, f"warming up {work.workload}", self._estimate.warm_up_s.get(name, 1.0))
                 )

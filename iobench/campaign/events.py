@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from iobench.model import Campaign, Step, StepResult
@@ -56,11 +56,28 @@ class StepFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLeftOut:
+    """A step is not run, for the reason in the sentence; the campaign goes on."""
+
+    step: Step
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanGrew:
+    """Steps were added; `seconds` is the whole estimate now, `step_s` that of each step."""
+
+    campaign: Campaign
+    seconds: float
+    step_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The campaign is over, all its steps run."""
 
     campaign: Campaign
 
 
-Event = SetupStarted | SetupFinished | StepStarted | Ticked | StepFinished | StepFailed | Ended
+Event = SetupStarted | SetupFinished | StepStarted | Ticked | StepFinished | StepFailed | StepLeftOut | PlanGrew | Ended
 Observer = Callable[[Event], None]

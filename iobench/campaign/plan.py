@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,18 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long it takes (seconds) and what is written (bytes a target), before anything is."""
+    """How long it takes (seconds) and what is written (bytes a target), before anything is.
+
+    `steps_written` is the part of `written` that steps write; `rates` are the write rates (B/s) it was made with.
+    """
 
     seconds: float
     written: Mapping[str, int]
     step_s: Mapping[str, float]
     setup_s: Mapping[str, float]
     warm_up_s: Mapping[str, float]
+    steps_written: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 # --- suites --------------------------------------------------------------------------------------------
@@ -215,12 +220,13 @@ def interleave(plan: Sequence[Work], targets: Sequence[str], rounds: int) -> tup
         order = [*targets[shift:], *targets[:shift]]
         for work in plan:
             for target in order:
-                steps.append(Step(_step_id(len(steps) + 1, repeat, work, target), target, repeat, work))
+                steps.append(Step(step_id(len(steps) + 1, repeat, work, target), target, repeat, work))
     return tuple(steps)
 
 
-def _step_id(number: int, repeat: int, work: Work, target: str) -> str:
-    # It names a folder: a target's name may hold anything, so only plain letters of it are kept.
+def step_id(number: int, repeat: int, work: Work, target: str) -> str:
+    """Return a step's id; it names a folder."""
+    # A target's name may hold anything, so only plain letters of it are kept.
     plain = re.sub(r"[^A-Za-z0-9]+", "-", target).strip("-") or "target"
     return f"{number:04d}-r{repeat}-{work.workload}-{work.load}-{plain[:24]}"
 
@@ -278,6 +284,7 @@ def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Ma
     setup_s: dict[str, float] = {}
     warm_up_s: dict[str, float] = {}
     written: dict[str, int] = {}
+    steps_written: dict[str, int] = {}
     for name in passports:
         mine = [step.work for step in steps if step.target == name]
         layout = sum({(f.name, f.size): f.size for work in mine for f in work.files}.values())
@@ -285,9 +292,10 @@ def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Ma
         rate = rates.get(name, ASSUMED_RATE)
         setup_s[name] = SETUP_OVERHEAD_S + layout / rate
         warm_up_s[name] = tried / rate + STEP_OVERHEAD_S if tried else 0.0
-        written[name] = layout + tried + sum(_written(work, rate) for work in mine)
+        steps_written[name] = sum(_written(work, rate) for work in mine)
+        written[name] = layout + tried + steps_written[name]
     total = sum(step_s.values()) + sum(setup_s.values()) + sum(warm_up_s.values())
-    return Estimate(total, written, step_s, setup_s, warm_up_s)
+    return Estimate(total, written, step_s, setup_s, warm_up_s, steps_written, dict(rates))
 
 
 def _step_seconds(step: Step, passports: Mapping[str, Passport], rates: Mapping[str, float]) -> float:

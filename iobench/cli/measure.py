@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import click
 
 from iobench import SCHEMA_VERSION, proc
+from iobench.campaign import director as directors
 from iobench.campaign import prepare
+from iobench.campaign.director import Deadline
 from iobench.campaign.engine import Engine, failures
 from iobench.campaign.events import Event, Observer
 from iobench.campaign.plan import Suite
@@ -143,6 +145,11 @@ def _show_plan(prepared: Prepared, options: MeasureOptions) -> None:
 
 def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> int:
     """Run a prepared campaign, show the comparison, and return the exit code."""
+    return finish(folder, options, perform(prepared, folder, options, log))
+
+
+def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> Took:
+    """Run a prepared campaign to its end, also one that a director makes grow, and return how long it took."""
     permission = Permission(options.destroy_data, options.yes, _confirm if sys.stdin.isatty() else None)
     begin = time.monotonic()
     with ExitStack() as stack:
@@ -157,8 +164,16 @@ def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log:
 
         stack.enter_context(folder.held())
         stop = stack.enter_context(_signals())
-        Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe).run()
-    return finish(folder, options, Took(time.monotonic() - begin, prepared.estimate.seconds))
+        director = directors.of(prepared.campaign)
+        deadline = Deadline.within(within_s(prepared.campaign))
+        Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe, director, deadline).run()
+    return Took(time.monotonic() - begin, prepared.estimate.seconds)
+
+
+def within_s(campaign: Campaign) -> float | None:
+    """Return the seconds that a directed campaign may take, counted from now; None where it may take any."""
+    seconds = (campaign.director or {}).get("within_s")
+    return float(seconds) if isinstance(seconds, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)

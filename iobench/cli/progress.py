@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Self, TextIO
 from iobench.campaign.events import (
     Ended,
     Event,
+    PlanGrew,
     SetupFinished,
     SetupStarted,
     StepFailed,
     StepFinished,
+    StepLeftOut,
     StepStarted,
     Ticked,
 )
@@ -46,7 +48,7 @@ class Clock:
     """How far a campaign is, in seconds of its estimate, and how long the rest will take."""
 
     def __init__(self, estimate: Estimate) -> None:
-        self._estimate = estimate
+        self._step_s = estimate.step_s
         self.total = estimate.seconds
         self._done = 0.0
         self._expected = 0.0
@@ -59,12 +61,16 @@ class Clock:
             case SetupStarted(expected_s=expected):
                 self._expected, self._now = expected, 0.0
             case StepStarted(step=step):
-                self._expected, self._now = self._estimate.step_s.get(step.id, 1.0), 0.0
+                self._expected, self._now = self._step_s.get(step.id, 1.0), 0.0
             case Ticked(elapsed_s=elapsed):
                 self._now = min(elapsed, self._expected)
             case SetupFinished() | StepFinished() | StepFailed():
                 self._done += self._expected
                 self._expected = self._now = 0.0
+            case StepLeftOut(step=step):
+                self._done += self._step_s.get(step.id, 0.0)
+            case PlanGrew(seconds=seconds, step_s=step_s):
+                self.total, self._step_s = seconds, step_s
             case Ended():
                 self._done = self.total
 
@@ -102,11 +108,15 @@ class Bar:
                 self._say(f"{number}/{total} {step.work.workload} {step.work.load} on {step.target}")
             case StepFailed(step=step, sentence=sentence):
                 self._progress.console.print(f"✗ {step.id}: {clean(sentence)}", markup=False, highlight=False)
+            case StepLeftOut(step=step, sentence=sentence):
+                self._progress.console.print(f"- {step.id}: {clean(sentence)}", markup=False, highlight=False)
         # Ten events a second are for the counters; the eye needs two.
         if not isinstance(event, Ticked) or time.monotonic() - self._drawn > 0.5:
             self._drawn = time.monotonic()
             left = f"{format_seconds(max(1, round(self._clock.left))).replace('.00', '').replace('.0 ', ' ')} left"
-            self._progress.update(self._task, completed=self._clock.done, left=left, refresh=True)
+            self._progress.update(
+                self._task, total=max(0.1, self._clock.total), completed=self._clock.done, left=left, refresh=True
+            )
 
     def _say(self, text: str) -> None:
         from rich.markup import escape
@@ -155,6 +165,8 @@ class Lines:
                 self._write(f"{self._position} {what}: {headline(result)}")
             case StepFailed(step=step, sentence=sentence):
                 self._write(f"{self._position} {step.id} gave no number: {sentence}")
+            case StepLeftOut(step=step, sentence=sentence):
+                self._write(f"{step.id} is left out: {sentence}")
             case _:
                 return
 

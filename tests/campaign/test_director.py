@@ -1,0 +1,103 @@
+"""Plans that grow, run by the real engine: steps are appended, a deadline leaves steps out, a resume goes on alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from iobench import proc
+from iobench.campaign import director as directors
+from iobench.campaign import journal, prepare
+from iobench.campaign.director import Ask, Deadline, Progress
+from iobench.campaign.engine import Engine
+from iobench.campaign.events import Event, PlanGrew, StepFinished, StepLeftOut
+from iobench.campaign.plan import Request, Suite
+from iobench.campaign.site import Permission
+from iobench.errors import InterruptedCampaign, UsageError
+from iobench.model import Campaign, Target
+from iobench.results import CampaignFolder, Store
+
+WANTED = 3
+SUITE = Suite(None, "grows", 1, (Request("seq", {"ops": "read", "ramp": "0", "buffered": True}, "test"),))
+
+
+class Repeats:
+    """Wants a work until it is finished so often."""
+
+    def more(self, progress: Progress) -> Sequence[Ask]:
+        first = progress.campaign.steps[0]
+        return [] if len(progress.finished) >= WANTED else [Ask(first.work, first.target)]
+
+    def remaining_s(self, progress: Progress) -> float:
+        return 1.0
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Campaign, CampaignFolder]]:
+    if proc.find("fio") is None:
+        pytest.skip("needs fio")
+    module = ModuleType("grows")
+    module.director = lambda campaign: Repeats()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "grows", module)
+    monkeypatch.setattr(directors, "DIRECTORS", {"grows": "grows"})
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    target = Target("here", str(drive))
+    plan = prepare.prepare(SUITE, [target], {"duration": "200ms", "size": "4Mi"}, 1, ()).campaign
+    plan = dataclasses.replace(plan, director={"name": "grows"})
+    yield plan, Store(tmp_path / "results").create(plan)
+    assert list(drive.iterdir()) == []
+
+
+def _run(folder: CampaignFolder, seen: list[Event], deadline: Deadline | None = None, stop_at: int = 99) -> None:
+    stop = proc.Stop()
+
+    def observe(event: Event) -> None:
+        seen.append(event)
+        if sum(isinstance(e, StepFinished) for e in seen) >= stop_at:
+            stop.set(15)
+
+    stored = folder.campaign()
+    left = prepare.again(stored, folder.finished())
+    found = directors.of(stored)
+    Engine(left.campaign, folder, left.estimate, Permission(), stop, observe, found, deadline).run()
+
+
+def test_a_plan_grows_until_its_director_has_enough(campaign: tuple[Campaign, CampaignFolder]) -> None:
+    folder, seen = campaign[1], list[Event]()
+    _run(folder, seen)
+    steps = folder.campaign().steps
+    assert [step.repeat for step in steps] == [1, 2, 3] and len({step.id for step in steps}) == 3
+    assert folder.finished() == {step.id for step in steps}
+    assert sum(isinstance(event, PlanGrew) for event in seen) == WANTED - 1
+    assert journal.status(folder.path, 3, 3) == "done"
+
+
+def test_a_grown_plan_is_resumed(campaign: tuple[Campaign, CampaignFolder]) -> None:
+    folder = campaign[1]
+    with pytest.raises(InterruptedCampaign):
+        _run(folder, [], stop_at=2)
+    assert len(folder.finished()) == 2
+    _run(folder, [])
+    assert len(folder.finished()) == WANTED
+    assert [step.repeat for step in folder.campaign().steps] == [1, 2, 3]
+
+
+def test_what_does_not_fit_before_the_deadline_is_left_out(campaign: tuple[Campaign, CampaignFolder]) -> None:
+    folder, seen = campaign[1], list[Event]()
+    _run(folder, seen, Deadline.within(0))
+    assert folder.finished() == set() and folder.campaign().steps == ()
+    (left_out,) = [event for event in seen if isinstance(event, StepLeftOut)]
+    assert "left" in left_out.sentence
+    assert [e["step"] for e in journal.read(folder.path) if e["event"] == "left-out"] == [left_out.step.id]
+
+
+def test_an_unknown_director_is_named(campaign: tuple[Campaign, CampaignFolder]) -> None:
+    with pytest.raises(UsageError, match="grow"):
+        directors.of(dataclasses.replace(campaign[0], director={"name": "grow"}))
+    assert directors.of(dataclasses.replace(campaign[0], director=None)) is None
