@@ -124,11 +124,14 @@ def canonical(params: Params) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A place to measure, as it was named with -t NAME=PATH."""
+    """A place to measure, as it was named with -t NAME=PATH.
+
+    A `server` is one that exists and is not ours; its `path` is a URL without a password, as mysql://user@host/db.
+    """
 
     name: str
     path: str
-    kind: Literal["file", "block"] = "file"
+    kind: Literal["file", "block", "server"] = "file"
 
 
 @dataclass(frozen=True, slots=True)

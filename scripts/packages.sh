@@ -17,6 +17,8 @@ nbdkit:nbdkit:nbdkit
 nbdfuse:libnbd-bin:nbdfuse
 fusermount3:fuse3:fuse3
 smartctl:smartmontools:smartmontools
+sysbench:sysbench:sysbench
+mariadbd:mariadb-server-core:mariadb-server
 (venv):python3-venv:python3'
 
 has() {

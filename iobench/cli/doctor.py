@@ -50,6 +50,8 @@ PROGRAMS: tuple[Program, ...] = (
     Program("losetup", _package("mount", "util-linux"), "emulated drives"),
     Program("mkfs.ext4", _package("e2fsprogs"), "emulated drives", version=("-V",)),
     Program("nbdkit", _package("nbdkit"), "latency of emulated drives"),
+    Program("sysbench", _package("sysbench"), "transactions on a database (oltp)"),
+    Program("mariadbd", _package("mariadb-server-core", "mariadb-server"), "a private database (oltp); mysqld will do"),
     Program("nbdfuse", _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from iobench.errors import CannotRunError, UsageError
 from iobench.model import Device, Passport, Target
 
 _NAME_MOST = 64
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
@@ -26,6 +28,8 @@ def parse_target(text: str) -> Target:
 
     Raises UsageError for a missing `=`, an empty name or path, or a name that cannot stand in a file name.
     """
+    if _URL.match(text):  # not repeated: it may hold a password
+        raise UsageError("an address of a server needs a name; write -t NAME=SCHEME://USER@HOST/…")
     name, equals, path = text.partition("=")
     if not equals:
         raise UsageError(f"{text!r} has no name; write -t NAME=PATH, as -t sas=/mnt/sas")
@@ -33,8 +37,28 @@ def parse_target(text: str) -> Target:
         raise UsageError(f"{text!r} has no path after the '='; write -t NAME=PATH, as -t sas=/mnt/sas")
     if "\0" in path:
         raise UsageError(f"{text!r} has a NUL in its path")
+    if _URL.match(path):
+        return server_target(name, path)
     full = str(Path(path).absolute())
     return Target(check_name(name), full, "block" if _is_block(full) else "file")
+
+
+def server_target(name: str, url: str) -> Target:
+    """Return the target that is a server which exists, at SCHEME://[USER@]HOST[:PORT][/NAME].
+
+    Raises UsageError for what is no such URL, and for one that holds a password: it stood in the process list,
+    and would stand in results. The password is not repeated.
+    """
+    scheme, _, rest = url.partition("://")
+    user, at, _ = rest.rpartition("@")
+    if at and ":" in user:
+        raise UsageError(
+            f"the {scheme}:// address holds a password, which everybody on this machine can read in the process list; "
+            f"leave it out ({scheme}://USER@HOST/…): it is asked for, or read from a file or the environment"
+        )
+    if not _URL.match(url) or any(char.isspace() or unicodedata.category(char) in _INVISIBLE for char in url):
+        raise UsageError(f"{url!r} is not an address of a server; write SCHEME://USER@HOST/NAME")
+    return Target(check_name(name), url, "server")
 
 
 def check_name(name: str) -> str:
@@ -74,6 +98,9 @@ def default_target() -> Target:
 
 def passport(target: Target) -> Passport:
     """Return what a target is. Raises CannotRunError for a path that is no folder and no block device."""
+    if target.kind == "server":
+        why = f"{target.path} is a server that exists: what reaches its drives is not seen from here"
+        return Passport(target, None, no_device_reason=why)
     try:
         info = Path(target.path).stat()
     except OSError as error:

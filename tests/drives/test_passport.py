@@ -162,3 +162,30 @@ def test_ids() -> None:
 def test_two_drives_are_no_warning() -> None:
     passports = [Passport(Target(n, "/"), Device(n, 8, i)) for i, n in enumerate(("sda", "sdb"))]
     assert same_device_warnings([*passports, Passport(Target("t", "/"), None), Passport(Target("u", "/"), None)]) == []
+
+
+def test_a_server_that_exists_is_a_target_without_a_device() -> None:
+    target = parse_target("prod=mysql://bench@db.example/sb")
+    assert target == Target("prod", "mysql://bench@db.example/sb", "server")
+    known = passport(target)
+    assert known.device is None
+    assert "a server that exists" in (known.no_device_reason or "")
+
+
+def test_a_password_in_a_servers_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target("prod=mysql://bench:s3cret@db/sb")
+    assert "s3cret" not in str(caught.value)
+    assert "process list" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://a b", "mysql://a\u200bb", "mysql://a\nb"])
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(UsageError, match="not an address"):
+        parse_target(f"x={url}")
+
+
+def test_an_address_without_a_name_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target("mysql://bench:s3cret@db/sb")
+    assert "s3cret" not in str(caught.value)

@@ -1,0 +1,38 @@
+-- Prints what sysbench counted as JSON, one line a report, where it would print text for people.
+--
+-- Each line: {"report":"intermediate"|"cumulative","at":UNIX_TIME,"events":N,…}, times in seconds. What is
+-- not a number (a mean of nothing) is left out. An intermediate report covers the time since the last one; a
+-- cumulative one the time since the checkpoint before it, or since the start.
+
+local ffi = require("ffi")
+
+ffi.cdef([[
+typedef struct { long seconds; long microseconds; } iobench_time_t;
+int gettimeofday(iobench_time_t *now, void *zone);
+]])
+
+local function unix_time()
+   local now = ffi.new("iobench_time_t")
+   ffi.C.gettimeofday(now, nil)
+   return tonumber(now.seconds) + tonumber(now.microseconds) / 1e6
+end
+
+local function report(kind, stat)
+   local parts = { string.format('"report":"%s","at":%.6f', kind, unix_time()) }
+   for name, value in pairs(stat) do
+      if value == value and math.abs(value) ~= math.huge then
+         parts[#parts + 1] = string.format('"%s":%.17g', name, value)
+      end
+   end
+   -- One write a line: two threads report at the same time, and `print` would mix their lines.
+   io.stdout:write("{" .. table.concat(parts, ",") .. "}\n")
+   io.stdout:flush() -- what was measured is kept when the server, and sysbench with it, dies
+end
+
+function sysbench.hooks.report_intermediate(stat)
+   report("intermediate", stat)
+end
+
+function sysbench.hooks.report_cumulative(stat)
+   report("cumulative", stat)
+end
