@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from iobench.model import Verdict
-from iobench.report.canvas import INK, MUTED, PAPER, WARN, Canvas, Frame, Line, flow, wrap
+from iobench.report.canvas import INK, MUTED, PAPER, WARN, Frame, Line, Surface, flow, wrap
 from iobench.report.draw import HATCH, Plot, axis, ends, linear_ticks, names_of, readable_on, tick_room
 from iobench.report.spec import ChartSpec, Point, Series
 
 _WIDEST = 150.0  # of a bar, in points
 
 
-def draw(canvas: Canvas, spec: ChartSpec, top: float, bottom: float) -> None:
+def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
     """Draw the bars between two heights of the canvas."""
     frame = canvas.frame
     slots = len(spec.series)
@@ -65,7 +65,7 @@ def _width(slot: float) -> float:
     return min(slot * 0.62, _WIDEST)
 
 
-def _bar(canvas: Canvas, spec: ChartSpec, series: Series, point: Point, plot: Plot, x: float, slot: float) -> None:
+def _bar(canvas: Surface, spec: ChartSpec, series: Series, point: Point, plot: Plot, x: float, slot: float) -> None:
     frame, width = canvas.frame, _width(slot)
     y, low, high = plot.y(point.value), plot.y(ends(point)[0]), plot.y(ends(point)[1])
     # A bar next to nothing is still a bar: a hair of colour stands where one would look for it.
@@ -88,7 +88,7 @@ def _bar(canvas: Canvas, spec: ChartSpec, series: Series, point: Point, plot: Pl
     canvas.stack(x, start, above, "center")
 
 
-def _on_bar(canvas: Canvas, series: Series, point: Point, ratio: list[Line], x: float, middle: float) -> None:
+def _on_bar(canvas: Surface, series: Series, point: Point, ratio: list[Line], x: float, middle: float) -> None:
     height = _height(ratio)
     if point.verdict is not Verdict.VALID:  # a text on hatching needs a ground of its own
         room = max(line.width for line in ratio) + 12
@@ -122,7 +122,7 @@ def _rgb(color: str) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _whisker(canvas: Canvas, x: float, low: float, high: float, half: float) -> None:
+def _whisker(canvas: Surface, x: float, low: float, high: float, half: float) -> None:
     canvas.line((x, x), (low, high), INK, 1.3, 5)
     for y in (low, high):
         canvas.line((x - half, x + half), (y, y), INK, 1.3, 5)

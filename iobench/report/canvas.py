@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Align = Literal["left", "center", "right"]
 
-# A page may give each of these another value for a dark theme (svg.py turns them into CSS variables).
+# A page may give each of these another value for a dark theme (svg.py gives them classes).
 INK, MUTED, GRID, AXIS, PAPER, WARN = "#1a1a1a", "#595959", "#dedede", "#8f8f8f", "#ffffff", "#8a2f0b"
 ON_DARK, ON_LIGHT = "#fefefe", "#111111"  # on a bar, in every theme
 LINE = 1.32  # of the font size: Japanese signs need the room
@@ -96,9 +97,23 @@ def _unit_width(text: str, bold: bool) -> float:
     return float(new(8, 8, 72).get_text_width_height_descent(text, properties, False)[0]) / 100
 
 
+_measure: ContextVar[Callable[[str, float, bool], float] | None] = ContextVar("measure", default=None)
+
+
+@contextmanager
+def measured_by(measure: Callable[[str, float, bool], float]) -> Iterator[None]:
+    """Measure texts by other widths than those of this machine's fonts: (text, size, bold) -> width."""
+    token = _measure.set(measure)
+    try:
+        yield
+    finally:
+        _measure.reset(token)
+
+
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Return the width of a line of text in points, with what hinting or a reader's other font may add."""
-    return _unit_width(text, bold) * size * 1.04
+    measure = _measure.get()
+    return (measure(text, size, bold) if measure else _unit_width(text, bold) * size) * 1.04
 
 
 def without_glyphs(text: str) -> str:
@@ -194,6 +209,35 @@ def _shorten(text: str, line: Line, width: float) -> str:
         return text
     room = width - text_width("…", line.size, line.bold)
     return text[: _fitting(text, line, max(room, 1.0))].rstrip() + "…"
+
+
+class Surface(Protocol):
+    """What bars and lines are drawn on: the canvas of a picture (below) or of a page (svg.py)."""
+
+    @property
+    def frame(self) -> Frame:
+        """Its size, and the sizes of its texts."""
+
+    def put(self, x: float, y: float, line: Line, align: Align = "left") -> None:
+        """Place a line of text; y is its top."""
+
+    def stack(self, x: float, y: float, lines: Sequence[Line], align: Align = "left") -> float:
+        """Place lines under each other; return the y under the last."""
+
+    def box(self, x: float, y: float, width: float, height: float, z: float, **look: Any) -> Any:
+        """Draw a rectangle; return what `tip` takes."""
+
+    def area(self, xs: Sequence[float], tops: Sequence[float], bottoms: Sequence[float], **look: Any) -> None:
+        """Fill what lies between two lines over the same xs."""
+
+    def line(self, xs: Sequence[float], ys: Sequence[float], color: str, width: float, z: float) -> None:
+        """Draw a line through points."""
+
+    def marker(self, x: float, y: float, sign: str, color: str, size: float, z: float, hollow: bool = False) -> Any:
+        """Draw a drive's marker; return what `tip` takes."""
+
+    def tip(self, drawn: Any, text: str) -> None:
+        """Give something drawn a text that is shown under the pointer."""
 
 
 class Canvas:

@@ -10,7 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from iobench.model import Verdict
-from iobench.report.canvas import AXIS, GRID, INK, MUTED, SLIDE, Canvas, Frame, Line, families, quiet, text_width, wrap
+from iobench.report.canvas import (
+    AXIS,
+    GRID,
+    INK,
+    MUTED,
+    SLIDE,
+    Canvas,
+    Frame,
+    Line,
+    Surface,
+    families,
+    quiet,
+    text_width,
+    wrap,
+)
 from iobench.report.spec import ChartKind, ChartSpec, Point
 
 _DPI = 150  # of a SLIDE: 1920 x 1080 pixels
@@ -45,8 +59,6 @@ def style(salt: str) -> Iterator[None]:
 
     look: dict[Any, Any] = {
         "font.family": list(families()),
-        "svg.fonttype": "none",
-        "svg.hashsalt": f"iobench-{salt}",
         "hatch.linewidth": 1.1,
         "text.parse_math": False,
     }
@@ -55,14 +67,19 @@ def style(salt: str) -> Iterator[None]:
 
 
 def draw(spec: ChartSpec, frame: Frame) -> Canvas:
-    """Return a chart drawn in a frame. To be called within `style`."""
+    """Return a chart drawn in a frame as a picture. To be called within `style`."""
+    canvas = Canvas(frame)
+    paint(canvas, spec)
+    return canvas
+
+
+def paint(canvas: Surface, spec: ChartSpec) -> None:
+    """Draw a chart on a canvas, of a picture or of a page."""
     from iobench.report import bars, lines
 
-    canvas = Canvas(frame)
     top = _head(canvas, spec)
     bottom = _foot(canvas, spec)
     (bars if spec.kind is ChartKind.BAR else lines).draw(canvas, spec, top, bottom)
-    return canvas
 
 
 def png(spec: ChartSpec) -> bytes:
@@ -74,7 +91,7 @@ def png(spec: ChartSpec) -> bytes:
     return target.getvalue()
 
 
-def _head(canvas: Canvas, spec: ChartSpec) -> float:
+def _head(canvas: Surface, spec: ChartSpec) -> float:
     frame = canvas.frame
     y = frame.margin - 4 if frame.words else frame.margin
     room = frame.width - 2 * frame.margin
@@ -96,7 +113,7 @@ def _title(text: str, size: float, room: float) -> list[Line]:
     return next((lines for lines in wraps if not lines[-1].text.endswith("…")), wrap(line, room, 2))
 
 
-def _foot(canvas: Canvas, spec: ChartSpec) -> float:
+def _foot(canvas: Surface, spec: ChartSpec) -> float:
     frame = canvas.frame
     if not frame.words:
         return frame.height - frame.margin
@@ -107,7 +124,7 @@ def _foot(canvas: Canvas, spec: ChartSpec) -> float:
     return y - 10
 
 
-def axis(canvas: Canvas, plot: Plot, spec: ChartSpec, ticks: Sequence[float]) -> None:
+def axis(canvas: Surface, plot: Plot, spec: ChartSpec, ticks: Sequence[float]) -> None:
     """Draw the quiet horizontal grid with its figures."""
     frame = canvas.frame
     for value in ticks:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iobench.model import Verdict
-from iobench.report.canvas import MUTED, WARN, Canvas, Frame, Line, flow, text_width, wrap
+from iobench.report.canvas import MUTED, WARN, Frame, Line, Surface, flow, text_width, wrap
 from iobench.report.draw import (
     HATCH,
     Plot,
@@ -39,7 +39,7 @@ class Label:
         return sum(line.height for line in self.lines)
 
 
-def draw(canvas: Canvas, spec: ChartSpec, top: float, bottom: float) -> None:
+def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
     """Draw the lines between two heights of the canvas."""
     frame = canvas.frame
     ends_ = [v for s in spec.series for p in s.points for v in ends(p)]
@@ -69,7 +69,7 @@ def x_of(plot: Plot, loads: Sequence[int], load: int) -> float:
     return plot.left + inset + share * (plot.right - plot.left - 2 * inset)
 
 
-def _loads(canvas: Canvas, spec: ChartSpec, plot: Plot) -> None:
+def _loads(canvas: Surface, spec: ChartSpec, plot: Plot) -> None:
     frame, loads = canvas.frame, spec.loads
     edge = -math.inf
     # From the highest load down: that is the one the title speaks of, so its figure is never left out.
@@ -88,7 +88,7 @@ def _loads(canvas: Canvas, spec: ChartSpec, plot: Plot) -> None:
     canvas.stack((plot.left + plot.right) / 2, plot.bottom + 8 + frame.tick * 1.32, title, "center")
 
 
-def _line(canvas: Canvas, spec: ChartSpec, series: Series, plot: Plot) -> None:
+def _line(canvas: Surface, spec: ChartSpec, series: Series, plot: Plot) -> None:
     loads = spec.loads
     for run in _runs(series.points, loads):
         xs = [x_of(plot, loads, p.load) for p in run]
@@ -119,7 +119,7 @@ def _runs(points: Sequence[Point], loads: Sequence[int]) -> list[list[Point]]:
 
 
 def _hatch(
-    canvas: Canvas,
+    canvas: Surface,
     series: Series,
     run: Sequence[Point],
     xs: Sequence[float],
@@ -145,7 +145,7 @@ def _hatch(
             )
 
 
-def _point(canvas: Canvas, spec: ChartSpec, series: Series, point: Point, plot: Plot) -> None:
+def _point(canvas: Surface, spec: ChartSpec, series: Series, point: Point, plot: Plot) -> None:
     x, y = x_of(plot, spec.loads, point.load), plot.y(point.value)
     sound = point.verdict is Verdict.VALID
     if point.mark:
@@ -182,7 +182,7 @@ def _column(spec: ChartSpec, frame: Frame) -> float:
     return max(text_width(text, size, bold) for text, size, bold in texts) + 2
 
 
-def _labels(canvas: Canvas, spec: ChartSpec, plot: Plot, width: float, bottom: float) -> None:
+def _labels(canvas: Surface, spec: ChartSpec, plot: Plot, width: float, bottom: float) -> None:
     frame = canvas.frame
     drawn = [s for s in spec.series if s.points]
     top, x = plot.top - 12, plot.right + 26
@@ -214,7 +214,7 @@ def _sum(labels: Sequence[Label]) -> float:
     return sum(label.height for label in labels) + _GAP * (len(labels) - 1)
 
 
-def _leader(canvas: Canvas, color: str, x0: float, y0: float, x1: float, y1: float) -> None:
+def _leader(canvas: Surface, color: str, x0: float, y0: float, x1: float, y1: float) -> None:
     start, end = x0 + 6, x1 - 6
     if end - start < _LONG_LEADER:
         canvas.line((start, end), (y0, y1), color, 0.9, 4)

@@ -23,3 +23,42 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// What a bar or a point says: under the pointer, and with the keyboard (a chart is one stop, arrows go on in it).
+const bubble = document.createElement("div");
+bubble.id = "bubble";
+bubble.hidden = true;
+bubble.setAttribute("aria-hidden", "true");  // the point itself carries the same words
+document.body.append(bubble);
+const say = (tip) => {
+  const box = tip.children[0].getBoundingClientRect();
+  bubble.textContent = tip.getAttribute("aria-label");
+  bubble.hidden = false;
+  const left = Math.min(box.left + box.width / 2 - bubble.offsetWidth / 2, innerWidth - bubble.offsetWidth - 8);
+  const above = box.top - bubble.offsetHeight - 8;
+  bubble.style.left = `${Math.max(8, left) + scrollX}px`;
+  bubble.style.top = `${(above > 4 ? above : box.bottom + 8) + scrollY}px`;
+};
+const hush = () => { bubble.hidden = true; };
+for (const chart of document.querySelectorAll("figure svg")) {
+  const tips = [...chart.querySelectorAll(".tip")];
+  tips.forEach((tip, i) => {
+    const title = tip.querySelector("title");
+    tip.setAttribute("aria-label", title.textContent);
+    title.remove();  // or the browser would show it once more
+    tip.setAttribute("tabindex", i ? "-1" : "0");
+    tip.addEventListener("pointerenter", () => say(tip));
+    tip.addEventListener("pointerleave", hush);
+    tip.addEventListener("focus", () => say(tip));
+    tip.addEventListener("blur", hush);
+    tip.addEventListener("keydown", (event) => {
+      const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") hush();
+      if (!way) return;
+      event.preventDefault();
+      const next = tips[(i + way + tips.length) % tips.length];
+      tips.forEach((other) => other.setAttribute("tabindex", other === next ? "0" : "-1"));
+      next.focus();
+    });
+  });
+}
