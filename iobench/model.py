@@ -218,6 +218,21 @@ class DataFile:
     layout: Literal["write", "fallocate"] = "write"
 
 
+@dataclass(frozen=True)
+class Service:
+    """A private server that a work needs on its target: its kind (a file of servers/) and its settings.
+
+    Equal services of one target are one server. `room` is the bytes that its data take on the target.
+    """
+
+    kind: str
+    params: Params
+    room: int = 0
+
+    def __hash__(self) -> int:
+        return hash((self.kind, canonical(self.params), self.room))
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One measurement that can be made on any target: what a runner plans.
@@ -239,6 +254,7 @@ class Work:
     fixed_bytes: int = 0  # bytes it moves where duration_s is None
     writes: bool = False
     warm_up: bool = False  # run once on each target before the first step, not measured
+    service: Service | None = None  # a private server on the target that the program talks to
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +276,7 @@ class Place:
     out: str  # an absolute folder for the program's own output files
     source: str | None = None
     block_device: bool = False
+    service: Mapping[str, str | int] = field(default_factory=dict)  # where the work's server is reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +355,18 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What a private server counted around a step. None is not known, never 0. The fields are evidence's too."""
+
+    cache_hit_ratio: float | None = None  # of reads, answered from the server's memory
+    server_reads: int | None = None  # reads that the server asked the drive for
+    server_writes: int | None = None
+    server_fsyncs: int | None = None
+    server_cpu: float | None = None  # cores
+    settled_s: float | None = None  # waited before the step until earlier work was done
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Whether a number is true: what the machine saw while the tool worked. None is not known, never 0."""
 
@@ -357,6 +386,14 @@ class Evidence:
     unwritten_bytes: int | None = None
     limited_by: LimitedBy = LimitedBy.UNKNOWN
     temperature_c: float | None = None
+    device_reads: int | None = None  # requests that the device finished
+    device_writes: int | None = None
+    cache_hit_ratio: float | None = None
+    server_reads: int | None = None
+    server_writes: int | None = None
+    server_fsyncs: int | None = None
+    server_cpu: float | None = None
+    settled_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

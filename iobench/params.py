@@ -7,6 +7,7 @@ knows of either.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,8 @@ class Kind(StrEnum):
     CHOICE = "choice"
     CHOICES = "choices"
     FLAG = "flag"
+    TEXT = "text"
+    RATE = "rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,10 @@ def _convert(p: Param, raw: object) -> object:
             return _choice(p, _text(raw))
         case Kind.CHOICES:
             return tuple(_choice(p, _text(part)) for part in _parts(raw))
+        case Kind.TEXT:
+            return _text(raw)
+        case Kind.RATE:
+            return _rate(raw)
         case Kind.FLAG:
             if not isinstance(raw, bool):
                 raise UsageError(f"{raw!r} is neither true nor false")
@@ -129,6 +136,17 @@ def _seconds(raw: object) -> float:
     if not abs(seconds) < 1e12:  # TOML knows nan, inf and whole numbers of any length
         raise UsageError(f"{raw!r} is not a time; write it as 10s, 500ms or 2m")
     return float(seconds)
+
+
+def _rate(raw: object) -> float:
+    """A number per second; the least that makes sense is above 0."""
+    try:
+        number = float(cast(float, raw)) if _is_number(raw) else float(_text(raw).strip())
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not 0 < number < 1e12:
+        raise UsageError(f"{raw!r} is not a rate; write it as a number per second, as 20000 or 0.5")
+    return number
 
 
 def _text(raw: object) -> str:

@@ -7,6 +7,7 @@ environment, so that a later start finds what a killed iobench left running.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -203,6 +204,89 @@ def spawn_daemon(argv: Sequence[str], log: Path, env: Mapping[str, str] | None =
         raise CannotRunError(f"{argv[0]} ended as soon as it was started; see {log}")
     process.returncode = 0  # it is not ours to wait for: this keeps the ResourceWarning away
     return identity
+
+
+class Running:
+    """A server of ours that runs beside what is measured; it carries our mark, and ends with us."""
+
+    def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], log: Path, run: str) -> None:
+        self._process = process
+        self._run = run
+        self.argv = tuple(argv)
+        self.log = log
+        self.id = identify(process.pid)
+
+    @property
+    def pid(self) -> int:
+        """Its process number, which is its group's too."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended (minus a signal's number); None while it runs."""
+        return self._process.poll()
+
+    def last_lines(self, most: int = 5) -> str:
+        """Return the last lines of its log, for an error that names them."""
+        try:
+            lines = self.log.read_bytes()[-8192:].decode(errors="replace").splitlines()
+        except OSError as error:
+            return f"its log {self.log} cannot be read: {error.strerror}"
+        return " / ".join(line.strip() for line in lines[-most:] if line.strip()) or "it said nothing"
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to it and its children: SIGSTOP freezes, SIGCONT lets go on."""
+        if self.alive():
+            _signal_group(self.pid, signum)
+
+    def end(self, timeout_s: float = 10.0) -> None:
+        """End it in order: TERM, and KILL after `timeout_s` seconds. May be called twice."""
+        if self.alive():
+            _signal_group(self.pid, signal.SIGCONT)
+            _signal_group(self.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once with whatever it started. May be called twice."""
+        _end_group(self.pid)
+        try:
+            self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.returncode = -signal.SIGKILL  # it waits for a drive and dies when that answers
+        end_strays(self._run)
+
+
+def serve(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    group: Path | None = None,
+) -> Running:
+    """Start a server that runs until it is ended, its output to `log`, in a session of its own.
+
+    `group` is a cgroup (v2) that it runs in. Raises CannotRunError when it cannot be started, ResultsError when
+    the log cannot be written.
+    """
+    run = f"{os.getpid()}-{time.monotonic_ns()}"
+    with _opened(log) as out:
+        process = _popen(argv, out.fileno(), out.fileno(), cwd, {**(env or {}), _RUN_MARK: run}, pass_fds)
+    running = Running(process, argv, log, run)
+    try:
+        if group is not None:
+            _join(group, process.pid)
+    except CannotRunError:
+        running.kill()
+        raise
+    return running
 
 
 def end(process: ProcessId, timeout_s: float = 2.0) -> None:

@@ -31,6 +31,7 @@ from iobench.model import (
     Emulation,
     LatencyBins,
     Passport,
+    Service,
     Step,
     StepResult,
     Target,
@@ -91,6 +92,10 @@ def schema(table: str) -> pa.Schema:
             ("unwritten_bytes", whole),
             ("limited_by", text),
             ("temperature_c", real),
+            *((name, whole) for name in ("device_reads", "device_writes")),
+            ("cache_hit_ratio", real),
+            *((name, whole) for name in ("server_reads", "server_writes", "server_fsyncs")),
+            *((name, real) for name in ("server_cpu", "settled_s")),
         ],
         "series": [("campaign", text), ("step", text), ("t_s", real), ("metric", text), ("value", real)],
         "latency": [
@@ -405,6 +410,8 @@ def _checked(part: pa.Table, table: str, path: Path) -> pa.Table:
     wanted = schema(table)
     if part.schema.equals(wanted):
         return part.replace_schema_metadata(wanted.metadata)
+    if table == "evidence":
+        part = _with_later_columns(part, wanted)
     missing = [name for name in wanted.names if name not in part.schema.names]
     if missing:
         raise ResultsError(f"{path} lacks the columns {', '.join(missing)}; it was not written whole by iobench")
@@ -412,6 +419,22 @@ def _checked(part: pa.Table, table: str, path: Path) -> pa.Table:
         return part.select(wanted.names).cast(wanted)
     except ValueError as error:  # ArrowInvalid is one
         raise ResultsError(f"{path} has columns of another kind than iobench writes: {error}") from error
+
+
+# Evidence's columns that came later: null in what was kept before.
+_LATER = (
+    *("device_reads", "device_writes", "cache_hit_ratio", "server_reads", "server_writes", "server_fsyncs"),
+    *("server_cpu", "settled_s"),
+)
+
+
+def _with_later_columns(part: pa.Table, wanted: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    for name in _LATER:
+        if name not in part.schema.names:
+            part = part.append_column(wanted.field(name), pa.nulls(part.num_rows, wanted.field(name).type))
+    return part
 
 
 # --- files ---------------------------------------------------------------------------------------------
@@ -605,7 +628,8 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
 def _work(data: Mapping[str, Any]) -> Work:
     source = DataFile(**data["source"]) if data["source"] else None
     files = tuple(DataFile(**entry) for entry in data["files"])
-    return Work(**{**data, "files": files, "source": source, "fresh": tuple(data["fresh"])})
+    service = Service(**data["service"]) if data.get("service") else None
+    return Work(**{**data, "files": files, "source": source, "fresh": tuple(data["fresh"]), "service": service})
 
 
 def _passport(data: Mapping[str, Any]) -> Passport:

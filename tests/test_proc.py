@@ -311,3 +311,19 @@ def test_no_process_has_no_identity() -> None:
     mine = proc.identify(os.getpid())
     assert mine is not None
     assert mine.alive()
+
+
+def test_a_server_is_frozen_let_go_and_ended_with_its_children(tmp_path: Path) -> None:
+    running = proc.serve(["sh", "-c", "echo started; sleep 60 & sleep 60"], log=tmp_path / "log")
+    try:
+        assert running.alive() and running.exit_code is None
+        deadline = time.monotonic() + 20
+        while running.last_lines() != "started" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.signal(signal.SIGSTOP)
+        assert running.alive()
+    finally:
+        running.end(timeout_s=5)
+    assert not running.alive()
+    assert running.last_lines() == "started"
+    running.kill()  # twice does no harm

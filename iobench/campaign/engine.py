@@ -26,12 +26,15 @@ from iobench.campaign.events import (
     Ticked,
 )
 from iobench.campaign.plan import Estimate
-from iobench.campaign.site import Permission, Site
+from iobench.campaign.plan import services as services_of
+from iobench.campaign.services import Services
+from iobench.campaign.site import NOWHERE, Permission, Site
 from iobench.campaign.source import MemorySource, total_memory
 from iobench.drives.temperature import limit_c, temperature_c
-from iobench.errors import InterruptedCampaign, IobenchError, ResultsError, ToolError
-from iobench.model import Campaign, Command, DataFile, Output, Reading, Step, StepResult, Work
+from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
+from iobench.model import Campaign, Command, DataFile, Facts, Output, Reading, Step, StepResult, Work
 from iobench.results import CampaignFolder, write_safely
+from iobench.servers import Server
 from iobench.tools import fio
 
 _OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
@@ -67,6 +70,7 @@ class Engine:
         self._warm: list[tuple[str, Work]] = []
         self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
+        self._services = Services(campaign.id, folder.raw, stop)
         self._memory = total_memory()
 
     def run(self) -> None:
@@ -74,7 +78,8 @@ class Engine:
         finished = self._folder.finished()
         left = [step for step in self._campaign.steps if step.id not in finished]
         try:
-            with ExitStack() as stack:
+            # The servers end before the folders that they work in are removed.
+            with ExitStack() as stack, self._services:
                 stack.callback(self._source.close)
                 self._folder.warm_up()
                 left = left or self._grow()
@@ -173,6 +178,12 @@ class Engine:
                 )
                 self._warm_up(site, name, work)
                 self._observe(SetupFinished(name))
+            for service in services_of(works):
+                self._observe(SetupStarted(name, f"starting {service.kind}", self._estimate.setup_s.get(name, 1.0)))
+                # One that cannot be started is told by each of its steps; other work goes on.
+                with suppress(ToolError, CannotRunError):
+                    self._services.get(site, service)
+                self._observe(SetupFinished(name))
 
     def _warm_up(self, site: Site, name: str, work: Work) -> None:
         """Do a work once without measuring it."""
@@ -192,6 +203,9 @@ class Engine:
         """
         if work.writes and not work.params.get("direct") and site.ground.cwd is not None:
             names = [*(file.name for file in work.files), *work.fresh]
+            if not names:
+                site.ground.settle()
+                return
             command = Command("sync", ("sync", *names), timeout_s=60 + 4 * max(work.fixed_bytes, 4 << 30) / 1e6)
             ended = proc.watch(
                 command.argv,
@@ -211,7 +225,8 @@ class Engine:
         for name in work.fresh:
             site.ground.remove(name)
         source = self._source.path(work.source.size) if work.source else None
-        return runners.find(work.runner).command(work, site.place(work, raw, source))
+        endpoint = self._services.get(site, work.service).endpoint if work.service else NOWHERE
+        return runners.find(work.runner).command(work, site.place(work, raw, source, endpoint))
 
     def _lay_out(self, site: Site, name: str, file: DataFile, direct: bool) -> None:
         """Write every block of a file, with data that cannot be compressed."""
@@ -247,6 +262,8 @@ class Engine:
             journal.write(self._folder.path, "failed", step=step.id, error=said)
             self._observe(StepFailed(step, said))
             return
+        finally:
+            self._drop_dead(step)
         self._folder.save(self._campaign, result)
         journal.write(self._folder.path, "finished", step=step.id)
         self._observe(StepFinished(result))
@@ -256,21 +273,39 @@ class Engine:
         for stale in raw.iterdir():  # of an earlier, unfinished try
             stale.unlink()
         command = self._command(site, work, raw)
+        server = self._services.get(site, work.service).server if work.service else None
+        if server is not None:
+            server.settle(work)
+            server.begin(work)
         watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
         started = datetime.now(UTC)
         begin = time.monotonic()
 
         def tick() -> None:
             watcher.tick()
+            if server is not None:
+                server.tick(time.monotonic() - begin)
             self._observe(Ticked(time.monotonic() - begin))
 
         watcher.tick()
-        ended = self._watch(site, command, raw, tick)
+        try:
+            ended = self._watch(site, command, raw, tick)
+        except ToolError as error:
+            raise _with_problem(error, server) from error
         watcher.tick()
+        facts = server.end(work) if server is not None else Facts()
+        if server is not None and (problem := server.problem()) is not None:
+            raise ToolError(problem)
         self._settle(site, work, raw)
         output = _output(command, raw, ended)
         reading = runners.find(work.runner).read(work, output)
-        return self._judged(step, site, reading, watcher, started)
+        return self._judged(step, site, reading, watcher, started, facts)
+
+    def _drop_dead(self, step: Step) -> None:
+        """End a server that has failed in a step, so that the next step starts it anew."""
+        service = step.work.service
+        if service is not None and self._services.failed(self._sites[step.target], service):
+            self._services.drop(self._sites[step.target], service)
 
     def _watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
         ended = proc.watch(
@@ -300,18 +335,24 @@ class Engine:
         return ended
 
     def _judged(
-        self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime
+        self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime, facts: Facts
     ) -> StepResult:
         start, end = _window(step.work, reading, watcher, started)
         context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device))
         counted = evidence.window(watcher.snapshots, start, end)
         series = evidence.device_series(watcher.snapshots, start, end)
         found = evidence.gather(
-            context, reading, counted, series, site.unwritten(step.work), temperature_c(site.passport.device)
+            context, reading, counted, series, site.unwritten(step.work), temperature_c(site.passport.device), facts
         )
         said, findings = verdict.judge(context, reading, found, series)
         tool = self._campaign.tools.get(runners.find(step.work.runner).TOOLS[0], step.work.runner)
         return StepResult(step, reading, found, said, findings, started, tool, series)
+
+
+def _with_problem(error: ToolError, server: Server | None) -> ToolError:
+    """Name the server behind a program that hung: it is the likelier cause."""
+    problem = server.problem() if server is not None else None
+    return ToolError(f"{error}; {problem}") if problem else error
 
 
 def _window(work: Work, reading: Reading, watcher: evidence.Watcher, started: datetime) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from iobench.model import (
     THROTTLE_NEAR,
     Emulation,
     Evidence,
+    Facts,
     LimitedBy,
     Passport,
     Reading,
@@ -24,6 +26,7 @@ EDGE_S = 0.05  # how far the measured window's ends are uncertain on our clock, 
 DEPTH_LEAST = 0.8  # achieved depth over asked
 CLIENT_FULL = 0.9  # of a core, for each thread
 CPU_FULL = 0.95  # of all cores
+NO_FACTS = Facts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Window:
     disk_written: int | None
     busy: float | None
     cpu: float | None
+    reads: int | None = None  # requests that the device finished
+    writes: int | None = None
 
 
 def window(snapshots: Sequence[Snapshot], start: float, end: float) -> Window:
@@ -92,6 +97,8 @@ def window(snapshots: Sequence[Snapshot], start: float, end: float) -> Window:
         disk_written=whole(grown(lambda s: s.disk or s.device, lambda c: c.bytes_written)),
         busy=min(1.0, busy / seconds) if busy is not None else None,
         cpu=cpu_busy / cpu_total if cpu_total > 0 else None,
+        reads=whole(grown(lambda s: s.device, lambda c: c.reads)),
+        writes=whole(grown(lambda s: s.device, lambda c: c.writes)),
     )
 
 
@@ -138,6 +145,7 @@ def gather(
     series: Sequence[SeriesPoint],
     unwritten: int | None,
     temperature_c: float | None,
+    facts: Facts = NO_FACTS,
 ) -> Evidence:
     """Fold a reading and what the machine counted into the evidence of a step."""
     device = context.passport.device
@@ -159,6 +167,9 @@ def gather(
         unwritten_bytes=unwritten,
         limited_by=limited_by(context, reading, counted),
         temperature_c=temperature_c,
+        device_reads=counted.reads,
+        device_writes=counted.writes,
+        **dataclasses.asdict(facts),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from iobench import params, profiles, runners
 from iobench.campaign import source
 from iobench.errors import CannotRunError, UsageError, near_miss
-from iobench.model import Passport, Step, Work
+from iobench.model import Passport, Service, Step, Work
 from iobench.units import format_bytes, parse_duration, parse_size
 
 MOST_SIZE = 4 * 10**9
@@ -157,6 +157,11 @@ def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> No
     for name, passport in passports.items():
         sector = (passport.device.logical_sector if passport.device else None) or _SECTOR
         for work in plan:
+            if work.service is not None and passport.target.kind == "block":
+                raise UsageError(
+                    f"target {name} is a block device, and {work.workload} needs a file system; make one on it, mount "
+                    f"it, and give a folder: -t {name}=/mnt/{name}"
+                )
             block = work.params.get("block_size")
             if work.params.get("direct") and isinstance(block, int) and block % sector:
                 raise UsageError(
@@ -173,6 +178,8 @@ def _resolved(asked: Any, passports: Mapping[str, Passport], engine: str) -> Any
     changes: dict[str, object] = {}
     if getattr(asked, "engine", None) == "auto":
         changes["engine"] = engine
+    if not hasattr(asked, "size"):
+        return dataclasses.replace(asked, **changes)
     if asked.size is None:
         changes["size"] = default_size(passports)
         if getattr(asked, "source", None) == "random":
@@ -243,7 +250,12 @@ def needed(plan: Sequence[Work]) -> int:
     for work in plan:
         for name in work.fresh:
             largest[name] = max(work.fixed_bytes, largest.get(name, 0))
-    return sum(largest.values())
+    return sum(largest.values()) + sum(service.room for service in services(plan))
+
+
+def services(plan: Sequence[Work]) -> list[Service]:
+    """Return the distinct servers that works need on each target."""
+    return list(dict.fromkeys(work.service for work in plan if work.service is not None))
 
 
 def check_room(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
@@ -288,6 +300,7 @@ def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Ma
     for name in passports:
         mine = [step.work for step in steps if step.target == name]
         layout = sum({(f.name, f.size): f.size for work in mine for f in work.files}.values())
+        layout += sum(service.room for service in services(mine))
         tried = sum({id(work): work.fixed_bytes for work in mine if work.warm_up}.values())
         rate = rates.get(name, ASSUMED_RATE)
         setup_s[name] = SETUP_OVERHEAD_S + layout / rate

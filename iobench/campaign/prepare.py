@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from iobench import runners
+from iobench import runners, servers
 from iobench.campaign import host, plan
 from iobench.campaign.plan import Estimate, Suite
-from iobench.campaign.site import FolderGround
+from iobench.campaign.site import NOWHERE, FolderGround
 from iobench.drives.passport import passport, same_device_warnings
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
@@ -45,6 +45,7 @@ def prepare(
     needs = dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS)
     tools = host.tools(needs)
     works = plan.works(suite, passports, host.engine() if "fio" in tools else "none", overrides)
+    tools = {**tools, **_server_tools(works)}
     plan.check_room(works, passports)
     steps = plan.interleave(works, list(passports), rounds or suite.rounds)
     now = datetime.now(UTC)
@@ -84,9 +85,15 @@ def again(campaign: Campaign, finished: Collection[str]) -> Prepared:
     plan.check_room([step.work for step in left], fresh)
     families = dict.fromkeys(step.work.runner for step in left)
     tools = host.tools(dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS))
+    tools = {**tools, **_server_tools([step.work for step in left])}
     # The same drive may have another device number by now, and a tool another version.
     campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
     return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished)
+
+
+def _server_tools(works: Sequence[Work]) -> Mapping[str, str]:
+    needs = dict.fromkeys(tool for service in plan.services(works) for tool in servers.module(service.kind).TOOLS)
+    return host.tools(needs) if needs else {}
 
 
 def _refuse_other_drive(name: str, old: Passport, new: Passport) -> None:
@@ -190,6 +197,7 @@ def _place(campaign: Campaign, target: str, work: Work, raw: str) -> Place:
         out=f"raw/{raw}",
         source=f"(random data in memory, {work.source.size} bytes)" if work.source else None,
         block_device=campaign.passports[target].target.kind == "block",
+        service=servers.module(work.service.kind).EXAMPLE if work.service else NOWHERE,
     )
 
 

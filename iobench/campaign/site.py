@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from iobench.model import DataFile, Passport, Place, Work
 
 PROBE_BYTES = 1 << 26
 _PROBE_BLOCK = 1 << 22
+NOWHERE: Mapping[str, str | int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ class Ground(Protocol):
 
     def unwritten(self, name: str) -> int | None:
         """Bytes of a file that were never written; None if that cannot be known."""
+
+    def folder(self, name: str) -> str:
+        """Make an empty folder of ours, for a server or a program's own tree; return its path."""
+
+    def remove_folder(self, name: str) -> None:
+        """Remove such a folder with all that is in it."""
 
     def settle(self) -> None:
         """Bring to the drive what is still in memory, so that it does not fall into the next step."""
@@ -108,6 +115,14 @@ class FolderGround:
             return unwritten_bytes(fd)
         finally:
             os.close(fd)
+
+    def folder(self, name: str) -> str:
+        """Make an empty folder inside ours and return its path; what was there of ours is removed."""
+        return self._folder.make_folder(name)
+
+    def remove_folder(self, name: str) -> None:
+        """Remove such a folder with all that is in it."""
+        self._folder.remove_folder(name)
 
     def settle(self) -> None:
         """Flush all files of the folder."""
@@ -181,6 +196,13 @@ class DeviceGround:
         """A device does not tell."""
         return None
 
+    def folder(self, name: str) -> str:
+        """There are no folders on a bare device. Raises CannotRunError."""
+        raise CannotRunError(f"{name} needs a folder on a file system, and this target is a block device")
+
+    def remove_folder(self, name: str) -> None:
+        """There are none."""
+
     def settle(self) -> None:
         """Flush the device."""
         os.fsync(self._held.fd)
@@ -234,7 +256,7 @@ class Site:
                     wanted[file.name] = file
         return [f for f in wanted.values() if f not in self.laid_out or (self.ground.size(f.name) or 0) < f.size]
 
-    def place(self, work: Work, out: Path, source: str | None) -> Place:
+    def place(self, work: Work, out: Path, source: str | None, service: Mapping[str, str | int] = NOWHERE) -> Place:
         """Return where a work's command works."""
         names = [*(f.name for f in work.files), *work.fresh]
         return Place(
@@ -243,6 +265,7 @@ class Site:
             out=str(out),
             source=source,
             block_device=self.ground.block,
+            service=service,
         )
 
     def unwritten(self, work: Work) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import click
@@ -23,8 +24,8 @@ from iobench.results import CampaignFolder, Store
 def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
     """Remove what a killed run left: its programs, its files on the targets, half-made emulated drives.
 
-    Only what carries iobench's marker is touched. It looks in the current folder, on all mounted drives,
-    in the targets of all stored campaigns, and in each FOLDER.
+    Only what carries iobench's marker is touched. It looks in the current folder, the folder for
+    temporary files, on all mounted drives, in the targets of all stored campaigns, and in each FOLDER.
     """
     from iobench.lab import clean as clean_lab
 
@@ -50,7 +51,7 @@ def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
 
 def _places(folders: tuple[Path, ...], results: Path) -> set[str]:
-    places = {str(Path.cwd()), *(str(folder.absolute()) for folder in folders)}
+    places = {str(Path.cwd()), tempfile.gettempdir(), *(str(folder.absolute()) for folder in folders)}
     places |= {mount.mount_point for mount in mounts() if mount.source.startswith("/dev/")}
     store = Store(results)
     for name in store.ids():

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -97,10 +98,10 @@ def clean_before(targets: list[Target], options: MeasureOptions) -> None:
     ended = proc.end_orphans()
     if ended:
         say(f"ended {ended} program(s) that a killed iobench had left running", options)
-    for target in targets:
-        for leftover in find_leftovers(target.path) if target.kind == "file" else ():
-            remove_leftover(leftover)
-            say(f"removed {leftover.path}, left by a killed iobench", options)
+    places = {tempfile.gettempdir(), *(target.path for target in targets if target.kind == "file")}
+    for leftover in (found for place in sorted(places) for found in find_leftovers(place)):
+        remove_leftover(leftover)
+        say(f"removed {leftover.path}, left by a killed iobench", options)
 
 
 def _say_estimate(prepared: Prepared, options: MeasureOptions) -> None:

@@ -14,6 +14,7 @@ from iobench.params import Kind, Param
 
 F = TypeVar("F", bound=Callable[..., Any])
 _METAVARS = {Kind.SIZE: "SIZE", Kind.TIME: "TIME", Kind.COUNT: "N", Kind.COUNTS: "N,N…", Kind.PERCENT: "PERCENT"}
+_METAVARS |= {Kind.TEXT: "TEXT", Kind.RATE: "RATE"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Counters:
     bytes_read: int
     bytes_written: int
     busy_s: float
+    reads: int = 0  # requests finished
+    writes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def parse_stat(data: bytes, at: float) -> Counters:
     if len(fields) < 11 or not all(field.isdigit() and len(field) <= 20 for field in fields[:11]):
         raise ParseError(f"a device's stat file cannot be read: {data[:120]!r}")
     n = [int(field) for field in fields[:11]]
-    return Counters(at, n[2] * SECTOR, n[6] * SECTOR, n[9] / 1000)
+    return Counters(at, n[2] * SECTOR, n[6] * SECTOR, n[9] / 1000, n[0], n[4])
 
 
 def cpu_times() -> CpuTimes:

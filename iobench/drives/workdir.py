@@ -26,6 +26,7 @@ PREFIX = ".iobench-"
 MARKER = "iobench.marker"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MARKER_MOST = 4096
+_UNMARKED = ".making-"  # a folder inside ours that does not carry its marker yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,32 @@ class WorkFolder:
         _check(name)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.dir_fd)
+
+    def make_folder(self, name: str) -> str:
+        """Make a folder of ours inside, mode 0700 and marked, and return its path.
+
+        What stood there under that name and was ours is removed first. Raises OSError.
+        """
+        self.remove_folder(name)
+        fresh = _UNMARKED + name
+        self.remove_folder(fresh)
+        os.mkdir(fresh, 0o700, dir_fd=self.dir_fd)
+        fd = os.open(fresh, _FOLDER, dir_fd=self.dir_fd)
+        try:
+            os.close(os.open(MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd))
+        finally:
+            os.close(fd)
+        os.rename(fresh, name, src_dir_fd=self.dir_fd, dst_dir_fd=self.dir_fd)
+        return str(Path(self.path) / name)
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder that `make_folder` made, with all that is in it; nothing where it is not there.
+
+        No link is followed. Raises CannotRunError for one that does not carry our marker, and OSError.
+        """
+        _check(name)
+        if _lstat(self.dir_fd, name) is not None and not _remove_tree(self.dir_fd, name):
+            raise CannotRunError(f"{self.path}/{name} is not a folder that iobench made; remove it")
 
     def remove(self) -> tuple[str, ...]:
         """Remove the folder with its plain files; return the names of what is not ours and was left.
@@ -354,14 +381,53 @@ def _plain(dir_fd: int) -> Iterator[tuple[str, bool]]:
 
 
 def _remove_files(dir_fd: int) -> tuple[str, ...]:
-    """Remove the plain files except the marker; return the names of everything else, which is not ours."""
+    """Remove plain files except the marker, and folders that carry one; return the names of the rest: not ours."""
     foreign = []
     for name, plain in list(_plain(dir_fd)):
         if plain:
             os.unlink(name, dir_fd=dir_fd)
-        else:
+        elif not _remove_tree(dir_fd, name):
             foreign.append(name)
     return tuple(sorted(foreign))
+
+
+def _remove_tree(dir_fd: int, name: str) -> bool:
+    """Remove a folder with our marker and all that is in it, the marker last; False where it is not ours."""
+    try:
+        fd = os.open(name, _FOLDER, dir_fd=dir_fd)
+    except OSError:
+        return False
+    try:
+        marker = _lstat(fd, MARKER)
+        if marker is None and name.startswith(_UNMARKED) and not _names(fd):  # killed before it was marked
+            os.rmdir(name, dir_fd=dir_fd)
+            return True
+        if marker is None or not stat.S_ISREG(marker.st_mode):
+            return False
+        for entry in [entry for entry in _names(fd) if entry != MARKER]:
+            _unlink_tree(fd, entry)
+        os.unlink(MARKER, dir_fd=fd)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=dir_fd)
+    return True
+
+
+def _unlink_tree(dir_fd: int, name: str) -> None:
+    """Remove an entry, a folder with all that is in it; a link is removed itself."""
+    info = _lstat(dir_fd, name)
+    if info is None:
+        return
+    if not stat.S_ISDIR(info.st_mode):
+        os.unlink(name, dir_fd=dir_fd)
+        return
+    fd = os.open(name, _FOLDER, dir_fd=dir_fd)
+    try:
+        for entry in _names(fd):
+            _unlink_tree(fd, entry)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=dir_fd)
 
 
 def _remove(base_fd: int, dir_fd: int, name: str, path: str) -> tuple[str, ...]:

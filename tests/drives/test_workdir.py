@@ -252,3 +252,31 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         WorkFolder.make(str(tmp_path), "c2")
     find_leftovers(str(tmp_path))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_folder_of_ours_is_removed_with_all_in_it_and_no_link_is_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("theirs")
+    with WorkFolder.make(str(tmp_path), "trees") as folder:
+        made = Path(folder.make_folder("server"))
+        assert made.stat().st_mode & 0o777 == 0o700
+        (made / "a" / "b").mkdir(parents=True)
+        (made / "a" / "b" / "file").write_text("x")
+        (made / "a" / "link").symlink_to(outside)
+        assert Path(folder.make_folder("server")) == made
+        assert sorted(entry.name for entry in made.iterdir()) == [MARKER]
+        (made / "link").symlink_to(outside)
+    assert (outside / "kept").read_text() == "theirs"
+    assert not Path(folder.path).exists()
+
+
+def test_a_folder_that_we_did_not_make_stays(tmp_path: Path) -> None:
+    folder = WorkFolder.make(str(tmp_path), "trees")
+    foreign = Path(folder.path) / "theirs"
+    foreign.mkdir()
+    (foreign / "file").write_text("x")
+    with pytest.raises(CannotRunError, match="not a folder that iobench made"):
+        folder.remove_folder("theirs")
+    assert folder.remove() == ("theirs",)
+    assert (foreign / "file").exists()

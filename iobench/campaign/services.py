@@ -1,0 +1,104 @@
+"""The private servers of a campaign: made on first use, kept for all loads and repeats, and always ended."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from iobench import proc, servers
+from iobench.campaign.site import Site
+from iobench.drives.workdir import WorkFolder
+from iobench.errors import InterruptedCampaign, IobenchError, ToolError
+from iobench.model import Service
+from iobench.servers import Endpoint, Room, Server
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that runs, and where it is reached."""
+
+    server: Server
+    endpoint: Endpoint
+
+
+class Services:
+    """Opens the servers that works ask for. Leaving it ends them: at once where that is by an error."""
+
+    def __init__(self, campaign: str, raw: Callable[[str], Path], stop: proc.Stop) -> None:
+        self._campaign, self._raw, self._stop = campaign, raw, stop
+        self._running: dict[tuple[str, Service], Served] = {}
+        self._refused: dict[tuple[str, Service], IobenchError] = {}
+        self._scratch: WorkFolder | None = None
+        self._shared: Path | None = None
+        self._opened = 0
+
+    def get(self, site: Site, service: Service) -> Served:
+        """Return the server of a target, started where it does not run yet or has died.
+
+        Raises ToolError or CannotRunError; one that could not be started is not tried again.
+        """
+        key = site.passport.target.name, service
+        if key in self._refused:
+            raise self._refused[key]
+        if key not in self._running:
+            try:
+                self._running[key] = self._started(site, service)
+            except InterruptedCampaign:
+                raise
+            except IobenchError as error:
+                self._refused[key] = error
+                raise
+            except OSError as error:
+                self._refused[key] = ToolError(
+                    f"target {key[0]}: the {service.kind} server could not be set up: {error.strerror or error}"
+                )
+                raise self._refused[key] from error
+        return self._running[key]
+
+    def failed(self, site: Site, service: Service) -> bool:
+        """Whether a server that was started is dead or does not answer."""
+        served = self._running.get((site.passport.target.name, service))
+        return served is not None and served.server.problem() is not None
+
+    def drop(self, site: Site, service: Service) -> None:
+        """End a server that has failed: the next step that needs it starts it anew."""
+        served = self._running.pop((site.passport.target.name, service), None)
+        if served is not None:
+            served.server.close(kill=True)
+
+    def _started(self, site: Site, service: Service) -> Served:
+        self._opened += 1
+        name = f"{service.kind}-{self._opened}"
+        if self._scratch is None:
+            self._scratch = WorkFolder.make(tempfile.gettempdir(), f"{self._campaign}-servers")
+            self._shared = Path(self._scratch.make_folder("shared"))
+        assert self._shared is not None
+        room = Room(
+            data=Path(site.ground.folder(name)),
+            shared=self._shared,
+            private=Path(self._scratch.make_folder(name)),
+            log=self._raw(f"server-{name}"),
+            stop=self._stop,
+            group=site.group,
+        )
+        server = servers.module(service.kind).open(service, room)
+        try:
+            return Served(server, server.start())
+        except BaseException:
+            server.close(kill=True)
+            raise
+
+    def __enter__(self) -> Services:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        with contextlib.ExitStack() as stack:
+            if self._scratch is not None:
+                stack.callback(self._scratch.remove)
+            for served in self._running.values():
+                stack.callback(served.server.close, kind is not None)
+        self._running.clear()

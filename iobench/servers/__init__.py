@@ -1,0 +1,92 @@
+"""Private servers on the drive under test: one file a server, each of which meets `Module` and `Server`.
+
+A work names a `Service`; the engine opens one server for each distinct service of a target, on the first step
+that needs it, keeps it for all loads and repeats, and closes it at the end: killed where the campaign was
+interrupted, for its data is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from iobench import proc
+from iobench.errors import UsageError, near_miss
+from iobench.model import Facts, Params, Service, Work
+
+Endpoint = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a server may put things; all of it is removed when the campaign ends.
+
+    `data` is a folder on the target for this server alone. `shared` is a folder off the target that all
+    targets of the campaign share: what is made once stands there. `private` is off the target too, with a short
+    path (a socket's has at most 107 bytes), for this server alone. All are of mode 0700.
+    """
+
+    data: Path
+    shared: Path
+    private: Path
+    log: Path
+    stop: proc.Stop
+    group: Path | None = None  # the cgroup (v2) in which an emulated drive's limits hold
+
+
+class Server(Protocol):
+    """A server that may be started once and is then used by many steps."""
+
+    def start(self) -> Endpoint:
+        """Start it and return where it is reached. Raises ToolError, with its last log lines, CannotRunError."""
+
+    def settle(self, work: Work) -> None:
+        """Wait, before a step, until what an earlier one left to be done is done; bounded in time."""
+
+    def begin(self, work: Work) -> None:
+        """Note the server's own counters before a step."""
+
+    def tick(self, elapsed_s: float) -> None:
+        """Called ten times a second while a step runs, with the seconds since its program was started."""
+
+    def end(self, work: Work) -> Facts:
+        """Return what the server counted since `begin`. Never raises for a server that has died."""
+
+    def problem(self) -> str | None:
+        """Return what happened, with the last log lines, where the server is dead or does not answer; else None."""
+
+    def close(self, kill: bool) -> None:
+        """End it: in order, or at once with `kill`. May be called twice, and after a failed start."""
+
+
+class Module(Protocol):
+    """What a file of this room offers."""
+
+    TOOLS: tuple[str, ...]  # programs that it needs
+    EXAMPLE: Endpoint  # an endpoint as a dry run shows it
+
+    def open(self, service: Service, room: Room) -> Server:
+        """Return a server that is not started yet; nothing is made before `start`."""
+
+
+def registry() -> Mapping[str, Module]:
+    """Return the servers' modules by kind."""
+    return {}
+
+
+def module(kind: str) -> Module:
+    """Return a server's module. Raises UsageError with the nearest kind."""
+    known = registry()
+    if kind not in known:
+        raise UsageError(f"unknown server {kind!r}; {near_miss(kind, known)}")
+    return known[kind]
+
+
+def setting(params: Params, name: str) -> int:
+    """Return a whole-number parameter of a service. Raises TypeError for a programmer's mistake."""
+    value = params[name]
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{name} is {value!r}, not a whole number")
