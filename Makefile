@@ -18,7 +18,7 @@ run: packages $(BIN)/iobench
 	@BIN="$(abspath $(BIN))" scripts/run.sh
 
 test: packages $(BIN)/pytest
-	$(BIN)/pytest
+	@BIN=$(BIN) scripts/test.sh
 
 lint: $(BIN)/pytest
 	$(BIN)/ruff format --check .
