@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,11 +57,12 @@ def parse_source(text: str) -> Source:
     Raises UsageError when there is no such file.
     """
     name, equals, path = text.partition("=")
-    if equals and name and not Path(text).exists():
+    # os.path answers False where Path raises: a name too long, or with a zero in it.
+    if equals and name and not os.path.exists(text):  # noqa: PTH110
         source = Source(Path(path), name)
     else:
         source = Source(Path(text), Path(text).stem)
-    if not source.path.is_file():
+    if not os.path.isfile(source.path):  # noqa: PTH113
         raise UsageError(f"there is no file {str(source.path)!r} to import; give FILE or NAME=FILE")
     return source
 
