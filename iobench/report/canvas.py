@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from iobench.report import fonts
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
@@ -25,20 +27,8 @@ INK, MUTED, GRID, AXIS, PAPER, WARN = "#1a1a1a", "#595959", "#dedede", "#8f8f8f"
 ON_DARK, ON_LIGHT = "#fefefe", "#111111"  # on a bar, in every theme
 LINE = 1.32  # of the font size: Japanese signs need the room
 
-_LATIN = ("Noto Sans", "Source Sans 3", "Liberation Sans", "Arial", "Helvetica")
-_JAPANESE = (
-    "Noto Sans CJK JP",
-    "Noto Sans JP",
-    "Source Han Sans JP",
-    "IPAexGothic",
-    "IPAGothic",
-    "TakaoGothic",
-    "VL Gothic",
-    "Hiragino Sans",
-    "Yu Gothic",
-    "Meiryo",
-    "MS Gothic",
-)
+# For a name in a script that our own font does not have (Korean, Thai), where this machine has one that does.
+_OTHERS = ("Noto Sans CJK JP", "Noto Sans", "Noto Sans Thai", "Noto Sans Arabic", "Arial Unicode MS")
 _LAST = "DejaVu Sans"  # comes with matplotlib
 _OPENING = "([{（［｛「『【〈《"
 
@@ -70,13 +60,13 @@ PHONE = Frame(360, 340, 2, 0, 0, 12, 11.5, 12.5, 13, 15, 11, words=False)
 
 @lru_cache(maxsize=1)
 def families() -> tuple[str, ...]:
-    """Return the font families to use, in order: Latin first, since `×` is full-width in Japanese ones."""
+    """Return the font families to draw with, in order: the one that ships, so that every machine draws alike."""
     from matplotlib.font_manager import fontManager
 
+    for bold in (False, True):
+        fontManager.addfont(fonts.path(bold))
     there = {font.name for font in fontManager.ttflist}
-    latin = [name for name in _LATIN if name in there][:1]
-    japanese = [name for name in _JAPANESE if name in there][:1]
-    return (*latin, *japanese, _LAST)
+    return (fonts.FAMILY, *(name for name in _OTHERS if name in there), _LAST)
 
 
 @contextmanager
@@ -120,9 +110,9 @@ def without_glyphs(text: str) -> str:
     """Return the signs of a text that no font here has, which a PNG would show as boxes."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    fonts = [get_font(findfont(FontProperties(family=[name]))) for name in families()]
+    there = [get_font(findfont(FontProperties(family=[name]))) for name in families()]
     return "".join(
-        dict.fromkeys(s for s in text if not s.isspace() and not any(f.get_char_index(ord(s)) for f in fonts))
+        dict.fromkeys(s for s in text if not s.isspace() and not any(f.get_char_index(ord(s)) for f in there))
     )
 
 
