@@ -42,6 +42,7 @@ def signs() -> set[int]:
 
 
 def cut(weight: str, source: Path) -> Path:
+    """Write one weight; return its file."""
     collection = TTCollection(str(source / f"NotoSansCJK-{weight}.ttc"), lazy=True)
     index = next(i for i, f in enumerate(collection.fonts) if f["name"].getDebugName(1).startswith("Noto Sans CJK JP"))
     font = TTFont(str(source / f"NotoSansCJK-{weight}.ttc"), fontNumber=index, recalcTimestamp=False)
@@ -83,6 +84,7 @@ def narrow(font: TTFont) -> None:
 
 
 def name(font: TTFont, weight: str) -> None:
+    """Give the font our name, in each table that has one."""
     whole, plain = f"{FAMILY} {weight}", f"iobenchSansJP-{weight}"
     for record in font["name"].names:
         new = {1: FAMILY, 2: weight, 3: f"iobench;{plain}", 4: whole, 6: plain}.get(record.nameID)

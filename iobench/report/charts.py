@@ -127,6 +127,7 @@ def _series(
 def _point(comparison: Comparison, row: Row, drive: str, scale: labels.Scale, words: Words) -> Point:
     estimate = row.targets[drive]
     low, high = estimate.ci95 or (None, None)
+    ratio = comparison.shown_ratio(row, drive)
     ids = findings.reasons(estimate.reasons)
     note = ""
     if row.metric == "elapsed":
@@ -142,7 +143,8 @@ def _point(comparison: Comparison, row: Row, drive: str, scale: labels.Scale, wo
         verdict=estimate.verdict,
         reasons=tuple(ids),
         text=labels.scaled_text(scale, estimate.median, row.metric, row.unit),
-        ratio=comparison.shown_ratio(row, drive),
+        ratio=ratio,
+        ratio_text=labels.times(ratio.ratio, words) if ratio else "",
         note=note,
         mark=captions.mark(estimate.verdict, ids, words),
     )

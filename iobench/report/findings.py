@@ -163,7 +163,7 @@ def _plain(finding: Finding, words: Words, names: Mapping[str, str]) -> str:
             return _ratio(finding, words, a, b)
         case Kind.RATIO:
             subject = what(finding, words, metric=row.metric == "elapsed")
-            return words("say.look", what=subject, a=a, b=b, ratio=labels.ratio_text(finding.value))
+            return words("say.look", what=subject, a=a, b=b, ratio=labels.times(finding.value, words))
         case Kind.NONE_SHOWN:
             return words("say.none", what=subject, drives=words.every([a, b]))
         case Kind.SHARE:

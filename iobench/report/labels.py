@@ -137,6 +137,11 @@ def ratio_number(value: float) -> str:
     return ratio_text(value).removesuffix("×")
 
 
+def times(value: float, words: Words) -> str:
+    """Return a ratio as it stands on a bar, in words' language: `3.4×`, `3.4倍`."""
+    return words("ratio.times", r=ratio_number(value))
+
+
 def percent(share: float) -> str:
     """Return a share as `97 %`."""
     return f"{share * 100:.0f} %"

@@ -43,13 +43,9 @@ class Point:
     reasons: tuple[str, ...]
     text: str
     ratio: Ratio | None = None
+    ratio_text: str = ""  # as it is written on a bar
     note: str = ""  # a second figure of the same step: MB/s beside seconds
     mark: str = ""  # names what is not valid: `page-cache`
-
-    @property
-    def ratio_text(self) -> str:
-        """The ratio as it is written on a bar, or nothing."""
-        return labels.ratio_text(self.ratio.ratio) if self.ratio else ""
 
     @property
     def none_shown(self) -> bool:

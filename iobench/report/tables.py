@@ -128,8 +128,8 @@ def _ratio(comparison: Comparison, drive: str, ratio: Ratio | None, words: Words
         return [Cell("", "", True), Cell("", "", True), Cell(text, look="quiet")]
     difference = words(f"diff.{ratio.difference.value}")
     return [
-        Cell(labels.ratio_text(ratio.ratio), repr(ratio.ratio), True),
-        _interval(ratio.ci95, lambda low, high: f"{labels.ratio_number(low)} – {labels.ratio_text(high)}"),
+        Cell(labels.times(ratio.ratio, words), repr(ratio.ratio), True),
+        _interval(ratio.ci95, lambda low, high: f"{labels.ratio_number(low)} – {labels.times(high, words)}"),
         Cell(difference, look="quiet" if ratio.difference is Difference.NONE_SHOWN else ""),
     ]
 

@@ -91,6 +91,7 @@ TEXTS: Mapping[str, str] = {
     "foot.stability": "lowest {metric} against the highest, from {since} to {load}: {shares}",
     "foot.share": "{drive} {share}",
     # findings
+    "ratio.times": "{r}×",
     "what.metric": "{workload}, {metric}",
     "what.load": "{what} at {load}",
     "say.ratio.seq-read.throughput": "{a} reads {r} times as fast as {b}",
