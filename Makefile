@@ -67,5 +67,7 @@ bench-estimate: $(BIN)/pytest ## the estimate of time against the time it took
 	$(BIN)/python benchmarks/estimate.py
 bench-kills: $(BIN)/pytest ## kill -9 at random moments
 	$(BIN)/python benchmarks/kills.py
+bench-mutations: $(BIN)/pytest ## every parser, given 100,000 spoilt outputs
+	$(BIN)/python benchmarks/mutations.py
 bench-short: $(BIN)/pytest
-	for each in startup gaps overhead equals kills estimate truth honest; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in startup gaps overhead equals kills estimate truth honest mutations; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

@@ -1,4 +1,4 @@
-"""Real outputs of every program that is parsed, and ways to spoil them. Shared by the tests and benchmarks/mutations.py.
+"""Real outputs of every program that is parsed, and ways to spoil them; benchmarks/mutations.py uses it too.
 
 A parser may answer with rows or with one of the errors that it names; any other exception, a hang, or memory far beyond
 the input is a mistake.
