@@ -287,6 +287,7 @@ class Command:
     argv: tuple[str, ...]
     timeout_s: float
     env: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)  # files it reads, written into `Place.out` before it starts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from iobench import proc, runners
+from iobench import proc, runners, servers
 from iobench.campaign import director as directors
 from iobench.campaign import evidence, journal, verdict
 from iobench.campaign.director import Deadline, Director, Progress
@@ -34,7 +34,7 @@ from iobench.drives.temperature import limit_c, temperature_c
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Command, DataFile, Facts, Output, Reading, Step, StepResult, Work
 from iobench.results import CampaignFolder, write_safely
-from iobench.servers import Server
+from iobench.servers import Server, Witness
 from iobench.tools import fio
 
 _OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
@@ -296,6 +296,9 @@ class Engine:
         facts = server.end(work) if server is not None else Facts()
         if server is not None and (problem := server.problem()) is not None:
             raise ToolError(problem)
+        if isinstance(server, Witness):
+            for name, text in server.told().items():
+                write_safely(raw / name, text)
         self._settle(site, work, raw)
         output = _output(command, raw, ended)
         reading = runners.find(work.runner).read(work, output)
@@ -308,6 +311,8 @@ class Engine:
             self._services.drop(self._sites[step.target], service)
 
     def _watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
+        for name, text in command.inputs.items():
+            write_safely(raw / name, text)
         ended = proc.watch(
             command.argv,
             stdout=raw / "stdout",
@@ -345,8 +350,14 @@ class Engine:
             context, reading, counted, series, site.unwritten(step.work), temperature_c(site.passport.device), facts
         )
         said, findings = verdict.judge(context, reading, found, series)
-        tool = self._campaign.tools.get(runners.find(step.work.runner).TOOLS[0], step.work.runner)
+        tool = _tool(step.work, self._campaign.tools)
         return StepResult(step, reading, found, said, findings, started, tool, series)
+
+
+def _tool(work: Work, versions: Mapping[str, str]) -> str:
+    """The program that the numbers come from, with its version."""
+    tools = runners.find(work.runner).TOOLS or (servers.module(work.service.kind).TOOLS if work.service else ())
+    return next((versions[tool] for tool in tools if tool in versions), work.runner)
 
 
 def _with_problem(error: ToolError, server: Server | None) -> ToolError:

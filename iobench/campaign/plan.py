@@ -157,6 +157,11 @@ def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> No
     for name, passport in passports.items():
         sector = (passport.device.logical_sector if passport.device else None) or _SECTOR
         for work in plan:
+            if work.service is None and passport.target.kind == "server":
+                raise UsageError(
+                    f"target {name} is a server, and {work.workload} works on files; give a folder on a drive: "
+                    f"-t {name}=/mnt/{name}"
+                )
             if work.service is not None and passport.target.kind == "block":
                 raise UsageError(
                     f"target {name} is a block device, and {work.workload} needs a file system; make one on it, mount "

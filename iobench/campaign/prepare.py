@@ -45,7 +45,7 @@ def prepare(
     needs = dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS)
     tools = host.tools(needs)
     works = plan.works(suite, passports, host.engine() if "fio" in tools else "none", overrides)
-    tools = {**tools, **_server_tools(works)}
+    tools = {**tools, **_server_tools(works, passports)}
     plan.check_room(works, passports)
     steps = plan.interleave(works, list(passports), rounds or suite.rounds)
     now = datetime.now(UTC)
@@ -85,13 +85,16 @@ def again(campaign: Campaign, finished: Collection[str]) -> Prepared:
     plan.check_room([step.work for step in left], fresh)
     families = dict.fromkeys(step.work.runner for step in left)
     tools = host.tools(dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS))
-    tools = {**tools, **_server_tools([step.work for step in left])}
+    tools = {**tools, **_server_tools([step.work for step in left], fresh)}
     # The same drive may have another device number by now, and a tool another version.
     campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
     return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished)
 
 
-def _server_tools(works: Sequence[Work]) -> Mapping[str, str]:
+def _server_tools(works: Sequence[Work], passports: Mapping[str, Passport]) -> Mapping[str, str]:
+    """The versions of the programs that private servers need; none where every target is a server that exists."""
+    if all(p.target.kind == "server" for p in passports.values()):
+        return {}
     needs = dict.fromkeys(tool for service in plan.services(works) for tool in servers.module(service.kind).TOOLS)
     return host.tools(needs) if needs else {}
 

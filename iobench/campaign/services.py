@@ -77,15 +77,19 @@ class Services:
             self._scratch = WorkFolder.make(tempfile.gettempdir(), f"{self._campaign}-servers")
             self._shared = Path(self._scratch.make_folder("shared"))
         assert self._shared is not None
+        target, private = site.passport.target, Path(self._scratch.make_folder(name))
         room = Room(
-            data=Path(site.ground.folder(name)),
+            data=private if target.kind == "server" else Path(site.ground.folder(name)),
             shared=self._shared,
-            private=Path(self._scratch.make_folder(name)),
+            private=private,
             log=self._raw(f"server-{name}"),
             stop=self._stop,
             group=site.group,
         )
-        server = servers.module(service.kind).open(service, room)
+        if target.kind == "server":
+            server = servers.attach(target.path, service, room)
+        else:
+            server = servers.module(service.kind).open(service, room)
         try:
             return Served(server, server.start())
         except BaseException:

@@ -216,6 +216,55 @@ class DeviceGround:
         self._held.close()
 
 
+class ServerGround:
+    """A server that exists: nothing of ours lies there."""
+
+    block = False
+    cwd: str | None = None
+    pass_fds: tuple[int, ...] = ()
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def path(self, name: str) -> str:
+        """There are no files. Raises CannotRunError."""
+        raise CannotRunError(
+            f"target {self._name} is a server, and this work needs files on a drive; give a folder on one"
+        )
+
+    def size(self, name: str) -> int | None:
+        """None."""
+        return None
+
+    def make(self, file: DataFile) -> None:
+        """There are no files. Raises CannotRunError."""
+        self.path(file.name)
+
+    def remove(self, name: str) -> None:
+        """There is none."""
+
+    def unwritten(self, name: str) -> int | None:
+        """A server does not tell."""
+        return None
+
+    def folder(self, name: str) -> str:
+        """There are no folders. Raises CannotRunError."""
+        return self.path(name)
+
+    def remove_folder(self, name: str) -> None:
+        """There are none."""
+
+    def settle(self) -> None:
+        """Nothing of ours is in memory."""
+
+    def direct(self) -> bool:
+        """How it does its I/O is its own affair."""
+        return True
+
+    def close(self) -> None:
+        """Nothing of ours is there."""
+
+
 @dataclass
 class Site:
     """A target made ready to be measured. Leaving it removes what is ours."""
@@ -235,6 +284,8 @@ class Site:
             if passport.target.kind == "block":
                 need = max((w.fixed_bytes or sum(f.size for f in w.files) for w in works), default=0)
                 ground = DeviceGround(_claim(passport, need, permission))
+            elif passport.target.kind == "server":
+                ground = ServerGround(passport.target.name)
             else:
                 ground = FolderGround(WorkFolder.make(passport.target.path, folder))
             stack.callback(ground.close)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from iobench import proc
 from iobench.errors import UsageError, near_miss
@@ -82,6 +82,29 @@ def module(kind: str) -> Module:
     if kind not in known:
         raise UsageError(f"unknown server {kind!r}; {near_miss(kind, known)}")
     return known[kind]
+
+
+def attach(url: str, service: Service, room: Room) -> Server:
+    """Return the server that exists at a URL, as a work's module reaches it (its function `attach`); not ours to end.
+
+    Raises UsageError for a kind of server that is only ever a private one.
+    """
+    found = getattr(module(service.kind), "attach", None)
+    if found is None:
+        raise UsageError(
+            f"{url} is a server that exists, and this work can only start a {service.kind} of its own; give a folder "
+            "on the drive"
+        )
+    server: Server = found(url, service, room)
+    return server
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A server that has more to tell of a step than counters: what it did on purpose, what it found afterwards."""
+
+    def told(self) -> Mapping[str, str]:
+        """Return texts by file name; kept beside the program's own output, where the runner reads them."""
 
 
 def setting(params: Params, name: str) -> int:
