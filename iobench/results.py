@@ -291,6 +291,14 @@ class CampaignFolder:
             raise ResultsError(f"{path} cannot be read: {error}") from error
         return loaded
 
+    def command(self, step: str) -> Mapping[str, Any]:
+        """Return what was run in a step (argv, exit code, times); empty where it was not kept (an import)."""
+        try:
+            kept = json.loads((self.path / "raw" / step / "command.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
     def read(self, table: str) -> pa.Table:
         """Return a whole table. Raises ResultsError for a foreign, broken or newer file, named."""
         import pyarrow as pa
@@ -369,15 +377,19 @@ class CampaignFolder:
 
     def _write(self, table: str, step: str, rows: Sequence[Mapping[str, Any]]) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        path = self.path / table / f"{step}.parquet"
-        try:
-            content = pa.Table.from_pylist(list(rows), schema=schema(table))
-            with _replacing(path) as temporary:
-                pq.write_table(content, temporary)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        write_rows(self.path / table / f"{step}.parquet", pa.Table.from_pylist(list(rows), schema=schema(table)))
+
+
+def write_rows(path: Path, rows: pa.Table) -> None:
+    """Write the rows of one step, whole or not at all. Raises ResultsError."""
+    import pyarrow.parquet as pq
+
+    try:
+        with _replacing(path) as temporary:
+            pq.write_table(rows, temporary)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _read_file(path: Path, table: str) -> pa.Table:

@@ -7,7 +7,6 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from iobench.errors import ResultsError
@@ -114,7 +113,7 @@ def _step(
         depth=_pair(evidence, "queue_depth_asked", "queue_depth_achieved", _plain),
         cpu=_one(evidence, "client_cpu", lambda v: f"{v:.2f}"),
         limited=words(f"limit.{limit}") if (limit := evidence.get("limited_by")) in _LIMITS else "",
-        command=_command(folder.path / "raw" / name / "command.json"),
+        command=_command(folder.command(name)),
         facts=tuple(_facts(first, evidence, words)),
         sparks=tuple(_spark(metric, points, words) for metric, points in _shown(series)),
     )
@@ -146,13 +145,9 @@ def _said(folder: CampaignFolder, name: str) -> tuple[Said, ...]:
     )
 
 
-def _command(path: Path) -> str:
+def _command(kept: Mapping[str, Any]) -> str:
     """The command as a shell would take it; nothing where it was not kept (an import)."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    argv = kept.get("argv") if isinstance(kept, dict) else None
+    argv = kept.get("argv")
     return labels.clean(shlex.join(map(str, argv)), 4000) if isinstance(argv, list) else ""
 
 

@@ -1,0 +1,161 @@
+"""A campaign as one file to hand on: written with the raw outputs, redacted where asked, and taken in again."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from iobench import SCHEMA_VERSION, __version__
+from iobench.errors import ParseError, ResultsError, UsageError
+from iobench.redact import write_copy
+from iobench.results import CampaignFolder, Store
+
+_ABOUT = "export.json"
+_MOST_FILES = 2_000_000
+_MOST_BYTES = 64 << 30
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: the archive, the hash of what is in it, and of the campaign that it is of."""
+
+    path: Path
+    files: int
+    digest: str
+    redacted: bool
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file looks like what `iobench export` writes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"\x1f\x8b"
+    except OSError:
+        return False
+
+
+def export(folder: CampaignFolder, to: Path, redact: bool = False) -> Exported:
+    """Write a campaign into one .tar.gz; the same campaign gives the same bytes. Raises ResultsError."""
+    if not redact:
+        return _write(folder, to, redact)
+    with tempfile.TemporaryDirectory(prefix="iobench-export-") as room:
+        copy = Path(room) / folder.id
+        copy.mkdir()
+        write_copy(folder, copy)
+        return _write(CampaignFolder(copy), to, redact)
+
+
+def _write(folder: CampaignFolder, to: Path, redact: bool) -> Exported:
+    digest = folder.digest()
+    about = {"schema_version": SCHEMA_VERSION, "iobench": __version__, "campaign": folder.id, "sha256": digest}
+    files = [*folder.contents(), *(p for p in [folder.path / "journal.jsonl"] if p.is_file())]
+    temporary = to.with_name(f".{to.name}.part")
+    try:
+        try:
+            # Without a time and a name inside, the same content is the same file.
+            with (
+                temporary.open("wb") as raw,
+                gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+                tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+            ):
+                told = json.dumps({**about, "redacted": redact}, indent=1).encode()
+                _add(archive, f"{folder.id}/{_ABOUT}", len(told), io.BytesIO(told))
+                for path in files:
+                    with path.open("rb") as content:
+                        name = f"{folder.id}/{path.relative_to(folder.path).as_posix()}"
+                        _add(archive, name, path.stat().st_size, content)
+            temporary.replace(to)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ResultsError(
+            f"the archive cannot be written to {to}: {error.strerror or error}; choose another place with -o"
+        ) from error
+    return Exported(to, len(files), digest, redact)
+
+
+def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o644
+    archive.addfile(member, content)
+
+
+def take_in(path: Path, store: Store) -> CampaignFolder:
+    """Unpack an archive that `export` wrote into a results folder; return the campaign.
+
+    Nothing but plain files under the campaign's own folder is taken. Raises ParseError for a file that is no
+    such archive or is damaged, UsageError where a campaign of that name is there already, ResultsError where the
+    results cannot be written.
+    """
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".import-", dir=store.root) as room:
+            about = _unpack(path, Path(room))
+            return _placed(path, store, Path(room), about)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be taken into {store.root}: {error.strerror or error}") from error
+
+
+def _unpack(path: Path, room: Path) -> dict[str, object]:
+    files = size = 0
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                if member.isdir():
+                    continue
+                files, size = files + 1, size + member.size
+                place = _place(path, room, member)
+                if files > _MOST_FILES or size > _MOST_BYTES:
+                    raise ParseError(f"{path} holds more than a campaign does ({files} files, {size} bytes)")
+                content = archive.extractfile(member)
+                if content is not None:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with place.open("wb") as out:
+                        shutil.copyfileobj(content, out)
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise ParseError(f"{path} is not a whole archive of iobench: {error}") from error
+    except Exception as error:  # a damaged stream makes zlib raise an error of its own
+        if type(error).__module__ == "zlib":
+            raise ParseError(f"{path} is damaged: {error}") from error
+        raise
+    tops = list(room.iterdir())
+    try:
+        about = json.loads((tops[0] / _ABOUT).read_text(encoding="utf-8")) if len(tops) == 1 else None
+    except (OSError, ValueError):
+        about = None
+    if not isinstance(about, dict) or about.get("campaign") != tops[0].name:
+        raise ParseError(f"{path} is an archive, but not one that `iobench export` wrote: it has no {_ABOUT}")
+    return about
+
+
+def _place(path: Path, room: Path, member: tarfile.TarInfo) -> Path:
+    """Where a member goes. Raises ParseError for what is no plain file under one folder."""
+    parts = PurePosixPath(member.name).parts
+    plain = member.isfile() and len(parts) > 1 and ".." not in parts and not member.name.startswith("/")
+    if not plain or not _ID.fullmatch(parts[0]) or "\\" in member.name or "\0" in member.name:
+        raise ParseError(f"{path} holds {member.name[:100]!r}, which no archive of iobench has; it was not unpacked")
+    return room.joinpath(*parts)
+
+
+def _placed(path: Path, store: Store, room: Path, about: dict[str, object]) -> CampaignFolder:
+    name = str(about["campaign"])
+    unpacked = CampaignFolder(room / name)
+    if unpacked.digest() != about.get("sha256"):
+        raise ParseError(f"{path} is damaged: its files do not have the hash that it names; get it again")
+    if unpacked.campaign().id != name:
+        raise ParseError(f"{path} names the campaign {name} and holds {unpacked.campaign().id}")
+    (unpacked.path / _ABOUT).unlink()
+    final = store.root / name
+    if final.exists():
+        raise UsageError(f"there is a campaign {name} in {store.root} already; import it with another --results")
+    unpacked.path.replace(final)
+    return CampaignFolder(final)

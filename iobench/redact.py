@@ -1,0 +1,208 @@
+"""What a customer's eyes must not see: host names, serials, WWNs, addresses and user paths, off everywhere.
+
+A campaign is looked at through `Redacted`, a folder that answers like the real one with every text changed: so
+each format of a report, and an export, is redacted by the same rules. A name gets the same stand-in throughout.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iobench.model import Campaign, canonical
+from iobench.results import CampaignFolder, from_json, to_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Shorter ones would be found inside ordinary words; where they are a field of their own they go all the same.
+_LEAST = 4
+_COMMON = frozenset({"localhost", "host", "server", "none", "unknown", "unknown (imported)", "debian", "ubuntu"})
+# Fields whose values are names of our own, not texts.
+_KEPT = frozenset({"kind", "runner", "workload", "layout", "number", "created_at", "id", "profile"})
+_TEXT_COLUMNS = ("host", "target", "step", "tool", "device_name")
+
+_MAC = r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"
+_UUID = r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
+_ADDRESS = r"(?<![\w:.])(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*[0-9A-Fa-f])(?![\w:])"
+_MAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+_HOME = r"(?<![\w.])/(?:(?:home|Users)/[^/\s\"'\\:;,]+|root(?![\w.-]))"
+_JSON_FIELDS = re.compile(
+    r'("(?:serial|serial_number|wwn|hostname|host_name|uuid)"\s*:\s*")((?:[^"\\]|\\.)*)(")', re.IGNORECASE
+)
+
+
+class Redactor:
+    """Replaces what tells who and where, in texts; made from the campaigns whose names it is to know."""
+
+    def __init__(self, folders: Sequence[CampaignFolder]) -> None:
+        self._names: dict[str, str] = {}
+        for folder in folders:
+            self._learn(folder, folder.campaign())
+        known = sorted(self._names, key=lambda name: (-len(name), name))
+        parts = [rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in known]
+        self._known = re.compile("|".join(parts), re.IGNORECASE) if parts else None
+        self._folded = {name.casefold(): stand_in for name, stand_in in self._names.items()}
+        self.text = lru_cache(maxsize=65_536)(self._text)
+
+    def _learn(self, folder: CampaignFolder, campaign: Campaign) -> None:
+        self._add("results", str(folder.path.parent))
+        host = str(campaign.host.get("name") or "")
+        self._add("host", host, host.split(".")[0])
+        for passport in campaign.passports.values():
+            self._add("path", passport.target.path if len(passport.target.path) > 1 else "")
+            self._add("mount", passport.mount_point or "")
+            if passport.device is not None:
+                self._add("serial", passport.device.serial or "")
+                self._add("wwn", passport.device.wwn or "", (passport.device.wwn or "").removeprefix("0x"))
+
+    def _add(self, what: str, *names: str) -> None:
+        """Learn the names of one thing: they get one stand-in."""
+        names = tuple(n for n in names if len(n) >= _LEAST and n.casefold() not in _COMMON and n not in self._names)
+        count = len({s for s in self._names.values() if s.startswith(f"{what}-")}) + 1
+        self._names |= dict.fromkeys(names, f"{what}-{count}")
+
+    def _text(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(lambda match: self._folded[match[0].casefold()], text)
+        text = _JSON_FIELDS.sub(lambda match: f"{match[1]}{_field(match[1], match[2])}{match[3]}", text)
+        text = re.sub(_HOME, "~", text)
+        text = re.sub(_MAIL, "address", text)
+        text = re.sub(_UUID, "uuid", text)
+        text = re.sub(_MAC, "address", text)
+        return re.sub(_ADDRESS, _address, text)
+
+    def value(self, value: Any, key: str = "") -> Any:
+        """Return a value of JSON with each text in it replaced; what is a field by its name goes whole."""
+        if isinstance(value, dict):
+            return {name: self.value(item, str(name)) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item, key) for item in value]
+        if not isinstance(value, str) or not value or key in _KEPT:
+            return value
+        if key in ("serial", "wwn") and value not in self._names:
+            return key
+        return self.text(value)
+
+    def campaign(self, campaign: Campaign) -> Campaign:
+        """Return a campaign without what tells who and where."""
+        told = to_json(campaign)
+        plain: dict[str, Any] = self.value(told)
+        plain["passports"] = {self.text(name): self.value(entry) for name, entry in told["passports"].items()}
+        plain["steps"] = [{**s, "id": self.text(s["id"]), "target": self.text(s["target"])} for s in told["steps"]]
+        if plain["host"].get("name"):
+            plain["host"]["name"] = self._host(str(campaign.host["name"]))
+        return from_json(plain)
+
+    def _host(self, name: str) -> str:
+        return name if name.casefold() in _COMMON else self._names.get(name, "host")
+
+    def table(self, table: pa.Table) -> pa.Table:
+        """Return a stored table with its texts replaced."""
+        import pyarrow as pa
+
+        for name in (*_TEXT_COLUMNS, "params"):
+            if name in table.schema.names:
+                at = table.schema.get_field_index(name)
+                write = self._params if name == "params" else self._host if name == "host" else self.text
+                column = [None if value is None else write(value) for value in table.column(name).to_pylist()]
+                table = table.set_column(at, table.schema.field(at), pa.array(column, table.schema.field(at).type))
+        return table
+
+    def _params(self, text: str) -> str:
+        try:
+            params = json.loads(text)
+        except ValueError:
+            return self.text(text)
+        return canonical(self.value(params)) if isinstance(params, dict) else self.text(text)
+
+
+def _field(start: str, value: str) -> str:
+    name = start.split('"')[1].lower()
+    known = re.fullmatch(r"(?:host|serial|wwn|path|mount|results)-\d+", value) is not None
+    return value if known or not value else name.replace("_number", "").replace("_", "")
+
+
+def _address(match: re.Match[str]) -> str:
+    """An address is one only if it can be one: `12:30:15` and version numbers of three parts are none."""
+    try:
+        address = ipaddress.ip_address(match[0])
+    except ValueError:
+        return match[0]
+    return match[0] if address.is_loopback or address.is_unspecified else "address"
+
+
+class Redacted(CampaignFolder):
+    """A campaign's folder as a customer may see it. It is read, never written."""
+
+    def __init__(self, folder: CampaignFolder, redactor: Redactor) -> None:
+        super().__init__(folder.path)
+        self._redactor = redactor
+        self._real = folder
+        self._steps = {redactor.text(name): name for name in folder.finished()}
+
+    def campaign(self) -> Campaign:
+        """Return the plan without what tells who and where."""
+        return self._redactor.campaign(self._real.campaign())
+
+    def finished(self) -> set[str]:
+        """Return the ids of the steps that are whole on disk."""
+        return set(self._steps)
+
+    def read(self, table: str) -> pa.Table:
+        """Return a whole table. Raises ResultsError."""
+        return self._redactor.table(self._real.read(table))
+
+    def findings(self, step: str) -> list[dict[str, Any]]:
+        """Return a step's reasons with their sentences."""
+        found: list[dict[str, Any]] = self._redactor.value(self._real.findings(self._steps.get(step, step)))
+        return found
+
+    def command(self, step: str) -> Mapping[str, Any]:
+        """Return what was run in a step."""
+        told: Mapping[str, Any] = self._redactor.value(self._real.command(self._steps.get(step, step)))
+        return told
+
+
+def redacted(folders: Sequence[CampaignFolder]) -> list[CampaignFolder]:
+    """Return campaigns as a customer may see them; one name has one stand-in in all of them."""
+    redactor = Redactor(folders)
+    return [Redacted(folder, redactor) for folder in folders]
+
+
+def write_copy(folder: CampaignFolder, to: Path) -> None:
+    """Write a campaign into an empty folder, redacted: plan, tables, diary and raw outputs.
+
+    Raises ResultsError for what cannot be read or written.
+    """
+    from iobench.results import TABLES, write_rows, write_safely
+
+    redactor = Redactor([folder])
+    view = Redacted(folder, redactor)
+    told = json.dumps(to_json(view.campaign()), ensure_ascii=False, indent=1)
+    for name in (*TABLES, "raw"):
+        (to / name).mkdir(parents=True)
+    for table in TABLES:
+        whole = view.read(table)
+        for step in sorted(view.finished()):
+            write_rows(to / table / f"{step}.parquet", _of_step(whole, step))
+    diary = folder.path / "journal.jsonl"
+    for path in [*(p for p in folder.contents() if "raw" in p.relative_to(folder.path).parts[:1]), diary]:
+        if path.is_file():
+            parts = [redactor.text(part) for part in path.relative_to(folder.path).parts]
+            place = to.joinpath(*parts)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            text = path.read_bytes().decode("utf-8", errors="surrogateescape")
+            place.write_bytes(redactor.text(text).encode("utf-8", errors="surrogateescape"))
+    write_safely(to / "campaign.json", told)
+
+
+def _of_step(table: pa.Table, step: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return table.filter(pc.equal(table.column("step"), step))
