@@ -35,6 +35,7 @@ from iobench.texts import LANGUAGES
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The report's language.")
 @click.option("--baseline", metavar="NAME", help="The drive that ratios are taken to.  [default: sas, else the last]")
 @click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
+@click.option("--redact", is_flag=True, help="Without host names, serials, WWNs, addresses and user paths.")
 @results_option
 @json_option
 def report(
@@ -44,6 +45,7 @@ def report(
     lang: str,
     baseline: str | None,
     resolution: str,
+    redact: bool,
     results: Path,
     as_json: bool,
 ) -> None:
@@ -54,7 +56,7 @@ def report(
     store, wanted, share = Store(results), _formats(formats), parse_share(resolution)
     folders = [store.open(name) for name in campaigns or ("latest",)]
     out = output if output is not None else folders[-1].path / "report"
-    written = build(folders, out, wanted, lang, baseline, share, say=_say)
+    written = build(folders, out, wanted, lang, baseline, share, redact, say=_say)
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,

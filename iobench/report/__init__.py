@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iobench.errors import ResultsError, UsageError, near_miss
+from iobench.redact import redacted
 from iobench.results import CampaignFolder
 
 if TYPE_CHECKING:
@@ -24,13 +25,14 @@ def build(
     lang: str = "en",
     baseline: str | None = None,
     resolution: float = 0.02,
+    redact: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
     """Write the report of campaigns into a folder; return the files, the page (where asked for) last.
 
-    `resolution` is the share under which a difference is none. `say` gets what a person should know of
-    the pictures. Raises UsageError for an unknown format, language or baseline, and ResultsError for a
-    folder that cannot be written or a campaign that cannot be read.
+    `resolution` is the share under which a difference is none; `redact` leaves out who and where. `say`
+    gets what a person should know of the pictures. Raises UsageError for an unknown format, language or
+    baseline, and ResultsError for a folder that cannot be written or a campaign that cannot be read.
     """
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
@@ -40,6 +42,8 @@ def build(
     if unknown := next((name for name in formats if name not in FORMATS), None):
         raise UsageError(f"unknown format {unknown!r}; {near_miss(unknown, FORMATS)}")
     words = Words(lang)
+    if redact:
+        folders = redacted(folders)
     comparison = compare(folders, baseline, resolution, rules=claims.load(_CLAIMS))
     made = charts.charts(comparison, words)
     _prepare(out)

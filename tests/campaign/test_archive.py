@@ -1,0 +1,99 @@
+"""An archive comes back as it was; what is damaged, foreign or hostile is refused and leaves nothing."""
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from stored import Measured, make_campaign
+
+from iobench.campaign import archive
+from iobench.cli.main import run
+from iobench.errors import EXIT_TOOL, EXIT_USAGE, ParseError, UsageError
+from iobench.results import CampaignFolder, Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CampaignFolder:
+    made = make_campaign(tmp_path / "results", Measured("sas", {"throughput": [1e8, 2e8]}))
+    (made.raw(min(made.finished())) / "stdout").write_bytes(b"raw \xff words")
+    (made.path / "journal.jsonl").write_text('{"event": "ended"}\n')
+    (made.path / "report").mkdir()
+    (made.path / "report" / "report.html").write_text("derived")
+    return made
+
+
+def files_of(folder: CampaignFolder) -> dict[str, bytes]:
+    return {str(p.relative_to(folder.path)): p.read_bytes() for p in folder.path.rglob("*") if p.is_file()}
+
+
+def test_what_was_written_comes_back(folder: CampaignFolder, tmp_path: Path) -> None:
+    out = archive.export(folder, tmp_path / "a.tar.gz")
+    taken = archive.take_in(out.path, Store(tmp_path / "elsewhere"))
+    expected = {name: content for name, content in files_of(folder).items() if not name.startswith("report")}
+    assert files_of(taken) == expected and taken.digest() == folder.digest() == out.digest
+    assert archive.export(taken, tmp_path / "b.tar.gz").digest == out.digest
+    assert (tmp_path / "b.tar.gz").read_bytes() == out.path.read_bytes()
+    with pytest.raises(UsageError, match="already; import it with another --results"):
+        archive.take_in(out.path, Store(tmp_path / "elsewhere"))
+
+
+def test_at_the_command_line(folder: CampaignFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where, other = str(tmp_path / "results"), str(tmp_path / "other")
+    assert run(["export", "latest", "-o", str(tmp_path / "x.tgz"), "--results", where, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["sha256"] == folder.digest() and not told["redacted"]
+    assert run(["import", str(tmp_path / "x.tgz"), "--results", other]) == 0
+    assert "2 finished step(s) taken in" in capsys.readouterr().out
+    assert run(["export", "-o", str(tmp_path / "no" / "x.tgz"), "--results", where]) == EXIT_TOOL
+    assert "choose another place with -o" in capsys.readouterr().err
+    assert run(["import", str(tmp_path / "x.tgz"), "--results", other]) == EXIT_USAGE
+
+
+def test_a_damaged_archive_is_refused(folder: CampaignFolder, tmp_path: Path) -> None:
+    whole = archive.export(folder, tmp_path / "a.tar.gz").path.read_bytes()
+    store = Store(tmp_path / "elsewhere")
+    broken = tmp_path / "b.tar.gz"
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for content in (whole[: len(whole) // 2], whole[:20], bytes(flipped), gzip.compress(b"no tar"), gzip.compress(b"")):
+        broken.write_bytes(content)
+        with pytest.raises(ParseError):
+            archive.take_in(broken, store)
+    assert store.ids() == [] and list(store.root.iterdir()) == []
+
+
+def test_a_changed_number_is_found(folder: CampaignFolder, tmp_path: Path) -> None:
+    packed = archive.export(folder, tmp_path / "a.tar.gz").path
+    with tarfile.open(packed) as old, tarfile.open(tmp_path / "b.tar.gz", "w:gz") as new:
+        for member in old:
+            content = old.extractfile(member)
+            assert content is not None
+            data = content.read().replace(b"raw ", b"war ")
+            new.addfile(member, io.BytesIO(data))
+    with pytest.raises(ParseError, match="do not have the hash"):
+        archive.take_in(tmp_path / "b.tar.gz", Store(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "20250101-000000/../../x", "a", "-x/y", "a/b\\c"])
+def test_no_file_leaves_its_folder(name: str, tmp_path: Path) -> None:
+    hostile = tmp_path / "h.tar.gz"
+    with tarfile.open(hostile, "w:gz") as made:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        made.addfile(member, io.BytesIO(b"x"))
+    with pytest.raises(ParseError, match="was not unpacked"):
+        archive.take_in(hostile, Store(tmp_path / "results"))
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    hostile = tmp_path / "h.tar.gz"
+    with tarfile.open(hostile, "w:gz") as made:
+        member = tarfile.TarInfo("20250101-000000/raw")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+        made.addfile(member)
+    with pytest.raises(ParseError, match="was not unpacked"):
+        archive.take_in(hostile, Store(tmp_path / "results"))

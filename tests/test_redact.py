@@ -1,0 +1,122 @@
+"""What a customer must not see is nowhere: not in a report of any format, not in an archive."""
+
+import json
+import re
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stored import Measured, make_campaign
+
+from iobench import report
+from iobench.analysis.compare import compare
+from iobench.campaign import archive
+from iobench.model import Campaign, Device
+from iobench.redact import Redactor, redacted
+from iobench.results import CampaignFolder, Store, to_json
+
+SECRETS = (
+    *("db-tokyo-07", "db-tokyo-07.customer.example", "S3Z9NX0M4", "0x5002538e40abcdef", "5002538e40abcdef"),
+    *("tanaka", "/srv/customer-a", "192.0.2.17", "2001:db8::17", "52:54:00:12:34:56"),
+    *("9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11", "ops@customer.example"),
+)
+RAW = (
+    "Host DB-TOKYO-07 at 192.0.2.17 and [2001:db8::17], mac 52:54:00:12:34:56, 12:30:15, 127.0.0.1, fio-3.33 "
+    "/home/tanaka/iobench/results/x /dev/disk/by-id/ata-SAMSUNG_S3Z9NX0M4-part1 /srv/customer-a/.iobench-1/file "
+    'uuid 9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11 ops@customer.example {"serial_number": "S3Z9NX0M4", "wwn": "x 1"}\n'
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CampaignFolder:
+    rates = {"throughput": [1e8, 1.1e8, 1.2e8, 1.1e8, 1e8]}
+    made = make_campaign(tmp_path / "home" / "results", Measured("sas", rates), Measured("db-tokyo-07", rates))
+    where = made.path / "campaign.json"
+    campaign = made.campaign()
+    where.write_text(json.dumps(to_json(_named(campaign))), encoding="utf-8")
+    for step in made.finished():
+        raw = made.raw(step)
+        (raw / "stdout").write_text(RAW, encoding="utf-8")
+        argv = ["fio", "--output=/home/tanaka/results/x/fio.json", "--filename=/srv/customer-a/f", "192.0.2.17"]
+        (raw / "command.json").write_text(json.dumps({"argv": argv}), encoding="utf-8")
+        sentence = {"reason": "too-short", "sentence": "On db-tokyo-07 drive S3Z9NX0M4 measured 3 s."}
+        (raw / "findings.json").write_text(json.dumps([sentence]), encoding="utf-8")
+    (made.path / "journal.jsonl").write_text('{"event": "ended", "host": "db-tokyo-07"}\n', encoding="utf-8")
+    return made
+
+
+def _named(campaign: Campaign) -> Campaign:
+    passports = {
+        name: replace(
+            p,
+            target=replace(p.target, path="/srv/customer-a"),
+            device=Device(
+                "sda", 8, i, 10**12, "SATA SSD", "SAMSUNG MZ7WD240", f"{SECRETS[2]}{i or ''}", wwn=SECRETS[3]
+            ),
+            mount_point="/srv/customer-a",
+        )
+        for i, (name, p) in enumerate(campaign.passports.items())
+    }
+    host = {**campaign.host, "name": SECRETS[1]}
+    return replace(campaign, passports=passports, host=host, notes=("measured by ops@customer.example for tanaka",))
+
+
+def secrets_in(text: str) -> list[str]:
+    # A user's name by itself is a word as any other: what goes is the path that it is in.
+    return [secret for secret in SECRETS if secret != "tanaka" and secret.lower() in text.lower()] + re.findall(
+        r"/(?:home|Users)/\w+", text
+    )
+
+
+def test_the_report_shows_them_unless_it_is_redacted(folder: CampaignFolder, tmp_path: Path) -> None:
+    formats = ("html", "csv", "png")
+    plain = report.build([folder], tmp_path / "plain", formats)
+    said = "".join(path.read_bytes().decode("utf-8", "replace") for path in plain)
+    assert len(secrets_in(said)) > 5, "the fixture holds what is to be hidden"
+    out = report.build([folder], tmp_path / "out", formats, redact=True)
+    assert [path.name for path in out] == [path.name.replace("db-tokyo-07", "host-1") for path in plain]
+    for path in out:
+        assert secrets_in(path.read_bytes().decode("utf-8", "replace")) == [], path
+
+
+def test_redacted_figures_are_the_same(folder: CampaignFolder) -> None:
+    rows = compare([folder]).rows
+    hidden = compare(redacted([folder])).rows
+    assert [(r.workload, r.metric, [e.median for e in r.targets.values()]) for r in rows] == [
+        (r.workload, r.metric, [e.median for e in r.targets.values()]) for r in hidden
+    ]
+    assert set(hidden[0].targets) == {"sas", "host-1"}
+
+
+def test_an_archive_is_redacted_whole_and_comes_back(folder: CampaignFolder, tmp_path: Path) -> None:
+    out = archive.export(folder, tmp_path / "x.tar.gz", redact=True)
+    with tarfile.open(out.path) as packed:
+        for member in packed:
+            content = packed.extractfile(member)
+            assert content is not None
+            assert secrets_in(member.name) == []
+            assert secrets_in(content.read().decode("utf-8", "replace")) == [], member.name
+    taken = archive.take_in(out.path, Store(tmp_path / "elsewhere"))
+    assert len(taken.finished()) == len(folder.finished())
+    assert compare([taken]).rows[0].targets["sas"] == compare([folder]).rows[0].targets["sas"]
+    stdout = (taken.path / "raw" / min(taken.finished()) / "stdout").read_text(encoding="utf-8")
+    assert "12:30:15, 127.0.0.1, fio-3.33" in stdout, "times, versions and the machine itself stay"
+    assert '"serial_number": "serial-1", "wwn": "wwn"' in stdout
+
+
+def test_two_hosts_remain_two(folder: CampaignFolder, tmp_path: Path) -> None:
+    other = make_campaign(tmp_path / "b", Measured("sas", {"throughput": [1e8]}), id="20250102-000000")
+    told = json.loads((other.path / "campaign.json").read_text())
+    told["host"]["name"] = "db-osaka-01"
+    (other.path / "campaign.json").write_text(json.dumps(told))
+    names = [view.campaign().host["name"] for view in redacted([folder, other])]
+    assert len(set(names)) == 2 and all(str(name).startswith("host-") for name in names)
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_is_taken(text: str) -> None:
+    redactor = Redactor([])
+    assert redactor.text(redactor.text(text)) == redactor.text(text)
