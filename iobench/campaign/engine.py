@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ from iobench.campaign.plan import services as services_of
 from iobench.campaign.services import Services
 from iobench.campaign.site import NOWHERE, Permission, Site
 from iobench.campaign.source import MemorySource, total_memory
+from iobench.drives.kernel_log import KernelLog
 from iobench.drives.temperature import limit_c, temperature_c
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Command, DataFile, Facts, Output, Reading, Step, StepResult, Work
@@ -37,6 +39,7 @@ from iobench.results import CampaignFolder, write_safely
 from iobench.servers import Server, Witness
 from iobench.tools import fio
 
+CLOCK_SET_S = 0.2  # the two clocks differ by more only where one was set
 _OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
 
 
@@ -70,6 +73,7 @@ class Engine:
         self._warm: list[tuple[str, Work]] = []
         self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
+        self._kernel = KernelLog()
         self._services = Services(campaign.id, folder.raw, stop)
         self._memory = total_memory()
 
@@ -81,6 +85,7 @@ class Engine:
             # The servers end before the folders that they work in are removed.
             with ExitStack() as stack, self._services:
                 stack.callback(self._source.close)
+                stack.callback(self._kernel.close)
                 self._folder.warm_up()
                 left = left or self._grow()
                 while left:
@@ -259,6 +264,7 @@ class Engine:
         except (IobenchError, OSError) as error:
             # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
             said = str(error) if isinstance(error, IobenchError) else f"the target answered: {error.strerror or error}"
+            said += self._kernel_said(step)
             journal.write(self._folder.path, "failed", step=step.id, error=said)
             self._observe(StepFailed(step, said))
             return
@@ -272,6 +278,7 @@ class Engine:
         work, site, raw = step.work, self._sites[step.target], self._folder.raw(step.id)
         for stale in raw.iterdir():  # of an earlier, unfinished try
             stale.unlink()
+        self._kernel.skip()
         command = self._command(site, work, raw)
         server = self._services.get(site, work.service).server if work.service else None
         if server is not None:
@@ -302,7 +309,16 @@ class Engine:
         self._settle(site, work, raw)
         output = _output(command, raw, ended)
         reading = runners.find(work.runner).read(work, output)
+        if reading.errors:
+            said = f"{reading.error_text or 'the program gave no reason'}{self._kernel_said(step)}"
+            reading = dataclasses.replace(reading, error_text=said)
         return self._judged(step, site, reading, watcher, started, facts)
+
+    def _kernel_said(self, step: Step) -> str:
+        """What the kernel said of the step's device since the step began, as the end of a sentence."""
+        device = self._sites[step.target].passport.device
+        lines = self._kernel.about(device.name) if device is not None else []
+        return f"; the kernel said: {lines[-1]}" if lines else ""
 
     def _drop_dead(self, step: Step) -> None:
         """End a server that has failed in a step, so that the next step starts it anew."""
@@ -342,7 +358,7 @@ class Engine:
     def _judged(
         self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime, facts: Facts
     ) -> StepResult:
-        start, end = _window(step.work, reading, watcher, started)
+        start, end = _window(step.work, reading, watcher)
         context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device))
         counted = evidence.window(watcher.snapshots, start, end)
         series = evidence.device_series(watcher.snapshots, start, end)
@@ -366,15 +382,18 @@ def _with_problem(error: ToolError, server: Server | None) -> ToolError:
     return ToolError(f"{error}; {problem}") if problem else error
 
 
-def _window(work: Work, reading: Reading, watcher: evidence.Watcher, started: datetime) -> tuple[float, float]:
+def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[float, float]:
     """The measured window on the monotonic clock: the program's whole life where all of it was measured.
 
     After a ramp it is the end of that life, as long as the tool says, and up to when the tool says.
     """
-    first, last = watcher.snapshots[0].at, watcher.snapshots[-1].at
+    begun, ended = watcher.snapshots[0], watcher.snapshots[-1]
+    first, last = begun.at, ended.at
     if reading.ended_at is None or not work.ramp_s:
         return first, last
-    end = min(last, first + reading.ended_at - started.timestamp())
+    # Somebody may have set the clock meanwhile; then the tool's own time says nothing of ours.
+    set_by = abs((ended.wall - begun.wall) - (last - first))
+    end = last if set_by > CLOCK_SET_S else min(last, first + reading.ended_at - begun.wall)
     return max(first, end - reading.measured_s), end
 
 

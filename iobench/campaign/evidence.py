@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +38,7 @@ class Snapshot:
     device: Counters | None
     disk: Counters | None
     cpu: CpuTimes
+    wall: float = 0.0  # the machine's clock (Unix time), which somebody may set meanwhile
 
 
 class Watcher:
@@ -50,7 +52,7 @@ class Watcher:
         """Take a snapshot."""
         device = self._device.read() if self._device else None
         disk = self._disk.read() if self._disk else None
-        self.snapshots.append(Snapshot(self._clock(), device, disk, cpu_times()))
+        self.snapshots.append(Snapshot(self._clock(), device, disk, cpu_times(), time.time()))
 
 
 @dataclass(frozen=True, slots=True)

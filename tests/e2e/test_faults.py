@@ -1,0 +1,183 @@
+"""What a long campaign meets: a drive that fails, one that turns read-only, a clock that is set, a reader that goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from running import ONCE, Drive, Iobench, Result, journal, programs, reasons, rows, wait_for
+
+from iobench import proc
+from iobench.campaign import evidence
+
+Run = Callable[..., Result]
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A drive with ext4 whose reads and writes fail while a file is there."""
+
+    drive: Drive
+    switch: Path
+
+
+def _quietly(*argv: str) -> None:
+    subprocess.run(argv, check=False, capture_output=True)
+
+
+@pytest.fixture
+def failing(drive: Drive, tmp_path: Path) -> Iterator[Failing]:
+    """Nbdkit's error filter under a loop device, through nbdfuse."""
+    if lacking := [name for name in ("nbdkit", "nbdfuse") if proc.find(name) is None]:
+        pytest.skip(f"needs {', '.join(lacking)}")
+    image, served, socket = tmp_path / "image", tmp_path / "served", tmp_path / "nbd.sock"
+    switch, pid = tmp_path / "fail-now", tmp_path / "pid"
+    image.write_bytes(os.urandom(96 * MIB))
+    served.touch()
+    with ExitStack() as stack:
+        argv = ["nbdkit", "--pidfile", str(pid), "--unix", str(socket), "--filter=error", "file", str(image)]
+        subprocess.run([*argv, "error=EIO", "error-rate=100%", f"error-file={switch}"], check=True)
+        wait_for(pid.exists)
+        stack.callback(lambda: proc.end(proc.identify(int(pid.read_text())) or proc.ProcessId(0, 0)))
+        fuse = subprocess.Popen(["nbdfuse", str(served), "--unix", str(socket)], stdout=subprocess.DEVNULL)
+        stack.callback(fuse.wait)
+        stack.callback(_quietly, "umount", "--lazy", str(served))
+        wait_for(lambda: served.stat().st_size == 96 * MIB)
+        done = subprocess.run(
+            ["losetup", "--find", "--show", "--direct-io=on", str(served)], check=True, capture_output=True, text=True
+        )
+        device = done.stdout.strip()
+        stack.callback(_quietly, "losetup", "--detach", device)
+        options = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", options, device], check=True)
+        (tmp_path / "mounted").mkdir()
+        subprocess.run(["mount", "-o", "noatime,errors=remount-ro", device, str(tmp_path / "mounted")], check=True)
+        stack.callback(_quietly, "umount", "--lazy", str(tmp_path / "mounted"))
+        yield Failing(Drive(tmp_path / "mounted", device), switch)
+        switch.unlink(missing_ok=True)
+
+
+def _two(iobench: Iobench, sound: Drive, bad: Failing, *more: str) -> subprocess.Popen[str]:
+    targets = ("-t", f"bad={bad.drive.path}", "-t", f"sound={sound.path}")
+    return iobench.start("run", *more, "--size", "16Mi", "--ramp", "0", *targets)
+
+
+def test_a_drive_that_fails_costs_its_own_steps_only(
+    iobench: Iobench, inside: Run, drive: Drive, failing: Failing
+) -> None:
+    options = ("rand", "--ops", "read", "--loads", "4", "--duration", "1s", "--repeats", "3")
+    process = _two(iobench, drive, failing, *options)
+    folder = iobench.folder_soon()
+    wait_for(lambda: [event for event, _ in journal(folder)].count("finished") >= 2)
+    failing.switch.touch()
+    out, err = process.communicate(timeout=90)
+    failing.switch.unlink()
+    assert "Traceback" not in err + out
+    assert process.returncode in (1, 4), err
+    samples = rows(folder.read("samples"))
+    assert {row["repeat"] for row in samples if row["target"] == "sound"} == {1, 2, 3}
+    assert all("errors" not in row["reasons"] for row in samples if row["target"] == "sound")
+    # The failed steps carry the reason, or are told as failed: none is a sound number.
+    late = [row for row in samples if row["target"] == "bad" and row["repeat"] == 3]
+    failed = [event for event, step in journal(folder) if event == "failed"]
+    assert late or failed
+    assert all(row["verdict"] == "invalid" and "errors" in row["reasons"] for row in late)
+    shown = inside("compare", "--json", folder.id)
+    assert (
+        "I/O error" in err
+        or "Input/output error" in err
+        or any("errors" in found for found in reasons(folder).values())
+    )
+    for row in shown.json["rows"]:
+        if row["metric"] == "iops":
+            assert row["targets"]["bad"]["verdict"] == "invalid"
+            assert all(ratio["difference"] == "none-shown" for ratio in row["ratios"].values())
+    if late and os.access("/dev/kmsg", os.R_OK):
+        said = inside("explain", folder.id, late[0]["step"]).out
+        assert "the kernel said" in said and failing.drive.name in said, said
+
+
+def test_a_drive_that_turns_read_only_costs_its_own_steps_only(
+    iobench: Iobench, inside: Run, drive: Drive, failing: Failing
+) -> None:
+    options = ("rand", "--ops", "write", "--loads", "4", "--duration", "1s", "--repeats", "3")
+    process = _two(iobench, drive, failing, *options)
+    folder = iobench.folder_soon()
+    wait_for(lambda: [event for event, _ in journal(folder)].count("finished") >= 2)
+    failing.switch.touch()
+    _quietly("touch", str(failing.drive.path / "journal-me"))
+    _quietly("sync", "--file-system", str(failing.drive.path))
+    out, err = process.communicate(timeout=90)
+    failing.switch.unlink()
+    assert "Traceback" not in err + out
+    assert process.returncode in (1, 4), err
+    samples = rows(folder.read("samples"))
+    assert {row["repeat"] for row in samples if row["target"] == "sound"} == {1, 2, 3}
+    assert not [row for row in samples if row["target"] == "bad" and row["repeat"] == 3 and row["verdict"] == "valid"]
+    assert programs(iobench.results) == []
+    assert drive.leftovers() == []
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_is_set_makes_nothing_negative(
+    hours: int, inside: Run, anywhere: Drive, iobench: Iobench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = time.time, [0]
+
+    class Clock:
+        """Our clock, set by some hours in the middle of the step."""
+
+        monotonic = staticmethod(time.monotonic)
+
+        @staticmethod
+        def time() -> float:
+            calls[0] += 1
+            return real() + (hours * 3600 if calls[0] > 5 else 0)
+
+    monkeypatch.setattr(evidence, "time", Clock)
+    said = inside(
+        *("run", "rand", "--ops", "read", "--loads", "4", "--duration", "1s", "--ramp", "500ms", "--size", "16Mi"),
+        *(*ONCE, "-t", f"one={anywhere.path}"),
+    )
+    assert calls[0] > 5
+    assert said.code == 0, said.err
+    (evidence_row,) = rows(iobench.folder().read("evidence"))
+    samples = rows(iobench.folder().read("samples"))
+    assert all(row["duration_s"] > 0 and row["value"] >= 0 for row in samples)
+    assert all(abs(row["started_at"] - datetime.now(UTC)) < timedelta(hours=1) for row in samples)
+    assert "page-cache" not in samples[0]["reasons"]
+    if evidence_row["device_bytes_read"] is not None:
+        assert evidence_row["device_bytes_read"] >= 0.8 * evidence_row["tool_bytes_read"]
+
+
+def test_a_reader_that_goes_ends_it_without_a_complaint(iobench: Iobench, inside: Run, anywhere: Drive) -> None:
+    once = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"one={anywhere.path}")
+    assert inside(*once, "-q").code == 0
+    process = iobench.start("compare")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 141
+    assert err == ""
+
+
+def test_a_campaign_whose_reader_goes_ends_and_can_be_gone_on_with(
+    iobench: Iobench, inside: Run, anywhere: Drive
+) -> None:
+    process = iobench.start("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"one={anywhere.path}")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+    assert anywhere.leftovers() == [] and programs(iobench.results, "dd") == []
+    folder = iobench.folder()
+    assert inside("resume", folder.id, "-q").code == 0
+    assert len(folder.finished()) == 1
