@@ -23,7 +23,8 @@ class KernelLog:
 
     def about(self, device: str) -> list[str]:
         """Return the lines since the last call that name a device (`sdb`, as the kernel calls it), oldest first."""
-        named = re.compile(rf"(?<![\w-]){re.escape(device)}(?:p?\d+)?(?![\w-])")
+        part = r"(?:p\d+)?" if device[-1:].isdigit() else r"\d*"
+        named = re.compile(rf"(?<![\w-]){re.escape(device)}{part}(?![\w-])")
         return [line for line in self._new() if named.search(line)]
 
     def skip(self) -> None:
