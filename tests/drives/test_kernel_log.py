@@ -19,7 +19,7 @@ def log() -> KernelLog:
 
 def _say(text: str) -> None:
     with open("/dev/kmsg", "w") as file:
-        file.write(text)
+        file.write(f"{text}\n")  # one without a newline may be gone on with, and is not given out yet
 
 
 def test_only_what_names_the_device_since_the_last_look(log: KernelLog) -> None:
