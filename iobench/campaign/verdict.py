@@ -132,7 +132,9 @@ def _no_device(context: Context, _: Reading, __: Evidence) -> Iterator[Finding]:
 
 def _depth(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding]:
     asked, achieved = evidence.queue_depth_asked, evidence.queue_depth_achieved
-    if asked and achieved is not None and asked > 1 and achieved < DEPTH_LEAST * asked:
+    # With a rate that is offered, the load is the most that may be outstanding, not what is asked for.
+    paced = context.work.rate is not None
+    if not paced and asked and achieved is not None and asked > 1 and achieved < DEPTH_LEAST * asked:
         yield Finding(
             "depth-not-reached",
             f"{asked:.0f} outstanding I/Os were asked for and {achieved:.1f} were achieved, so this is not the "

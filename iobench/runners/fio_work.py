@@ -71,8 +71,8 @@ def asked(params: CommonParams, block_size: int, depth: int) -> dict[str, str | 
     }
 
 
-def command(work: Work, place: Place, rw: str) -> Command:
-    """Return fio's command for a work."""
+def command(work: Work, place: Place, rw: str, rates: tuple[int, ...] = ()) -> Command:
+    """Return fio's command for a work; `rates` are the operations a second that each job is offered."""
     p = work.params
     share = p.get("read_share")
     job = fio.Job(
@@ -87,6 +87,8 @@ def command(work: Work, place: Place, rw: str) -> Command:
         ramp_s=work.ramp_s,
         runtime_s=work.duration_s,
         read_share=_whole(share) if share is not None else None,
+        rates=rates,
+        poisson=p.get("arrival") == "poisson",
     )
     return fio.measure(job, place.out)
 

@@ -40,6 +40,8 @@ class Job:
     ramp_s: float = 0.0
     runtime_s: float | None = None  # None: once over `size`
     read_share: int | None = None  # percent, for mixed work
+    rates: tuple[int, ...] = ()  # operations offered a second to each job: reads, or reads and writes of mixed work
+    poisson: bool = False  # whether offered operations arrive at random instead of evenly spaced
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -63,6 +65,9 @@ class Job:
             args.append("--invalidate=0")
         if self.read_share is not None:
             args.append(f"--rwmixread={self.read_share}")
+        if self.rates:
+            args.append(f"--rate_iops={','.join(map(str, self.rates))}")
+            args.append(f"--rate_process={'poisson' if self.poisson else 'linear'}")
         if self.rw.startswith("rand"):
             # Offsets differ from run to run, and a block may be hit twice: the load of an application.
             args += ["--norandommap", "--randrepeat=0"]

@@ -355,3 +355,42 @@ def test_dd_without_a_number_says_why() -> None:
         dd.read(DD_WRITE, dd_output("enospc.txt", exit_code=1))
     with pytest.raises(ParseError, match="exit code -9: it said nothing"):
         dd.read(DD_WRITE, dd_output("none.txt", exit_code=-9))
+
+
+def _asked(**values: object) -> tuple[Work, ...]:
+    return rand.plan(params.build(rand.Params, {"size": SIZE, "engine": "libaio", **values}, "test"))
+
+
+def test_a_rate_is_offered_to_all_jobs_together() -> None:
+    (work,) = _asked(ops="read", loads="8", jobs=4, rate="1001", arrival="poisson")
+    assert work.rate == 1000, "fio takes whole numbers for each job, and what is offered is said"
+    argv = rand.command(work, Place({"data": "data"}, {"data": SIZE}, "out")).argv
+    assert "--rate_iops=250" in argv and "--rate_process=poisson" in argv
+    assert work.params["arrival"] == "poisson"
+
+
+def test_mixed_work_shares_its_rate() -> None:
+    (work,) = _asked(ops="mixed", loads="8", rate=1000, read_share=70)
+    argv = rand.command(work, Place({"data": "data"}, {"data": SIZE}, "out")).argv
+    assert work.rate == 1000 and "--rate_iops=700,300" in argv and "--rate_process=linear" in argv
+
+
+def test_without_a_rate_nothing_is_said_of_one() -> None:
+    (work,) = _asked(ops="read", loads="8")
+    argv = rand.command(work, Place({"data": "data"}, {"data": SIZE}, "out")).argv
+    assert work.rate is None and "arrival" not in work.params
+    assert not [word for word in argv if word.startswith("--rate")]
+
+
+@pytest.mark.parametrize(
+    "values", [{"rate": 3, "jobs": 8, "loads": "8"}, {"rate": 2, "ops": "mixed", "read_share": 90}]
+)
+def test_a_rate_that_leaves_a_job_nothing_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="higher rate"):
+        _asked(**{"ops": "read", **values})
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "many", "nan", "1e15"])
+def test_a_rate_that_is_none_is_refused(rate: str) -> None:
+    with pytest.raises(UsageError):
+        _asked(rate=rate)

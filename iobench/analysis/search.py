@@ -1,0 +1,176 @@
+"""The search for the highest rate (or load) that holds: bracketing, then bisection. Pure.
+
+The search keeps nothing: what is to be tried next follows from what was tried, so that a resumed campaign
+goes on alike. A rate holds when one of its tries held: a hiccup of the machine must not end a search, so the
+lowest failure, which decides, is tried once more before it is believed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+# The first step of the bracketing, as a share of the rate; each further one is twice as large.
+FIRST_STEP = 0.05
+# How near the rate that fails must be to the one that holds.
+PRECISION = 0.01
+# How often a rate that fails is tried before that is believed.
+TRIES = 2
+# What is tried with random arrivals, as shares of the rate that held evenly spaced, until one holds.
+CONFIRM_SHARES = (1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5)
+# The first rate, as a share of what the drive did when it was asked for all it can.
+FIRST_SHARE = 0.97
+# The lowest rate that is tried, as a share of the same.
+LOWEST_SHARE = 0.001
+
+
+class End(StrEnum):
+    """How a search ended."""
+
+    FOUND = "found"
+    FAILS_AT_LOWEST = "fails-at-lowest"
+    HOLDS_AT_MOST = "holds-at-most"  # at the highest that may be tried, or that the machine can offer
+    OPEN = "open"  # it was interrupted, or ran out of time
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A rate (1/s) or load that was tried. `at_end`: no more can be offered, by the machine or by what was asked."""
+
+    x: float
+    holds: bool
+    at_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between what is searched, and how finely. `whole` is for loads, which are whole numbers.
+
+    `first` is the rate that is tried first, `lowest` and `most` are the ends.
+    """
+
+    first: float
+    lowest: float
+    most: float = math.inf
+    precision: float = PRECISION
+    whole: bool = False
+
+    def fit(self, x: float) -> float:
+        """Return a rate moved between the ends, and a load to a whole number."""
+        inside = min(self.most, max(self.lowest, x))
+        return float(round(inside)) if self.whole else inside
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a search found: the highest that held, the lowest above it that failed, and how it ended."""
+
+    end: End
+    highest: float | None
+    failed: float | None
+
+
+def outcome(trials: Sequence[Trial], bounds: Bounds) -> Outcome:
+    """Return what the trials say."""
+    held, failed = _edges(trials)
+    if following(trials, bounds) is not None:
+        return Outcome(End.OPEN, held, failed)
+    if held is None:
+        return Outcome(End.FAILS_AT_LOWEST, None, failed)
+    if failed is None or _ended(trials, failed):
+        return Outcome(End.HOLDS_AT_MOST, held, failed)
+    return Outcome(End.FOUND, held, failed)
+
+
+def following(trials: Sequence[Trial], bounds: Bounds) -> float | None:
+    """Return the rate to try next, None when the search is over."""
+    held, failed = _edges(trials)
+    if not trials:
+        return bounds.fit(bounds.first)
+    if held is None and failed is not None:
+        return _lower(trials, failed, bounds)
+    if held is not None and failed is None:
+        return None if held >= bounds.most else _higher(trials, held, bounds)
+    assert held is not None and failed is not None
+    if not _close(held, failed, bounds):
+        return _between(held, failed, bounds)
+    return failed if _doubtful(trials, failed) else None
+
+
+def _edges(trials: Sequence[Trial]) -> tuple[float | None, float | None]:
+    """The highest that held, and the lowest above it that failed in all its tries.
+
+    What failed below one that held was a hiccup, not the limit.
+    """
+    held = max((t.x for t in trials if t.holds), default=None)
+    failed = min((t.x for t in trials if not t.holds and (held is None or t.x > held)), default=None)
+    return held, failed
+
+
+def _ended(trials: Sequence[Trial], x: float) -> bool:
+    return any(t.at_end for t in trials if t.x == x)
+
+
+def _doubtful(trials: Sequence[Trial], x: float) -> bool:
+    return sum(t.x == x for t in trials) < TRIES
+
+
+def _close(held: float, failed: float, bounds: Bounds) -> bool:
+    if bounds.whole:
+        return failed - held <= max(1.0, math.floor(bounds.precision * held))
+    return failed <= held * (1 + bounds.precision)
+
+
+def _between(held: float, failed: float, bounds: Bounds) -> float:
+    if bounds.whole:
+        return float(math.floor((held + failed) / 2))
+    return (held + failed) / 2
+
+
+def _step(number: int, bounds: Bounds) -> float:
+    """The factor of a step of the bracketing: 1.05, 1.1, 1.2, 1.4, …; loads double."""
+    return 2.0 if bounds.whole else 1 + FIRST_STEP * 2.0**number
+
+
+def _lower(trials: Sequence[Trial], failed: float, bounds: Bounds) -> float | None:
+    if failed <= bounds.lowest:
+        return failed if _doubtful(trials, failed) else None
+    number = len({t.x for t in trials}) - 1
+    return max(bounds.lowest, bounds.fit(failed / _step(number, bounds)))
+
+
+def _higher(trials: Sequence[Trial], held: float, bounds: Bounds) -> float:
+    number = len({t.x for t in trials if t.holds}) - 1
+    return bounds.fit(held * _step(number, bounds))
+
+
+def confirming(highest: float, tried: Sequence[Trial]) -> float | None:
+    """Return the rate to try next with random arrivals: downwards from what held, until one holds.
+
+    None when one held, or when the last share failed too.
+    """
+    if any(trial.holds for trial in tried):
+        return None
+    number = len(tried)
+    return highest * CONFIRM_SHARES[number] if number < len(CONFIRM_SHARES) else None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A place on the curve of latency (seconds) against throughput (1/s)."""
+
+    throughput: float
+    latency: float
+
+
+def knee(points: Sequence[CurvePoint]) -> int | None:
+    """Return the index of the knee: where throughput over latency, the power, is greatest.
+
+    Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer communications",
+    ICC 1979. None with fewer than three points: two have no bend.
+    """
+    if len(points) < 3:
+        return None
+    return max(range(len(points)), key=lambda i: points[i].throughput / points[i].latency)
