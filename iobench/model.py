@@ -64,6 +64,9 @@ MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
     "dbench": ("throughput", "latency_max"),
     "oltp": ("transactions", "latency_p95"),
     "kvs": ("hits", "latency_p99"),
+    "precondition": ("throughput",),
+    "steady-write": ("iops", "latency_p99"),
+    "verify": ("corrupt", "throughput"),
 }
 _RATES = ("iops", "transactions", "hits", "ops", "queries", "throughput", "elapsed")
 
@@ -255,6 +258,9 @@ class Work:
     writes: bool = False
     warm_up: bool = False  # run once on each target before the first step, not measured
     service: Service | None = None  # a private server on the target that the program talks to
+    once: bool = False  # in the first round only: a director asks for the others
+    passes: int = 1  # times that it writes fixed_bytes
+    reads_back: bool = False  # it then reads them all
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from iobench.results import CampaignFolder
 DIRECTORS: Mapping[str, str] = {
     "validate": "iobench.campaign.handover",
     "capacity": "iobench.campaign.capacity",
+    "steady": "iobench.campaign.steadying",
 }
 
 

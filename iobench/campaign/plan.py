@@ -230,7 +230,7 @@ def interleave(plan: Sequence[Work], targets: Sequence[str], rounds: int) -> tup
     for repeat in range(1, rounds + 1):
         shift = (1 - repeat) % len(targets)
         order = [*targets[shift:], *targets[:shift]]
-        for work in plan:
+        for work in (work for work in plan if repeat == 1 or not work.once):
             for target in order:
                 steps.append(Step(step_id(len(steps) + 1, repeat, work, target), target, repeat, work))
     return tuple(steps)
@@ -324,10 +324,10 @@ def _step_seconds(step: Step, passports: Mapping[str, Passport], rates: Mapping[
     rate = rates.get(step.target, ASSUMED_RATE)
     if emulation is not None and not work.writes and emulation.read_bps:
         rate = emulation.read_bps
-    return work.fixed_bytes / rate + STEP_OVERHEAD_S
+    return (work.passes + work.reads_back) * work.fixed_bytes / rate + STEP_OVERHEAD_S
 
 
 def _written(work: Work, rate: float) -> int:
     if not work.writes:
         return 0
-    return work.fixed_bytes or int((work.ramp_s + (work.duration_s or 0)) * rate)
+    return work.passes * work.fixed_bytes or int((work.ramp_s + (work.duration_s or 0)) * rate)

@@ -15,7 +15,7 @@ from iobench.campaign.site import NOWHERE, FolderGround
 from iobench.drives.passport import passport, same_device_warnings
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
-from iobench.model import Campaign, DataFile, Passport, Place, Step, Target, Work
+from iobench.model import Campaign, DataFile, ParamValue, Passport, Place, Step, Target, Work
 from iobench.results import new_id
 from iobench.tools import fio
 
@@ -60,9 +60,16 @@ def prepare(
         host=host.describe(),
         tools=tools,
         notes=tuple(_notes(passports)),
+        director=_director(families),
     )
     warnings = tuple(same_device_warnings(list(passports.values())))
     return Prepared(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
+
+
+def _director(families: Sequence[str]) -> dict[str, ParamValue] | None:
+    """Who makes the plan grow, where a workload of it needs that."""
+    named = [name for family in families if (name := getattr(runners.find(family), "DIRECTOR", None))]
+    return {"name": named[0]} if named else None
 
 
 def probed(prepared: Prepared, finished: Collection[str] = ()) -> Prepared:

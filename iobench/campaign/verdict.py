@@ -85,6 +85,13 @@ def _errors(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
 
 
 def _lost(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
+    corrupt = sum(sample.value for sample in reading.samples if sample.metric == "corrupt")
+    if corrupt:
+        yield Finding(
+            "lost-data",
+            f"{corrupt:,.0f} block(s) read back were not what had been written: the drive, or what lies between, loses "
+            "data. Look at the raw output for where, and at the kernel's log; do not use this drive.",
+        )
     lost = sum(sample.value for sample in reading.samples if sample.metric == "lost")
     if lost:
         yield Finding(

@@ -32,9 +32,9 @@ class Runner(Protocol):
 
 def registry() -> Mapping[str, Runner]:
     """Return the runners by name."""
-    from iobench.runners import dd, rand, seq
+    from iobench.runners import dd, rand, seq, steady, verify
 
-    return {runner.NAME: runner for runner in (seq, rand, dd)}
+    return {runner.NAME: runner for runner in (seq, rand, dd, steady, verify)}
 
 
 def find(name: str) -> Runner:

@@ -79,32 +79,42 @@ def command(work: Work, place: Place, rw: str, rates: tuple[int, ...] = ()) -> C
         rw=rw,
         filename=place.data[DATA],
         size=place.size[DATA],
-        block_size=_whole(p["block_size"]),
-        iodepth=_whole(p["depth"]),
+        block_size=whole(p["block_size"]),
+        iodepth=whole(p["depth"]),
         engine=str(p["engine"]),
-        numjobs=_whole(p["jobs"]),
+        numjobs=whole(p["jobs"]),
         direct=bool(p["direct"]),
         ramp_s=work.ramp_s,
         runtime_s=work.duration_s,
-        read_share=_whole(share) if share is not None else None,
+        read_share=whole(share) if share is not None else None,
         rates=rates,
         poisson=p.get("arrival") == "poisson",
     )
     return fio.measure(job, place.out)
 
 
-def _whole(value: object) -> int:
+def whole(value: object) -> int:
+    """Return a parameter that is a whole number. Raises TypeError for another."""
     if isinstance(value, int):
         return value
     raise TypeError(f"{value!r} is not a whole number")
 
 
+def last_words(output: Output) -> str:
+    """Return the last line of what fio said in text."""
+    return (output.stderr.strip() or output.stdout.strip() or "it said nothing").splitlines()[-1]
+
+
+def report_of(output: Output) -> fio.FioReport:
+    """Return fio's report. Raises ParseError where it wrote none."""
+    if fio.RESULT not in output.files:
+        raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {last_words(output)}")
+    return fio.parse(output.files[fio.RESULT])
+
+
 def read(work: Work, output: Output) -> Reading:
     """Return the samples, latencies, series and claims of fio's output. Raises ParseError."""
-    if fio.RESULT not in output.files:
-        said = (output.stderr.strip() or output.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {said}")
-    report = fio.parse(output.files[fio.RESULT])
+    report = report_of(output)
     if len(report.jobs) > 1:
         raise ParseError(f"{fio.RESULT} holds {len(report.jobs)} jobs; one job group was asked for")
     if not report.jobs or not report.jobs[0].directions:
@@ -112,7 +122,7 @@ def read(work: Work, output: Output) -> Reading:
         raise ParseError(f"fio did no I/O (exit code {output.exit_code}): {lines[-1]}")
     job = report.jobs[0]
     done = {d.op: d for d in job.directions}
-    threads = _whole(work.params["jobs"])
+    threads = whole(work.params["jobs"])
     log, seconds = output.files.get(fio.LOG, ""), max(d.runtime_s for d in job.directions)
     began = fio.log_start(log, fio.log_interval_ms(work.duration_s or 0))
     return Reading(
@@ -134,7 +144,7 @@ def read(work: Work, output: Output) -> Reading:
 
 def _depth(work: Work, job: fio.FioJob) -> float | None:
     """The depth achieved. Buffered libaio submits and waits: its queue is one deep whatever fio counts."""
-    threads = float(_whole(work.params["jobs"]))
+    threads = float(whole(work.params["jobs"]))
     if not work.params["direct"] and work.params["engine"] == "libaio":
         return threads
     return job.depth

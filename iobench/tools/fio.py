@@ -22,6 +22,7 @@ OLDEST = (3, 16)  # io_uring, and json+ with bins of nanoseconds under `lat_ns`
 _VERSION = re.compile(r"fio-(\d+)\.(\d+)")
 RESULT = "fio.json"
 LOG = "fio_bw.log"
+EILSEQ = 84  # the error of a block that is not what its checksum says
 _EPOCH_MS = 10**12  # a time in a log that is larger is of the Unix epoch, not of the run
 
 
@@ -141,6 +142,42 @@ def version(text: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def fill(job: Job, passes: int, out: str) -> Command:
+    """Return the command that writes a file or a drive over `passes` times."""
+    argv = ("fio", "--name=iobench", *job.argv, f"--loops={passes}", "--refill_buffers", "--allow_file_create=0")
+    return Command("fio", (*argv, *_whole_output(out)), timeout_s=60 + passes * job.size / 1e6)
+
+
+def verify(job: Job, checksum: str, out: str) -> Command:
+    """Return the command that writes checksummed blocks and reads all of them back, going on where one differs."""
+    argv = (
+        "fio",
+        "--name=iobench",
+        *job.argv,
+        "--fallocate=none",
+        f"--verify={checksum}",
+        "--do_verify=1",
+        "--verify_dump=0",
+        "--verify_state_save=0",
+        "--continue_on_error=verify",
+        "--end_fsync=1",
+    )
+    return Command("fio", (*argv, *_whole_output(out)), timeout_s=60 + 2 * job.size / 1e6)
+
+
+def _whole_output(out: str) -> tuple[str, ...]:
+    """The options of a job of which all is measured, from its first I/O to its last."""
+    return (
+        "--thread",
+        "--group_reporting",
+        "--lat_percentiles=1",
+        "--clat_percentiles=0",
+        "--eta=never",
+        "--output-format=json+",
+        f"--output={out}/{RESULT}",
+    )
+
+
 # --- what it says --------------------------------------------------------------------------------------
 
 
@@ -170,6 +207,7 @@ class FioJob:
     error: int
     group: int = 0
     started_at: float | None = None  # Unix time, ramp included; only newer versions say it
+    mismatches: int = 0  # blocks that were read back and were not what had been written
 
     @property
     def depth(self) -> float | None:
@@ -229,15 +267,17 @@ def _report(document: Mapping[str, Any]) -> FioReport:
 
 
 def _job(entry: Mapping[str, Any], common: Mapping[str, str]) -> FioJob:
+    error = int(_number(entry.get("error", 0)))
     options = {**common, **{str(k): str(v) for k, v in entry.get("job options", {}).items()}}
     return FioJob(
         name=str(entry["jobname"]),
         options=options,
         directions=tuple(_directions(entry)),
         cpu=(_number(entry["usr_cpu"]) + _number(entry["sys_cpu"])) / 100,
-        error=int(_number(entry.get("error", 0))),
+        error=error,
         group=int(_number(entry.get("groupid", 0))),
         started_at=_started(entry),
+        mismatches=int(_number(entry.get("total_err", 0))) if error == EILSEQ else 0,
     )
 
 

@@ -65,6 +65,8 @@ def test_the_whole_life_of_a_runner_with_the_real_tool(name: str, tmp_path: Path
         pytest.skip(f"needs {', '.join(missing)}")
     assert name == runner.NAME
     assert runner.SUMMARY
+    if "buffered" not in {p.name for p in params.describe(runner.Params)} and not _direct(tmp_path):
+        pytest.skip("needs a folder that takes direct I/O")
     works = _works(runner, tmp_path)
     assert works
     assert len({(w.workload, w.load, canonical(w.params)) for w in works}) == len(works)
@@ -113,7 +115,7 @@ def _holds(work: Work, samples: tuple[Sample, ...]) -> None:
     for sample in samples:
         assert sample.metric in METRICS
         assert sample.op in ("read", "write", "get", "set", "all")
-        assert sample.value > 0
+        assert sample.value > 0 or sample.metric in ("corrupt", "lost")
     assert any(METRICS[s.metric].better == "higher" for s in samples), work.workload
 
 
