@@ -209,6 +209,39 @@ class Passport:
         return self.emulation is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a drive says of itself, by the program `source`. Bytes, °C, hours, shares of 1; None is not known.
+
+    `used_share` is the endurance used (may pass 1), `reserve_share` the spare blocks left, `media_errors` what
+    could not be corrected, `warnings` NVMe's critical warnings as a bit field.
+    """
+
+    source: str | None = None
+    passed: bool | None = None
+    state: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+    temperature_c: float | None = None
+    temperature_limit_c: float | None = None
+    power_on_hours: float | None = None
+    media_errors: float | None = None
+    reallocated: float | None = None
+    pending: float | None = None
+    warnings: float | None = None
+    used_share: float | None = None
+    reserve_share: float | None = None
+    reserve_warning_share: float | None = None
+    written_bytes: float | None = None
+    read_bytes: float | None = None
+    physical_bytes: float | None = None
+    formatted_bytes: float | None = None
+    link_width: int | None = None
+    link_gtps: float | None = None
+    notes: tuple[str, ...] = ()
+
+
 # --- what is done --------------------------------------------------------------------------------------
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
 from iobench import SCHEMA_VERSION
 from iobench.cli.tables import Column, print_table
-from iobench.drives import inventory
+from iobench.drives import health, inventory
+from iobench.drives import prometheus as metrics
 from iobench.drives.inventory import DriveRecord, MountedFs, Partition
+from iobench.errors import UsageError
+from iobench.model import Health
 from iobench.units import format_bytes
 
 _NOTHING = "-"
@@ -32,35 +35,50 @@ _COLUMNS = (
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, with everything that is known.")
-def targets(as_json: bool) -> None:
+@click.option("--prometheus", is_flag=True, help="Print metrics for Prometheus' textfile collector.")
+def targets(as_json: bool, prometheus: bool) -> None:
     """List the machine's drives: model, kind, bus, size, file system, space, health and ID."""
+    if as_json and prometheus:
+        raise UsageError("--json and --prometheus are two documents; give one of them")
     drives = inventory.devices()
-    healths = {drive.name: inventory.smart_health(drive) for drive in drives}
+    healths = health.of_all(drives)
     if as_json:
         click.echo(json.dumps(document(drives, healths), indent=2, ensure_ascii=False))
+        return
+    if prometheus:
+        click.echo(metrics.render(drives, healths), nl=False)
         return
     if not drives:
         click.echo("This machine shows no drive (a container?); a folder can still be measured: -t NAME=FOLDER")
         return
     words = {True: "passed", False: "FAILED", None: _NOTHING}
-    rows = [row for drive in drives for row in _rows(drive, words[healths[drive.name][0]])]
+    rows = [row for drive in drives for row in _rows(drive, words[healths[drive.name].passed])]
     print_table(_COLUMNS, rows)
     click.echo("\nMeasure one:  iobench run seq -t NAME=FOLDER  (a folder on the drive)")
 
 
-def document(drives: list[DriveRecord], healths: dict[str, tuple[bool | None, str | None]]) -> dict[str, object]:
+def document(drives: list[DriveRecord], healths: Mapping[str, Health]) -> dict[str, object]:
     """Return what --json prints. Sizes in bytes; null is not known, and `notes` say why."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "targets": [_drive(drive, *healths[drive.name]) for drive in drives],
+        "targets": [drive_document(drive, healths[drive.name]) for drive in drives],
     }
 
 
-def _drive(drive: DriveRecord, healthy: bool | None, health_note: str | None) -> dict[str, object]:
+def drive_document(drive: DriveRecord, said: Health) -> dict[str, object]:
+    """Return everything that is known of a drive; `healthy` stands beside `health` for short questions."""
     fields = dataclasses.asdict(drive)
-    notes = [*fields.pop("notes"), *([f"health: {health_note}"] if health_note else [])]
-    fields["partitions"] = [dataclasses.asdict(part) | {"id": part.id} for part in drive.partitions]
-    return {"id": drive.id, **fields, "healthy": healthy, "notes": notes}
+    notes = [*fields.pop("notes"), *(f"health: {note}" for note in said.notes)]
+    fields["partitions"] = [
+        {**dataclasses.asdict(part), "id": part.id, "mounts": _mounts(part.mounts)} for part in drive.partitions
+    ]
+    fields["mounts"] = _mounts(drive.mounts)
+    own = {key: value for key, value in dataclasses.asdict(said).items() if key != "notes"}
+    return {"id": drive.id, **fields, "healthy": said.passed, "health": own, "notes": notes}
+
+
+def _mounts(mounts: Iterable[MountedFs]) -> list[dict[str, object]]:
+    return [{**dataclasses.asdict(mount), "reserved": mount.reserved} for mount in mounts]
 
 
 def _rows(drive: DriveRecord, health: str) -> Iterator[tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +12,12 @@ from typing import TypeVar
 from iobench import proc
 from iobench.drives import layers
 from iobench.drives.emulated import emulation_of
-from iobench.errors import IobenchError, ParseError
+from iobench.drives.link import Link, link_of
+from iobench.errors import IobenchError
 from iobench.model import Device
+from iobench.tools import findmnt, lsblk
+from iobench.tools.findmnt import FindmntRow, parse_findmnt
+from iobench.tools.lsblk import LsblkRow, parse_lsblk
 
 SYS = layers.SYS
 KINDS = (
@@ -31,11 +34,6 @@ KINDS = (
     "unknown",
 )
 
-_LSBLK = "NAME,KNAME,MAJ:MIN,TYPE,SIZE,MODEL,SERIAL,WWN,VENDOR,REV,TRAN,ROTA,FSTYPE,PKNAME"
-_FINDMNT = "TARGET,SOURCE,FSTYPE,OPTIONS,SIZE,USED,AVAIL,MAJ:MIN"
-# Types without a drive under them are not asked about: a network file system that hangs would hang the answer.
-_NO_DRIVE_UNDER = "nonfs,nfs4,cifs,smb3,autofs,tmpfs,devtmpfs,proc,sysfs,devpts,cgroup,cgroup2,overlay,fuse,fuse.sshfs"
-_NUMBER = re.compile(r"[0-9]{1,10}:[0-9]{1,10}")
 _NOT_A_DRIVE = re.compile(r"(ram|zram|sr|fd|mtdblock)[0-9]+")
 _FUSION_IO = "0x1aed"
 _PCI_VENDORS = {
@@ -60,39 +58,6 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class LsblkRow:
-    """What lsblk says of one device. Sizes in bytes; None where it says nothing."""
-
-    name: str
-    number: str
-    type: str | None
-    size: int | None
-    model: str | None
-    serial: str | None
-    wwn: str | None
-    vendor: str | None
-    revision: str | None
-    transport: str | None
-    rotational: bool | None
-    filesystem: str | None
-    parent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FindmntRow:
-    """What findmnt says of one mount. Sizes in bytes; `number` is the device's `major:minor`."""
-
-    target: str
-    source: str | None
-    filesystem: str | None
-    options: str | None
-    size: int | None
-    used: int | None
-    available: int | None
-    number: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class MountedFs:
     """A mounted file system. Sizes in bytes; `free` is what an ordinary user may still write."""
 
@@ -102,6 +67,13 @@ class MountedFs:
     total: int | None
     used: int | None
     free: int | None
+
+    @property
+    def reserved(self) -> int | None:
+        """What is kept for root: neither used nor free for an ordinary user."""
+        if self.total is None or self.used is None or self.free is None:
+            return None
+        return max(0, self.total - self.used - self.free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +122,7 @@ class DriveRecord:
     below: tuple[str, ...]
     notes: tuple[str, ...]
     cached: bool = False
+    link: Link | None = None
 
     @property
     def id(self) -> str:
@@ -187,121 +160,6 @@ def identity(name: str, size: int | None, serial: str | None, wwn: str | None) -
     return serial or wwn or f"{name}:{size if size is not None else 0}"
 
 
-# --- what the programs say ---------------------------------------------------------------------------
-
-
-def parse_lsblk(text: str) -> list[LsblkRow]:
-    """Return the devices of `lsblk --json --bytes`, children after their parent. Raises ParseError."""
-    return [_lsblk_row(row) for row in _flat(text, "lsblk", "blockdevices")]
-
-
-def parse_findmnt(text: str) -> list[FindmntRow]:
-    """Return the mounts of `findmnt --json --bytes`. Raises ParseError."""
-    return [_findmnt_row(row) for row in _flat(text, "findmnt", "filesystems")]
-
-
-def parse_smart_health(text: str) -> bool | None:
-    """Return whether a drive's own health check passed, of `smartctl --json -H`; None: it has none.
-
-    Raises ParseError.
-    """
-    status = _load(text, "smartctl").get("smart_status")
-    if status is None:
-        return None
-    passed = status.get("passed") if isinstance(status, dict) else None
-    if not isinstance(passed, bool):
-        raise ParseError("smartctl: smart_status has no passed: true or false")
-    return passed
-
-
-def _lsblk_row(row: dict[str, object]) -> LsblkRow:
-    name, number = _str(row, "kname") or _str(row, "name"), _str(row, "maj:min")
-    if name is None or number is None or _NUMBER.fullmatch(number) is None:
-        raise ParseError(f"lsblk: a device without a name or number: {str(row)[:120]}")
-    return LsblkRow(
-        name,
-        number,
-        _str(row, "type"),
-        _int(row, "size"),
-        _str(row, "model"),
-        _str(row, "serial"),
-        _str(row, "wwn"),
-        _str(row, "vendor"),
-        _str(row, "rev"),
-        _str(row, "tran"),
-        _bool(row, "rota"),
-        _str(row, "fstype"),
-        _str(row, "pkname"),
-    )
-
-
-def _findmnt_row(row: dict[str, object]) -> FindmntRow:
-    target = _str(row, "target")
-    if target is None:
-        raise ParseError(f"findmnt: a mount without a target: {str(row)[:120]}")
-    return FindmntRow(
-        target,
-        _str(row, "source"),
-        _str(row, "fstype"),
-        _str(row, "options"),
-        _int(row, "size"),
-        _int(row, "used"),
-        _int(row, "avail"),
-        _str(row, "maj:min"),
-    )
-
-
-def _load(text: str, tool: str) -> dict[str, object]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ParseError(f"{tool}: its output is not JSON ({error})") from None
-    if not isinstance(document, dict):
-        raise ParseError(f"{tool}: its output is not a JSON object")
-    return document
-
-
-def _flat(text: str, tool: str, key: str) -> Iterator[dict[str, object]]:
-    """Yield the rows of a util-linux JSON list; older versions nest children, and --list does not."""
-    waiting = [_load(text, tool).get(key)]
-    while waiting:
-        rows = waiting.pop(0)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ParseError(f"{tool}: {key!r} is not a list of objects")
-        for row in rows:
-            yield row
-            if "children" in row:
-                waiting.append(row["children"])
-
-
-def _str(row: dict[str, object], key: str) -> str | None:
-    value = row.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ParseError(f"{key} is {str(value)[:60]!r} where a text was expected")
-    return value.strip() or None
-
-
-def _int(row: dict[str, object], key: str) -> int | None:
-    value = row.get(key)
-    # util-linux before 2.33 writes numbers as texts
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 30:
-        return int(value)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise ParseError(f"{key} is {str(value)[:60]!r} where a whole number was expected")
-
-
-def _bool(row: dict[str, object], key: str) -> bool | None:
-    value = row.get(key)
-    if value is None or isinstance(value, bool):
-        return value
-    if value in ("0", "1"):
-        return value == "1"
-    raise ParseError(f"{key} is {str(value)[:60]!r} where true or false was expected")
-
-
 # --- what this machine has ---------------------------------------------------------------------------
 
 
@@ -326,39 +184,9 @@ def find(number: str, sys: Path = SYS) -> tuple[DriveRecord, Partition | None] |
     return record, next((part for part in record.partitions if part.number == number), None)
 
 
-def smart_health(record: DriveRecord) -> tuple[bool | None, str | None]:
-    """Ask a drive for its own health check: passed or not, else None with the reason. Wakes no disk."""
-    if record.kind in ("loop", "emulated", "virtual disk"):
-        return None, f"a {record.kind} has no health of its own"
-    if proc.find("smartctl") is None:
-        return None, "smartctl is not installed; `iobench doctor` shows what installs it"
-    try:
-        done = proc.capture(
-            ("smartctl", "--json", "-H", "-n", "standby", f"/dev/{record.name.replace('!', '/')}"),
-            check=False,
-        )
-        passed = parse_smart_health(done.stdout)
-    except IobenchError as error:
-        return None, str(error)
-    return (
-        passed,
-        None if passed is not None else "smartctl gets no health from it (it has none, or not as root)",
-    )
-
-
 def _records(names: Iterable[str], sys: Path) -> list[DriveRecord]:
-    blocks, lsblk_note = _ask(("lsblk", "--json", "--bytes", "--all", "--output", _LSBLK), parse_lsblk)
-    query = (
-        "findmnt",
-        "--json",
-        "--bytes",
-        "--list",
-        "--types",
-        _NO_DRIVE_UNDER,
-        "--output",
-        _FINDMNT,
-    )
-    mounted, findmnt_note = _ask(query, parse_findmnt)
+    blocks, lsblk_note = _ask(lsblk.ARGV, parse_lsblk)
+    mounted, findmnt_note = _ask(findmnt.ARGV, parse_findmnt)
     notes = tuple(note for note in (lsblk_note, findmnt_note) if note)
     rows = {row.number: row for row in blocks}
     return [_record(sys / "block" / name, sys, rows, mounted, notes) for name in names]
@@ -423,6 +251,7 @@ def _record(
         below=below,
         notes=(*_own_notes(folder, kind, cached), *_unknown_note(unknown), *notes),
         cached=cached,
+        link=link_of(ancestors),
     )
 
 

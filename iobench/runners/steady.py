@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iobench.model import Command, DataFile, Output, Place, Reading, Work
+from iobench.model import Command, DataFile, Output, ParamValue, Place, Reading, Work
 from iobench.params import Kind, param
 from iobench.runners import fio_work
 from iobench.tools import fio
@@ -34,7 +34,13 @@ def plan(params: Params) -> tuple[Work, ...]:
     if params.size is None:
         raise ValueError("the size is resolved before planning")
     file = DataFile(fio_work.DATA, params.size)
-    common = {"jobs": 1, "engine": params.engine, "size": params.size, "direct": True, "layout": "write"}
+    common: dict[str, ParamValue] = {
+        "jobs": 1,
+        "engine": params.engine,
+        "size": params.size,
+        "direct": True,
+        "layout": "write",
+    }
     fill = Work(
         runner=NAME,
         workload=PREPARE,

@@ -1,11 +1,11 @@
-"""verify: checksummed blocks written over a file or a drive, and all of them read back; those that differ are counted."""
+"""verify: checksummed blocks written over a file or a drive, all read back, and those that differ counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from iobench.errors import ParseError
-from iobench.model import Command, Output, Place, Reading, Sample, Work
+from iobench.model import Command, Output, ParamValue, Place, Reading, Sample, Work
 from iobench.params import Kind, param
 from iobench.runners import fio_work
 from iobench.tools import fio
@@ -33,7 +33,7 @@ def plan(params: Params) -> tuple[Work, ...]:
     if params.size is None:
         raise ValueError("the size is resolved before planning")
     size = max(1, params.size // params.block_size) * params.block_size
-    asked = {"block_size": params.block_size, "depth": params.depth, "checksum": params.checksum}
+    asked: dict[str, ParamValue] = {"block_size": params.block_size, "depth": params.depth, "checksum": params.checksum}
     work = Work(
         runner=NAME,
         workload=NAME,

@@ -22,6 +22,7 @@ from iobench.cli.tables import Column, clean, fit
 from iobench.cli.targets import targets
 from iobench.drives.inventory import DriveRecord, MountedFs
 from iobench.lab import throttle as throttle_module
+from iobench.model import Health
 
 FIO = PROGRAMS[0]
 
@@ -154,7 +155,9 @@ def listing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     def run(drives: list[DriveRecord], *options: str, columns: int = 80) -> str:
         monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setattr(targets_module.inventory, "devices", lambda: drives)
-        monkeypatch.setattr(targets_module.inventory, "smart_health", lambda _drive: (True, None))
+        monkeypatch.setattr(
+            targets_module.health, "of_all", lambda found: {drive.name: Health(passed=True) for drive in found}
+        )
         got = CliRunner().invoke(targets, list(options))
         assert got.exit_code == 0, got.output
         return got.stdout

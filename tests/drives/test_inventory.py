@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 
 from iobench import proc
 from iobench.drives import inventory
-from iobench.drives.inventory import kind_of, parse_findmnt, parse_lsblk, parse_smart_health
+from iobench.drives.inventory import kind_of
 from iobench.errors import ParseError
+from iobench.tools import smartctl
+from iobench.tools.findmnt import parse_findmnt
+from iobench.tools.lsblk import parse_lsblk
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 LSBLK = (FIXTURES / "lsblk-2.38.1/loop-with-partitions.json").read_text(encoding="utf-8")
 FINDMNT = (FIXTURES / "findmnt-2.38.1/loop-with-partitions.json").read_text(encoding="utf-8")
 SMARTCTL = (FIXTURES / "smartctl-7.3/virtual-disk-health.json").read_text(encoding="utf-8")
-PARSERS = [(parse_lsblk, LSBLK), (parse_findmnt, FINDMNT), (parse_smart_health, SMARTCTL)]
+PARSERS = [(parse_lsblk, LSBLK), (parse_findmnt, FINDMNT), (smartctl.parse, SMARTCTL)]
 
 
 def test_lsblk_as_captured() -> None:
@@ -60,12 +63,12 @@ def test_findmnt_nested() -> None:
 
 
 def test_smartctl_as_captured_gives_no_health() -> None:
-    assert parse_smart_health(SMARTCTL) is None
+    assert smartctl.parse(SMARTCTL).passed is None
 
 
 @pytest.mark.parametrize("passed", [True, False])
 def test_smartctl_health(passed: bool) -> None:
-    assert parse_smart_health(json.dumps({"smart_status": {"passed": passed}})) is passed
+    assert smartctl.parse(json.dumps({"smart_status": {"passed": passed}})).passed is passed
 
 
 @pytest.mark.parametrize(("parse", "text"), PARSERS)
