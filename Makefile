@@ -69,5 +69,7 @@ bench-kills: $(BIN)/pytest ## kill -9 at random moments
 	$(BIN)/python benchmarks/kills.py
 bench-mutations: $(BIN)/pytest ## every parser, given 100,000 spoilt outputs
 	$(BIN)/python benchmarks/mutations.py
+bench-soak: $(BIN)/pytest ## half an hour of short steps: memory, open files, gaps
+	$(BIN)/python benchmarks/soak.py
 bench-short: $(BIN)/pytest
-	for each in startup gaps overhead equals kills estimate truth honest mutations; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in startup gaps overhead equals kills estimate truth honest mutations soak; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
