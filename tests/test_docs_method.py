@@ -14,7 +14,19 @@ from iobench.results import TABLES, schema
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-OWN = ("index", "tutorial", "architecture", "method", "seq", "rand", "dd", "results", "profiles", "block-devices")
+OWN = (
+    "index",
+    "tutorial",
+    "architecture",
+    "method",
+    "seq",
+    "rand",
+    "dd",
+    "oltp",
+    "results",
+    "profiles",
+    "block-devices",
+)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "results/README.md", *(DOCS / f"{n}.md" for n in OWN)]
 METHOD = (DOCS / "method.md").read_text(encoding="utf-8")
 
@@ -103,7 +115,7 @@ def test_every_option_of_a_workload_is_explained_with_its_default(name: str) -> 
     for p in params.describe(runners.find(name).Params):
         row = table[f"--{p.name.replace('_', '-')}"]
         if p.default is None:
-            assert ("4G or a tenth" in row[1]) if p.name == "size" else row[1]
+            assert ("a tenth of the room" in row[1]) if p.name == "size" else row[1]
         else:
             assert row[1] == ("off" if p.default is False else f"`{show_default(p)}`")
 

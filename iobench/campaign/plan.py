@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iobench import params, profiles, runners
+from iobench import params, profiles, runners, servers
 from iobench.campaign import source
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.model import Passport, Service, Step, Work
@@ -114,12 +114,29 @@ def works(
         found += runner.plan(_resolved(asked, passports, engine))
     if len(set(map(_key, found))) != len(found):
         raise UsageError(f"{suite.title}: the same measurement is asked for twice")
+    _check_servers(found, passports)
     _check_blocks(found, passports)
     _check_layouts(found, passports)
     for work in found:
         if work.source is not None:
             source.check(work.source.size)
     return tuple(found)
+
+
+def _check_servers(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
+    """Raise UsageError for work that cannot be done on a server that exists."""
+    for name, passport in passports.items():
+        if passport.target.kind != "server":
+            continue
+        scheme = passport.target.path.partition("://")[0]
+        for work in plan:
+            known = getattr(servers.module(work.service.kind), "SCHEMES", (scheme,)) if work.service else (scheme,)
+            if scheme not in known:
+                able = f"it takes {', '.join(f'{each}://' for each in known)}"
+                raise UsageError(
+                    f"target {name} is a server, {passport.target.path}, and {work.workload} cannot be measured "
+                    f"there: {able}"
+                )
 
 
 def _check_layouts(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
@@ -176,7 +193,7 @@ def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> No
 
 
 def _key(work: Work) -> tuple[str, int, str]:
-    return work.workload, work.load, repr(sorted(work.params.items()))
+    return work.workload, work.load, repr((work.rate, sorted(work.params.items())))
 
 
 def _resolved(asked: Any, passports: Mapping[str, Passport], engine: str) -> Any:
@@ -186,7 +203,7 @@ def _resolved(asked: Any, passports: Mapping[str, Passport], engine: str) -> Any
     if not hasattr(asked, "size"):
         return dataclasses.replace(asked, **changes)
     if asked.size is None:
-        changes["size"] = default_size(passports)
+        changes["size"] = min(default_size(passports), getattr(asked, "SIZE_MOST", MOST_SIZE))
         if getattr(asked, "source", None) == "random":
             changes["size"] = _whole_blocks(min(default_size(passports), source.largest()))
     else:

@@ -11,12 +11,14 @@ from itertools import pairwise
 from statistics import fmean, median, variance
 
 from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
-from iobench.model import INVALID_REASONS, Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
+from iobench.model import INVALID_REASONS, METRICS, Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
 from iobench.units import format_bytes, format_seconds, format_value
 
 BACKGROUND_SHARE = 0.05
 BACKGROUND_RATE = 1e6  # B/s
 SHORTEST_S = 6.0
+FEWEST_TRANSACTIONS = 1000
+POOL_HITS = 0.999  # of page requests, above which a database answered from memory
 TIME_TOLERANCE_S = 0.05
 STEADY_LEAST = 0.10  # of the mean, between the halves
 STEADY_SIGMAS = 4.0
@@ -37,10 +39,11 @@ REASONS: Mapping[str, str] = {
     "run at depth 1 whatever is asked, and buffered libaio is not asynchronous.",
     "client-bound": "The measuring program used at least 0.9 of a core for each of its threads: it measured itself.",
     "background-io": "Others moved more than 5 % of our bytes, and more than 1 MB/s, on the same drive.",
-    "too-short": "It measured for less than 6 s: caches and throttles let a burst through that reads about 2 % high.",
+    "too-short": "It measured for less than 6 s: caches and throttles let a burst through that reads about 2 % high. "
+    "Or, of a database, it measured fewer than 1,000 transactions.",
     "compressible": "Zeros were written, which flatter drives and file systems that compress.",
     "thermal": "The drive reached the temperature from which it slows itself down.",
-    "small-working-set": "Reads went through a cache that can hold the whole file.",
+    "small-working-set": "Reads went through a cache that can hold the whole file, or a database's tables.",
     "not-steady": "The rate of one half of the time differs from the other's by more than noise explains: it warms "
     "up, fills a cache, or wears down while it is measured.",
 }
@@ -171,7 +174,15 @@ def _background_io(_: Context, reading: Reading, evidence: Evidence) -> Iterator
         )
 
 
-def _too_short(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
+def _too_short(context: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
+    counted = reading.operations
+    if context.work.workload == "oltp" and counted is not None and counted < FEWEST_TRANSACTIONS:
+        yield Finding(
+            "too-short",
+            f"{counted:,} transactions were measured; fewer than {FEWEST_TRANSACTIONS:,} say little of their rate and "
+            "nothing of their slow ones. Use a longer --duration.",
+        )
+        return
     if reading.measured_s < SHORTEST_S - TIME_TOLERANCE_S:
         yield Finding(
             "too-short",
@@ -199,8 +210,11 @@ def _thermal(context: Context, _: Reading, evidence: Evidence) -> Iterator[Findi
         )
 
 
-def _small(context: Context, reading: Reading, _: Evidence) -> Iterator[Finding]:
+def _small(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     work = context.work
+    if work.workload == "oltp":
+        yield from _small_tables(context, evidence)
+        return
     size = sum(file.size for file in work.files)
     buffered = work.params.get("direct") is False
     # Direct I/O to a loop device that is not direct itself ends in the page cache of what it stands on.
@@ -216,6 +230,23 @@ def _small(context: Context, reading: Reading, _: Evidence) -> Iterator[Finding]
         )
 
 
+def _small_tables(context: Context, evidence: Evidence) -> Iterator[Finding]:
+    tables, pool = context.work.params.get("size"), context.work.params.get("buffer_pool")
+    hits = evidence.cache_hit_ratio
+    private = context.passport.target.kind != "server"  # of a server that exists the pool is not ours to set
+    fits = private and isinstance(tables, int) and isinstance(pool, int) and tables <= pool
+    if not fits and (hits is None or hits < POOL_HITS):
+        return
+    answered = f", which answered {hits:.1%} of page requests" if hits is not None else ""
+    what = f"The tables of {format_bytes(tables)}" if isinstance(tables, int) else "The tables"
+    held = f" of {format_bytes(pool)}" if private and isinstance(pool, int) else ""
+    yield Finding(
+        "small-working-set",
+        f"{what} fit into the server's buffer pool{held}{answered}: memory was measured where they were read. Use a "
+        "larger --size, or leave --buffer-pool at a quarter of it.",
+    )
+
+
 def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint]) -> Iterator[Finding]:
     rates = rates_over_time(context.work, reading, series)
     if len(rates) < STEADY_POINTS:
@@ -224,10 +255,11 @@ def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint
     first, second = rates[:half], rates[-half:]
     a, b = median(first), median(second)
     mean = sum(rates) / len(rates)
+    unit = METRICS[reading.series[0].metric].unit if reading.series and reading.series[0].metric in METRICS else "B/s"
     if mean > 0 and abs(a - b) > steady_bound(first, second, reading, len(rates)):
         yield Finding(
             "not-steady",
-            f"The rate was {format_value(a, 'B/s')} in the first half and {format_value(b, 'B/s')} in the second, "
+            f"The rate was {format_value(a, unit)} in the first half and {format_value(b, unit)} in the second, "
             f"more than noise explains. Use a longer --ramp, or prepare the drive first.",
         )
 

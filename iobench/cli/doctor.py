@@ -24,7 +24,8 @@ _APT, _DNF = "apt-get", "dnf"
 class Program:
     """A program that iobench drives: its name, the package that has it, what it is for.
 
-    `packages` are those of apt and of dnf. `least` is the oldest version that does. `needed` is whether
+    `others` are programs that will do instead. `packages` are those of apt and of dnf. `least` is the oldest
+    version that does. `needed` is whether
     `iobench run seq` cannot do without it.
     """
 
@@ -34,6 +35,7 @@ class Program:
     version: tuple[str, ...] = ("--version",)
     least: tuple[int, ...] = ()
     needed: bool = False
+    others: tuple[str, ...] = ()
 
 
 def _package(apt: str, dnf: str | None = None) -> Mapping[str, str]:
@@ -50,9 +52,14 @@ PROGRAMS: tuple[Program, ...] = (
     Program("losetup", _package("mount", "util-linux"), "emulated drives"),
     Program("mkfs.ext4", _package("e2fsprogs"), "emulated drives", version=("-V",)),
     Program("nbdkit", _package("nbdkit"), "latency of emulated drives"),
-    Program("sysbench", _package("sysbench"), "transactions on a database (oltp)"),
-    Program("mariadbd", _package("mariadb-server-core", "mariadb-server"), "a private database (oltp); mysqld will do"),
     Program("nbdfuse", _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
+    Program("sysbench", _package("sysbench"), "transactions on a database"),
+    Program(
+        "mariadbd",
+        _package("mariadb-server-core", "mariadb-server"),
+        "a private database; mysqld will do",
+        others=("mysqld",),
+    ),
 )
 
 
@@ -108,16 +115,17 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 def look(program: Program, manager: str | None) -> Found:
     """Return how a program is on this machine: where, which version, whether that will do."""
     package = program.packages[manager] if manager else None
-    path = proc.find(program.name)
+    name = next((each for each in (program.name, *program.others) if proc.find(each)), program.name)
+    path = proc.find(name)
     if path is None:
         return Found(program.name, None, None, False, program.needed, program.purpose, package)
     try:
-        done = proc.capture((program.name, *program.version), check=False)
+        done = proc.capture((name, *program.version), check=False)
         version = parse_version(done.stdout) or parse_version(done.stderr)
     except IobenchError:
         version = None  # it is there and does not start: it will not do
     enough = version is not None and _numbers(version) >= program.least
-    return Found(program.name, path, version, enough, program.needed, program.purpose, package)
+    return Found(name, path, version, enough, program.needed, program.purpose, package)
 
 
 def versions() -> list[tuple[str, str]]:

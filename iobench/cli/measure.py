@@ -26,6 +26,7 @@ from iobench.campaign.plan import Suite
 from iobench.campaign.prepare import Prepared
 from iobench.campaign.site import Permission
 from iobench.cli import progress
+from iobench.cli.existing import endpoint_target, learn_passwords
 from iobench.cli.options import MeasureOptions
 from iobench.cli.tables import clean
 from iobench.drives.passport import default_target, parse_targets
@@ -42,9 +43,14 @@ def say(text: str, options: MeasureOptions) -> None:
         click.echo(clean(text), err=options.as_json)
 
 
-def measure(suite: Suite, options: MeasureOptions) -> int:
-    """Run a suite on the targets that were named; return the exit code."""
-    targets = parse_targets(options.targets) or [default_target()]
+def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
+    """Run a suite on the targets that were named; return the exit code. `scheme` is that of a server's address."""
+    targets = parse_targets(options.targets)
+    if options.endpoint is not None:
+        targets.append(endpoint_target(options.endpoint, scheme, [target.name for target in targets]))
+    if options.endpoint_secret is not None and not any(target.kind == "server" for target in targets):
+        raise UsageError(f"{options.endpoint_secret} is for the password of a server, and none is named")
+    targets = targets or [default_target()]
     check_baseline(options, [target.name for target in targets])
     if not options.dry_run:
         clean_before(targets, options)
@@ -55,6 +61,7 @@ def measure(suite: Suite, options: MeasureOptions) -> int:
     if options.dry_run:
         _show_plan(prepared, options)
         return EXIT_OK
+    learn_passwords(targets, options.endpoint_secret)
     # Before a target is touched: that the results, and the log, can be written.
     folder = _create(store, prepared.campaign)
     try:

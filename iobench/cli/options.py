@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from iobench.params import Kind, Param
+from iobench.runners import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 _METAVARS = {Kind.SIZE: "SIZE", Kind.TIME: "TIME", Kind.COUNT: "N", Kind.COUNTS: "N,N…", Kind.PERCENT: "PERCENT"}
@@ -33,6 +34,8 @@ class MeasureOptions:
     quiet: bool
     as_json: bool
     log_file: Path | None
+    endpoint: str | None = None  # the address of a server that exists, as one more target
+    endpoint_secret: Path | None = None
 
     @property
     def overrides(self) -> dict[str, object]:
@@ -116,8 +119,25 @@ def measure_options(function: F) -> F:
 def split(kwargs: dict[str, Any]) -> tuple[MeasureOptions, dict[str, object]]:
     """Return the shared options, and what was said of the workload's own parameters."""
     names = MeasureOptions.__dataclass_fields__
-    shared = MeasureOptions(**{name: kwargs[name] for name in names})
+    shared = MeasureOptions(**{name: kwargs[name] for name in names if name in kwargs})
     return shared, {k: v for k, v in kwargs.items() if k not in names and v is not None}
+
+
+def endpoint_options(address: Address | None) -> list[click.Option]:
+    """Return the options that name a server which exists, and the file that its password is in."""
+    if address is None:
+        return []
+    found = [click.Option([f"--{address.flag}", "endpoint"], metavar=address.metavar, help=_sentence(address.help))]
+    if address.password:
+        found.append(
+            click.Option(
+                [f"--{address.flag}-file", "endpoint_secret"],
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help="An option file with its password; else IOBENCH_DSN_PASSWORD, else it is asked for.",
+            )
+        )
+    return found
 
 
 def from_param(p: Param) -> click.Option:

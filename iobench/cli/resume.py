@@ -17,6 +17,7 @@ from iobench.errors import UsageError
 def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
     from iobench.campaign.prepare import again
+    from iobench.cli.existing import learn_passwords
     from iobench.cli.measure import check_baseline, clean_before, go, say
     from iobench.cli.progress import log
     from iobench.results import Store
@@ -28,6 +29,7 @@ def resume(campaign: str, **kwargs: Any) -> int:
         raise UsageError(f"{stored.id} was imported: there is nothing to go on with")
     check_baseline(shared, list(stored.passports))
     clean_before([p.target for p in stored.passports.values()], shared)
+    learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
     with log(shared.log_file) as observer:

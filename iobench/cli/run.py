@@ -42,16 +42,20 @@ def run() -> None:
 
 
 def _command(runner: runners.Runner) -> click.Command:
+    address: runners.Address | None = getattr(runner, "ENDPOINT", None)
+
     @options.measure_options
     def callback(**kwargs: Any) -> int:
         from iobench.cli.measure import measure
 
         shared, values = options.split(kwargs)
         request = Request(runner.NAME, values, f"run {runner.NAME}")
-        return measure(Suite(None, f"run {runner.NAME}", ROUNDS, (request,)), shared)
+        scheme = address.scheme if address else ""
+        return measure(Suite(None, f"run {runner.NAME}", ROUNDS, (request,)), shared, scheme)
 
     own = [options.from_param(p) for p in params.describe(runner.Params) if p.name not in ("duration", "size")]
     summary = f"{runner.SUMMARY[0].upper()}{runner.SUMMARY[1:]}."
     command = click.command(name=runner.NAME, help=summary)(callback)
-    command.params = [*own, *command.params]
+    there = options.endpoint_options(address)
+    command.params = [*own, *there, *command.params]
     return command

@@ -6,10 +6,23 @@ A runner plans, asks and reads; it prints nothing, starts nothing and opens no f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from iobench.errors import UsageError, near_miss
 from iobench.model import Command, Output, Place, Reading, Work
+
+
+class Address(NamedTuple):
+    """How a server that exists is named instead of a private one: `--FLAG METAVAR`, scheme SCHEME://.
+
+    A runner that can measure one has it as its `ENDPOINT`.
+    """
+
+    flag: str
+    metavar: str
+    help: str
+    scheme: str
+    password: bool = False
 
 
 class Runner(Protocol):
@@ -32,9 +45,9 @@ class Runner(Protocol):
 
 def registry() -> Mapping[str, Runner]:
     """Return the runners by name."""
-    from iobench.runners import dd, rand, seq, steady, verify
+    from iobench.runners import dd, oltp, rand, seq, steady, verify
 
-    return {runner.NAME: runner for runner in (seq, rand, dd, steady, verify)}
+    return {runner.NAME: runner for runner in (seq, rand, dd, steady, verify, oltp)}
 
 
 def find(name: str) -> Runner:

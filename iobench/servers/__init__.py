@@ -73,7 +73,9 @@ class Module(Protocol):
 
 def registry() -> Mapping[str, Module]:
     """Return the servers' modules by kind."""
-    return {}
+    from iobench.servers import mariadb
+
+    return {"mariadb": mariadb}
 
 
 def module(kind: str) -> Module:

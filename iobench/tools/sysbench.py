@@ -65,7 +65,7 @@ class Run:
 
     measured: Report
     seconds: tuple[Report, ...]
-    bins: Mapping[int, int]
+    bins: dict[int, int]
 
 
 def argv(load: Load, config: str, lua: str | None = None) -> tuple[str, ...]:
@@ -257,7 +257,7 @@ class TextRun:
     report: Report
     percentile: tuple[int, float] | None
     rates: tuple[tuple[float, float], ...]
-    bins: Mapping[int, int]
+    bins: dict[int, int]
 
 
 def is_text(text: str) -> bool:
