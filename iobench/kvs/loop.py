@@ -1,0 +1,668 @@
+"""The load loop of one process: connections, a closed and an open loop over one epoll, and what to do in trouble.
+
+The two loops are written out for speed: per reply one read, one clock, one comparison of bytes. Whatever is not the
+foreseen reply leaves them for `_odd`. Times are nanoseconds of the monotonic clock, which all processes share.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any
+
+from iobench.kvs import memcached_text as codec
+from iobench.kvs.items import Items
+from iobench.kvs.records import Records
+from iobench.kvs.units import LONGEST_READ, Unit, Units
+
+clock = time.monotonic_ns
+SECOND = 1_000_000_000
+# Nothing is asked: whatever comes then is the end of the connection, or bytes that nobody asked for.
+IDLE: Unit = (b"", 0, None, 1, None, None, -1)
+_SEND_AT_ONCE = 4  # requests sent before replies are looked at
+_READ_AT_ONCE = 8  # replies read before the schedule is looked at
+# epoll's clock has milliseconds: it is trusted to wake us this much before a request is due; then we spin.
+_SPIN_NS = 1_300_000
+_RETRY_NS = 10_000_000
+
+
+class Failed(Exception):
+    """The run cannot go on; what was measured so far is kept."""
+
+
+class _Writing(OSError):
+    """Raised instead of reading: the request is not sent whole yet, or the connection not made."""
+
+
+def _not_yet(_size: int) -> bytes:
+    raise _Writing
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server's address, resolved."""
+
+    name: str
+    family: int
+    address: Any
+
+    @classmethod
+    def of(cls, name: str) -> Endpoint:
+        """Resolve `unix:PATH` or `HOST:PORT`. Raises Failed."""
+        if name.startswith("unix:"):
+            return cls(name, socket.AF_UNIX, name.removeprefix("unix:"))
+        host, _, port = name.rpartition(":")
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        except (OSError, ValueError) as error:
+            raise Failed(f"{name} is no address of a server: {error}; give HOST:PORT or unix:PATH") from error
+        return cls(name, family, address)
+
+    def connect(self, timeout_s: float) -> socket.socket:
+        """Connect and wait for it. Raises Failed."""
+        made = socket.socket(self.family, socket.SOCK_STREAM)
+        made.settimeout(timeout_s)
+        try:
+            made.connect(self.address)
+        except OSError as error:
+            made.close()
+            raise Failed(f"{self.name} cannot be reached: {error.strerror or error}") from error
+        return self.ready(made)
+
+    def ready(self, made: socket.socket) -> socket.socket:
+        """Set a connection up for the loop."""
+        made.setblocking(False)
+        if self.family != socket.AF_UNIX:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+
+class Lane:
+    """An endpoint as one process sees it: its connections, its units in their order, its schedule."""
+
+    def __init__(self, endpoint: Endpoint, units: Units, feed: Iterator[Unit]) -> None:
+        self.endpoint, self.units = endpoint, units
+        self.feed(feed)
+        self.connections: list[Connection] = []
+        self.free: deque[Connection] = deque()
+        self.alive = 0
+        self.down_since: int | None = None
+        self.due = 0
+        self.gap_ns = 0.0
+        self.gap: Callable[[], int] = lambda: 0
+        self.exhausted = False
+
+    def feed(self, feed: Iterator[Unit]) -> None:
+        """Take the units to send from here on."""
+        self.next = feed.__next__
+        self.exhausted = False
+
+    def schedule(self, begin: int, gaps: array[int]) -> None:
+        """Send by these gaps, over and over, from `begin`."""
+        self.gap = chain.from_iterable(repeat(gaps)).__next__
+        self.gap_ns = sum(gaps) / len(gaps)
+        self.due = begin
+
+    def waiting(self, now: int) -> int:
+        """Return how many requests are due and not sent."""
+        return max(0, round((now - self.due) / self.gap_ns)) if self.gap_ns and not self.exhausted else 0
+
+
+class Connection:
+    """One connection and what it waits for."""
+
+    __slots__ = ("buffer", "buffer_of", "due", "ended", "fd", "freed", "lane", "left", "recv", "retry", "send",
+                 "sock", "start", "unit")  # fmt: skip
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.sock: socket.socket | None = None
+        self.fd = -1
+        self.recv: Callable[[int], bytes] = _not_yet
+        self.send: Callable[[Any], int] = len
+        self.unit = IDLE
+        self.due = self.start = self.freed = self.retry = 0
+        self.buffer = bytearray()
+        self.buffer_of = -1  # the request (by its start) whose reply stands in the buffer
+        self.left = b""  # of the request, still to be sent
+        self.ended = False  # for good
+
+    def take(self, made: socket.socket) -> None:
+        """Work with this socket."""
+        self.sock, self.fd = made, made.fileno()
+        self.recv, self.send, self.unit, self.left = made.recv, made.send, IDLE, b""
+
+
+class Loop:
+    """The load of one process. `acknowledged` holds, for each key, when a set of it was first confirmed (0: never)."""
+
+    def __init__(
+        self,
+        lanes: list[Lane],
+        items: Items,
+        records: Records,
+        acknowledged: Any,
+        *,
+        reply_s: float,
+        give_up_s: float | None,
+        tick_s: float,
+    ) -> None:
+        self.lanes, self.items, self.records, self.acknowledged = lanes, items, records, acknowledged
+        self._reply_ns = round(reply_s * SECOND)
+        self._give_up_ns = None if give_up_s is None else round(give_up_s * SECOND)
+        self._tick_ns = round(tick_s * SECOND)
+        # Looked after this often: often enough for a time-out, and so that ticks of the series fall on it.
+        self._look_ns = self._tick_ns // -(-self._tick_ns // (SECOND // 10))
+        self._next_look = self._next_tick = self._origin = 0
+        self._poll = select.epoll()
+        self._by_fd: dict[int, Connection] = {}
+        self.series: list[tuple[float, dict[str, int]]] = []
+        self.first_error: str | None = None
+        self.first_error_at: int | None = None
+        self.spun_ns = 0
+        self._last_good = self._gap_from = self._gap_to = 0
+        self.closed = True
+        self._sending = True  # in the closed loop; False: what is under way is waited for
+        self._ending = False  # the loop ends when nothing is left to do
+
+    # --- connections -----------------------------------------------------------------------------------
+
+    def connect(self, lane: Lane, count: int, timeout_s: float) -> None:
+        """Make a lane's connections. Raises Failed."""
+        for _ in range(count):
+            connection = Connection(lane)
+            lane.connections.append(connection)
+            self._made(connection, lane.endpoint.connect(timeout_s))
+
+    def _made(self, c: Connection, made: socket.socket) -> None:
+        c.take(made)
+        self._by_fd[c.fd] = c
+        self._poll.register(c.fd, select.EPOLLIN)
+        self._up(c)
+
+    def _up(self, c: Connection) -> None:
+        c.lane.alive += 1
+        c.lane.down_since = None
+        c.freed = clock()
+        c.lane.free.append(c)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for c in self._by_fd.values():
+            if c.sock is not None:
+                c.sock.close()
+        self._by_fd.clear()
+        self._poll.close()
+
+    def _drop(self, c: Connection, why: str, *, for_good: bool = False) -> None:
+        """A connection is lost: what it waited for has failed."""
+        if c.unit is not IDLE:
+            self._error(why, len(c.lane.units.requests(c.unit[6])))
+        was_up = c.recv is not _not_yet or bool(c.left)
+        self._forget(c)
+        if was_up:
+            self._was_up(c)
+        c.ended = for_good
+        if for_good and all(other.ended for lane in self.lanes for other in lane.connections):
+            raise Failed(f"no connection is left: {why}")
+
+    def _forget(self, c: Connection) -> None:
+        if c.sock is not None:
+            self._by_fd.pop(c.fd, None)
+            c.sock.close()  # epoll forgets it with this
+        c.sock, c.fd, c.recv, c.unit, c.left = None, -1, _not_yet, IDLE, b""
+        c.retry = clock() + _RETRY_NS
+        if c in c.lane.free:
+            c.lane.free.remove(c)
+
+    def _was_up(self, c: Connection) -> None:
+        lane = c.lane
+        lane.alive -= 1
+        if not lane.alive:
+            lane.down_since = clock()
+
+    def _reconnect(self, c: Connection, now: int) -> None:
+        endpoint = c.lane.endpoint
+        made = socket.socket(endpoint.family, socket.SOCK_STREAM)
+        made.setblocking(False)
+        result = made.connect_ex(endpoint.address)
+        if result == 0:
+            self.records.wrong.reconnects += 1
+            self._made(c, endpoint.ready(made))
+        elif result == errno.EINPROGRESS:
+            c.sock, c.fd, c.recv, c.unit, c.left = made, made.fileno(), _not_yet, IDLE, b""
+            c.start = now
+            self._by_fd[c.fd] = c
+            self._poll.register(c.fd, select.EPOLLOUT)
+        else:
+            made.close()
+            c.retry = now + _RETRY_NS
+
+    def _trouble(self, c: Connection, error: OSError) -> None:
+        """Reading or sending failed: because it is not its time yet, or for good."""
+        if not isinstance(error, _Writing):
+            self._drop(c, f"{c.lane.endpoint.name} broke a connection: {error.strerror or type(error).__name__}")
+        elif c.left:
+            self._write_on(c)
+        elif c.sock is not None:  # being connected
+            failure = c.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if failure:
+                self._forget(c)
+                return
+            self.records.wrong.reconnects += 1
+            made = c.lane.endpoint.ready(c.sock)
+            c.take(made)
+            self._poll.modify(c.fd, select.EPOLLIN)
+            self._up(c)
+
+    def _write_on(self, c: Connection) -> None:
+        assert c.sock is not None
+        try:
+            sent = c.send(c.left)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._drop(c, f"{c.lane.endpoint.name} broke a connection: {error.strerror}")
+            return
+        c.left = c.left[sent:]
+        if not c.left:
+            c.recv = c.sock.recv
+            self._poll.modify(c.fd, select.EPOLLIN)
+
+    def _partly(self, c: Connection, request: bytes, sent: int) -> None:
+        """A request did not fit into the socket's buffer: the rest is sent when there is room."""
+        c.left, c.recv = request[sent:], _not_yet
+        self._poll.modify(c.fd, select.EPOLLIN | select.EPOLLOUT)
+
+    def _unsent(self, c: Connection, error: OSError) -> int:
+        """Sending failed: return -1 where the connection is lost, else how much was sent (nothing)."""
+        if isinstance(error, BlockingIOError):
+            return 0
+        self._drop(c, f"{c.lane.endpoint.name} broke a connection: {error.strerror}")
+        return -1
+
+    # --- the loops -------------------------------------------------------------------------------------
+
+    def run_closed(self, until: int) -> None:
+        """Keep every connection busy until then: the next request is sent as soon as a reply has been read."""
+        poll, by_fd, late_ms = self._poll.poll, self._by_fd, self._look_ns / 1e9
+        last = self._last_good
+        while True:
+            for lane in self.lanes:
+                while lane.free and self._sending and not lane.exhausted:
+                    self._next_closed(lane, lane.free.popleft())
+            events = poll(late_ms, 256)
+            seen = clock()
+            before = last
+            for fd, _ in events:
+                c = by_fd.get(fd)
+                if c is None:
+                    continue
+                unit = c.unit
+                try:
+                    data = c.recv(unit[3])
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    self._trouble(c, error)
+                    continue
+                now = clock()
+                if data == unit[2]:
+                    unit[4](now - c.start)
+                    unit[5](seen - c.start)
+                    last = now
+                elif self._odd(c, data, now, seen - c.start):
+                    last = now
+                elif c.unit is not IDLE or c.sock is None:
+                    continue
+                if not self._sending:
+                    self._rest(c)
+                    continue
+                try:
+                    c.unit = unit = c.lane.next()
+                except StopIteration:
+                    self._rest(c)
+                    c.lane.exhausted = True
+                    continue
+                c.start = now
+                try:
+                    sent = c.send(unit[0])
+                except OSError as error:
+                    sent = self._unsent(c, error)
+                if sent != unit[1] and sent >= 0:
+                    self._partly(c, unit[0], sent)
+            if last != before:
+                if last - before > self._gap_to - self._gap_from:
+                    self._gap_from, self._gap_to = before, last
+                self._last_good = last
+            if seen >= self._next_look:
+                self._look(seen)
+                last = self._last_good
+            if seen >= until or (self._ending and self._all_done()):
+                return
+
+    def _next_closed(self, lane: Lane, c: Connection) -> None:
+        """Send the next request on a connection that rests; where there is none, it rests on."""
+        try:
+            unit = lane.next()
+        except StopIteration:
+            lane.exhausted = True
+            lane.free.append(c)
+            return
+        c.unit = unit
+        c.start = c.due = clock()
+        try:
+            sent = c.send(unit[0])
+        except OSError as error:
+            sent = self._unsent(c, error)
+        if sent != unit[1] and sent >= 0:
+            self._partly(c, unit[0], sent)
+
+    def _rest(self, c: Connection) -> None:
+        c.unit = IDLE
+        c.lane.free.append(c)
+
+    def run_open(self, until: int, *, stop: int | None = None, catch_up: bool = True) -> None:
+        """Send each request that is due before `stop` when it is due, until then, whatever the replies do.
+
+        One that finds every connection busy waits, and its response time counts from when it was due. Without
+        `catch_up` a schedule that fell behind is moved instead: a preload must never exceed its rate.
+        """
+        stop = until if stop is None else stop
+        poll, by_fd, lanes = self._poll.poll, self._by_fd, self.lanes
+        late = self.records.lateness.append
+        last = self._last_good
+        now = clock()
+        while True:
+            soonest = until
+            worked = False
+            for lane in lanes:
+                due = lane.due
+                if due < soonest:
+                    soonest = due
+                if due > now or due >= stop or lane.exhausted:
+                    continue
+                free = lane.free
+                for _ in range(_SEND_AT_ONCE):
+                    if not free:
+                        if not lane.alive:
+                            due = self._refused(lane, due, min(now, stop))
+                        break
+                    try:
+                        unit = lane.next()
+                    except StopIteration:
+                        lane.exhausted = True
+                        break
+                    c = free.popleft()
+                    c.unit, c.due = unit, due
+                    c.start = start = clock()
+                    freed = c.freed
+                    late(start - (due if due > freed else freed))
+                    try:
+                        sent = c.send(unit[0])
+                    except OSError as error:
+                        sent = self._unsent(c, error)
+                    if sent != unit[1] and sent >= 0:
+                        self._partly(c, unit[0], sent)
+                    worked = True
+                    due += lane.gap()
+                    if due > start or due >= stop:
+                        break
+                lane.due = due
+                if due < soonest:
+                    soonest = due
+            events = poll(0, _READ_AT_ONCE)
+            if events:
+                before = last
+                for fd, _ in events:
+                    c = by_fd.get(fd)  # type: ignore[assignment]
+                    if c is None:
+                        continue
+                    unit = c.unit
+                    try:
+                        data = c.recv(unit[3])
+                    except BlockingIOError:
+                        continue
+                    except OSError as error:
+                        self._trouble(c, error)
+                        continue
+                    now = clock()
+                    if data == unit[2]:
+                        unit[4](now - c.due)
+                        unit[5](now - c.start)
+                        last = now
+                    elif self._odd(c, data, now, now - c.start):
+                        last = now
+                    elif c.unit is not IDLE or c.sock is None:
+                        continue
+                    c.freed = now
+                    c.unit = IDLE
+                    c.lane.free.append(c)
+                if last != before:
+                    if last - before > self._gap_to - self._gap_from:
+                        self._gap_from, self._gap_to = before, last
+                    self._last_good = last
+                now = clock()
+            elif worked:
+                now = clock()
+            else:
+                idle_from = now
+                now = clock()
+                self.spun_ns += now - idle_from
+                away = min(soonest if soonest > now else until, self._next_look, until) - now
+                if away > _SPIN_NS + 1_000_000:
+                    poll((away - _SPIN_NS) / 1e9, 1)
+                    now = clock()
+            if now >= self._next_look:
+                self._look(now, catch_up)
+                last = self._last_good
+            if now >= until or (self._ending and self._all_done(stop)):
+                return
+
+    def _refused(self, lane: Lane, due: int, now: int) -> int:
+        """The server is away: what is due now has failed, as an application would see it at once."""
+        count = 0
+        while due <= now:
+            due += lane.gap()
+            count += 1
+        self._error(f"{lane.endpoint.name} cannot be reached", count)
+        return due
+
+    def finite(self) -> None:
+        """The units come to an end, and the loop then ends with them."""
+        self._ending = True
+
+    def drain(self, stop: int) -> None:
+        """Wait for what is due before `stop` to be answered, as long as a reply may take; send nothing else."""
+        self._ending, self._sending = True, False
+        until = clock() + self._reply_ns + self._look_ns
+        if self.closed:
+            self.run_closed(until)
+        else:
+            self.run_open(until, stop=stop)
+
+    def backlog(self, now: int) -> int:
+        """Return how many requests are due and not answered."""
+        busy = sum(c.unit is not IDLE for c in self._by_fd.values())
+        return busy + (0 if self.closed else sum(lane.waiting(now) for lane in self.lanes))
+
+    def _all_done(self, stop: int = 0) -> bool:
+        if any(c.unit is not IDLE for c in self._by_fd.values()):
+            return False
+        if self.closed and not self._sending:
+            return True
+        return all(lane.exhausted or lane.due >= stop for lane in self.lanes if not self.closed) and (
+            not self.closed or all(lane.exhausted for lane in self.lanes)
+        )
+
+    # --- the window and what is looked after ------------------------------------------------------------
+
+    def begin(self, at: int) -> None:
+        """The window begins: what was recorded before does not count."""
+        self.records.reset()
+        self.series.clear()
+        self.first_error = self.first_error_at = None
+        self.spun_ns = 0
+        self._origin = self._last_good = self._gap_from = self._gap_to = at
+        self._next_look, self._next_tick = at + self._look_ns, at + self._tick_ns
+
+    def gap(self, end: int) -> tuple[int, int]:
+        """Return from when to when the longest time without a good reply was."""
+        if end - self._last_good > self._gap_to - self._gap_from:
+            return self._last_good, end
+        return self._gap_from, self._gap_to
+
+    def _look(self, now: int, catch_up: bool = True) -> None:
+        while now >= self._next_look:
+            self._next_look += self._look_ns
+        while now >= self._next_tick:
+            self.series.append(((self._next_tick - self._origin) / SECOND, self.records.totals()))
+            self._next_tick += self._tick_ns
+        for lane in self.lanes:
+            if not catch_up and lane.due < now - SECOND // 50:
+                lane.due = now
+            for c in lane.connections:
+                if c.sock is None:
+                    if not c.ended and now >= c.retry:
+                        self._reconnect(c, now)
+                elif c.unit is not IDLE and now - c.start > self._reply_ns:
+                    self.records.wrong.timeouts += len(lane.units.requests(c.unit[6]))
+                    self._say(f"{lane.endpoint.name} gave no reply within {self._reply_ns / 1e9:g} s")
+                    c.unit = IDLE
+                    self._drop(c, "")
+            down = lane.down_since
+            if down is not None and self._give_up_ns is not None and now - down > self._give_up_ns:
+                raise Failed(
+                    f"{lane.endpoint.name} has gone: no connection for {self._give_up_ns / 1e9:g} s"
+                    + (f"; first: {self.first_error}" if self.first_error else "")
+                )
+        self.records.hand_over()
+
+    # --- replies that are not the foreseen ---------------------------------------------------------------
+
+    def _say(self, text: str) -> None:
+        if self.first_error is None:
+            self.first_error, self.first_error_at = text, clock()
+
+    def _error(self, text: str, count: int = 1) -> None:
+        self.records.wrong.errors += count
+        self._say(text)
+
+    def _odd(self, c: Connection, data: bytes, now: int, service: int) -> bool:
+        """Take apart what is not the foreseen reply; True where the unit is answered and its replies were good.
+
+        Afterwards the connection is idle (answered, well or not), still waits, or is gone.
+        """
+        name, unit = c.lane.endpoint.name, c.unit
+        if not data:
+            self._drop(c, f"{name} closed a connection")
+            return False
+        if unit is IDLE:
+            self._unparsable(c, f"{name} sent {codec.show(data)}, which nobody asked for")
+            return False
+        if c.buffer_of != c.start:
+            c.buffer, c.buffer_of = bytearray(), c.start
+        c.buffer += data
+        expected = unit[2]
+        if expected is not None and len(data) < len(expected) and expected.startswith(data):
+            rest = expected[len(data) :]  # so far as it should be: the rest is compared when it comes
+            c.unit = (unit[0], unit[1], rest, min(len(rest), LONGEST_READ), *unit[4:])
+            return False
+        try:
+            answers = self._replies(c)
+        except codec.ProtocolError as error:
+            self._unparsable(c, f"{name}: {error}")
+            return False
+        if answers is None:
+            c.unit = (unit[0], unit[1], None, LONGEST_READ, *unit[4:])
+            return False
+        response = now - (c.start if self.closed else c.due)
+        good = True
+        for request, reply in answers:
+            good &= self._judge(name, request, reply, response, service, c.start)
+        c.unit = IDLE
+        return good
+
+    def _unparsable(self, c: Connection, why: str) -> None:
+        """The connection cannot be trusted any more. It is not made again: it would go wrong again."""
+        self._error(why, 0 if c.unit is not IDLE else 1)
+        self._drop(c, why, for_good=True)
+
+    def _replies(self, c: Connection) -> list[tuple[Any, codec.Reply]] | None:
+        """The replies of the buffer with their requests; None while they are incomplete. Raises ProtocolError."""
+        answers, at = [], 0
+        for request in c.lane.units.requests(c.unit[6]):
+            if request.noreply:
+                continue
+            reply = (codec.read_get if request.get else codec.read_set)(c.buffer, at)
+            if reply is None:
+                return None
+            at = reply.end
+            answers.append((request, reply))
+        if at != len(c.buffer):
+            raise codec.ProtocolError(f"more was answered than asked: {codec.show(bytes(c.buffer[at:]))}")
+        return answers
+
+    def _judge(self, name: str, request: Any, reply: codec.Reply, response: int, service: int, sent: int) -> bool:
+        records, items = self.records, self.items
+        wrong = records.wrong
+        if reply.error is not None:
+            self._error(f"{name} answered {reply.error}")
+            return False
+        if not request.get:
+            wrong.odd_sets += 1
+            records.odd_set.response.append(response)
+            records.odd_set.service.append(service)
+            for key in request.keys:
+                self.confirm(key)
+            return True
+        found = dict(reply.values)
+        hits = good = 0
+        for key in request.keys:
+            value = found.pop(items.key(key), None)
+            if value is None:
+                wrong.misses += 1
+                since = self.acknowledged[key]
+                # One that was confirmed while this get was under way may rightly not have been there yet.
+                if since and since < sent:
+                    wrong.lost += 1
+                    self.acknowledged[key] = 0  # a key is lost once
+            elif value == items.value(key):
+                hits += 1
+            else:
+                wrong.corrupt += 1
+                self._say(f"{name} returned another value of {items.key(key).decode()}: {codec.show(value)}")
+            good += value is not None
+        if found:
+            wrong.corrupt += len(found)
+            self._say(f"{name} returned a key that was not asked: {codec.show(next(iter(found)))}")
+        wrong.odd_gets += 1
+        wrong.hits += hits
+        record = records.odd_get if hits == len(request.keys) else records.miss
+        record.response.append(response)
+        record.service.append(service)
+        return True
+
+    def confirm(self, key: int) -> None:
+        """A set of this key was confirmed."""
+        if not self.acknowledged[key]:
+            self.acknowledged[key] = clock()
+
+
+def pin(cpu: int | None) -> None:
+    """Pin this process to a processor, and put it before others there where that is allowed."""
+    if cpu is None:
+        return
+    os.sched_setaffinity(0, {cpu})
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    except PermissionError:
+        return

@@ -1,0 +1,166 @@
+"""What a connection sends at a time: requests rendered beforehand, with the very bytes that must come back.
+
+A unit is one request (numbered by its key for a get, by count + key for a set), or several that are composed
+beforehand: a get of several keys, a pipeline, sets without reply in front of a get.
+"""
+
+from __future__ import annotations
+
+import random
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Any
+
+from iobench.kvs import memcached_text as codec
+from iobench.kvs.items import Items
+
+# Rendered beforehand and kept: this much; what goes beyond is rendered when it is sent.
+KEPT_BYTES = 256 << 20
+_KEPT_UNITS = 400_000
+_OVERHEAD = 350  # what Python adds to a unit
+LONGEST_READ = 1 << 16
+
+# (request, its length, expected reply, how much to read, record response, record service, number)
+Unit = tuple[bytes, int, bytes | None, int, Any, Any, int]
+Record = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of a unit: the keys of a get, or the key of a set."""
+
+    get: bool
+    keys: tuple[int, ...]
+    noreply: bool = False
+    one_byte: bool = False  # the first pass of a preload
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How many replies a unit brings: what its latency counts for. `unconfirmed` are sets without reply."""
+
+    gets: int = 0
+    keys: int = 0
+    sets: int = 0
+    unconfirmed: int = 0
+
+
+class Units:
+    """Renders units, and keeps what fits.
+
+    `requests(number)` says what a unit is made of; `record(mix, keys set)` gives the two functions that take its
+    response and service time, in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        items: Items,
+        requests: Callable[[int], Sequence[Request]],
+        record: Callable[[Mix, tuple[int, ...]], tuple[Record, Record]],
+        ttl_s: int,
+    ) -> None:
+        self.requests = requests
+        self._items, self._record, self._ttl_s = items, record, ttl_s
+        self._kept: dict[int, Unit] = {}
+        self._room = KEPT_BYTES
+
+    def render(self, number: int) -> Unit:
+        """Return a unit, made anew."""
+        sent: list[bytes] = []
+        wanted: list[bytes] = []
+        stored: list[int] = []
+        gets = keys = sets = unconfirmed = 0
+        items = self._items
+        for request in self.requests(number):
+            names = [items.key(key) for key in request.keys]
+            if request.get:
+                sent.append(codec.get(names))
+                wanted.append(codec.found([(items.key(key), items.value(key)) for key in request.keys]))
+                gets, keys = gets + 1, keys + len(names)
+                continue
+            value = b"1" if request.one_byte else items.value(request.keys[0])
+            sent.append(codec.store(names[0], value, self._ttl_s, request.noreply))
+            if request.noreply:
+                unconfirmed += 1
+                continue
+            wanted.append(codec.STORED)
+            stored.append(request.keys[0])
+            sets += 1
+        request_bytes, expected = b"".join(sent), b"".join(wanted)
+        response, service = self._record(Mix(gets, keys, sets, unconfirmed), tuple(stored))
+        size = min(len(expected), LONGEST_READ)
+        return request_bytes, len(request_bytes), expected, size, response, service, number
+
+    def __call__(self, number: int) -> Unit:
+        """Return a unit, kept or rendered."""
+        unit = self._kept.get(number)
+        if unit is None:
+            unit = self.render(number)
+            weight = unit[1] + len(unit[2] or b"") + _OVERHEAD
+            if weight < self._room:
+                self._room -= weight
+                self._kept[number] = unit
+        return unit
+
+    def feed(self, order: array[int], once: bool) -> Iterator[Unit]:
+        """Return the units of an order, over and over or once; what fits is rendered now."""
+        numbers = set(order)
+        for number in numbers if len(numbers) <= _KEPT_UNITS else order[:_KEPT_UNITS]:
+            if self._room < _OVERHEAD + 4096:
+                break
+            self(number)
+        fetch: Callable[[int], Unit] = self
+        if all(number in self._kept for number in numbers):
+            fetch = self._kept.__getitem__
+        return map(fetch, order if once else chain.from_iterable(repeat(order)))
+
+
+def single(count: int, one_byte: bool = False) -> Callable[[int], Sequence[Request]]:
+    """Return what unit numbers mean where each is one request: a get below `count`, a set from there."""
+
+    def requests(number: int) -> Sequence[Request]:
+        return (Request(number < count, (number % count,), one_byte=one_byte and number >= count),)
+
+    return requests
+
+
+def mixed(keys: array[int], count: int, ratio: tuple[int, int], rng: random.Random) -> array[int]:
+    """Return the order of single requests: each drawn key, as a get or a set by the ratio."""
+    gets, sets = ratio
+    if not sets:
+        return keys
+    if not gets:
+        return array("L", [count + key for key in keys])
+    share, draw = gets / (gets + sets), rng.random
+    return array("L", [key if draw() < share else count + key for key in keys])
+
+
+def composed(
+    keys: array[int], ratio: tuple[int, int], several: int, pipeline: int, noreply: bool, rng: random.Random
+) -> list[tuple[Request, ...]]:
+    """Return units of `pipeline` replies each, the keys taken in their order, gets of `several` keys.
+
+    With `noreply`, sets bring no reply: they stand in front of the next get.
+    """
+    share, at = ratio[0] / sum(ratio), iter(keys)
+    units: list[tuple[Request, ...]] = []
+    while True:
+        unit: list[Request] = []
+        replies = 0
+        while replies < pipeline:
+            if share and (share == 1 or rng.random() < share):
+                taken = tuple(key for key, _ in zip(at, range(several), strict=False))
+                if len(taken) < several:
+                    return units
+                # A key drawn twice is asked once, as clients do it.
+                unit.append(Request(True, tuple(dict.fromkeys(taken))))
+                replies += 1
+                continue
+            key = next(at, None)
+            if key is None:
+                return units
+            unit.append(Request(False, (key,), noreply=noreply))
+            replies += not noreply
+        units.append(tuple(unit))
