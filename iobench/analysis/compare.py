@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iobench import bins as latencies
-from iobench.analysis import claims, stats
+from iobench.analysis import claims, several, stats
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
 from iobench.errors import ResultsError, UsageError, near_miss
-from iobench.model import METRICS, PERCENTILES, Campaign, Passport, Verdict, worst
+from iobench.model import METRICS, PERCENTILES, Campaign, Passport, Verdict, canonical, worst
 from iobench.results import CampaignFolder, decode_bins
 
 RESOLUTION = 0.02
@@ -57,21 +56,35 @@ def compare(
     resolution: float = RESOLUTION,
     metrics: Collection[str] | None = None,
     rules: Sequence[claims.Rule] = (),
+    *,
+    pool: bool = False,
+    anyway: bool = False,
+    called: Sequence[str | None] = (),
 ) -> Comparison:
     """Return the comparison of campaigns; `resolution` is a share (0.02), `metrics` limits the rows.
 
-    The baseline is the drive of that name, else `sas`, else the last one; None with a single drive.
-    A name that two campaigns give to one device is pooled; two devices of one name carry their campaign
-    behind it. Raises UsageError for a baseline or metric that there is not (with the nearest), and
+    The baseline is the drive of that name, else `sas`, else the last one (of several campaigns: the first);
+    None with a single drive. A name in two campaigns carries the campaign's behind it, which `called` gives, else
+    the host or the id; with `pool` the repeats of one device are taken together. Campaigns that did other work,
+    or by programs of another major version, are refused unless `anyway`; then no claim is made of them.
+    Raises UsageError for such, and for a baseline or metric that there is not (with the nearest), and
     ResultsError where nothing was measured yet.
     """
     unknown = next((name for name in metrics or () if name not in METRICS), None)
     if unknown is not None:
         raise UsageError(f"unknown metric {unknown!r}; {near_miss(unknown, METRICS)}")
-    folders = list({folder.path.resolve(): folder for folder in folders}.values())
-    data = read(folders)
+    named = [*called, *([None] * (len(folders) - len(called)))]
+    once = {folder.path.resolve(): (folder, name) for folder, name in zip(folders, named, strict=True)}
+    folders = [folder for folder, _ in once.values()]
+    campaigns = [folder.campaign() for folder in folders]
+    labels = several.labels(campaigns, [name for _, name in once.values()])
+    gaps = several.gaps(campaigns, labels)
+    if not anyway:
+        several.refuse(gaps)
+    names = several.names(campaigns, labels, pool)
+    data = read(folders, campaigns, names, several.merged_params(campaigns, gaps))
     drives = tuple(data.drives.values())
-    base = _baseline(baseline, [drive.name for drive in drives])
+    base = _baseline(baseline, [drive.name for drive in drives], len(folders) > 1)
     rows = tuple(row for key in _ordered(data.cells) for row in rows_of(key, data.cells[key], base, resolution))
     return Comparison(
         campaigns=tuple(folder.id for folder in folders),
@@ -79,30 +92,43 @@ def compare(
         resolution=resolution,
         drives=drives,
         rows=rows if metrics is None else tuple(row for row in rows if row.metric in metrics),
-        claims=claims.evaluate(rules, rows, drives),
+        claims=() if gaps else claims.evaluate(rules, rows, drives),
         notes=tuple(data.notes),
+        despite=tuple(gap.phrase for gap in gaps),
+        labels=labels,
     )
 
 
-def _baseline(asked: str | None, names: Sequence[str]) -> str | None:
+def _baseline(asked: str | None, names: Sequence[str], several_campaigns: bool) -> str | None:
+    if asked is not None and asked not in names:
+        # Of several campaigns the first one's: what was there before.
+        asked = next((name for name in names if name.startswith(f"{asked} (")), asked)
     if asked is not None and asked not in names:
         raise UsageError(f"no drive {asked!r} was measured, so it cannot be the baseline; {near_miss(asked, names)}")
     if len(names) < 2:
         return None
-    return asked or (DEFAULT_BASELINE if DEFAULT_BASELINE in names else names[-1])
+    usual = next((name for name in names if name == DEFAULT_BASELINE or name.startswith(f"{DEFAULT_BASELINE} (")), None)
+    return asked or usual or (names[0] if several_campaigns else names[-1])
 
 
 # --- reading -------------------------------------------------------------------------------------------
 
 
-def read(folders: Sequence[CampaignFolder]) -> Stored:
-    """Return all repeats. Raises ResultsError where there is none."""
-    campaigns = [folder.campaign() for folder in folders]
-    names = _names(campaigns)
+def read(
+    folders: Sequence[CampaignFolder],
+    campaigns: Sequence[Campaign],
+    names: Mapping[tuple[str, str], str],
+    passed_over: Mapping[str, frozenset[str]],
+) -> Stored:
+    """Return all repeats, by the drives' `names`, the parameters `passed_over` left out of what tells work apart.
+
+    Raises ResultsError where there is none.
+    """
     data = Stored()
     first_round = 0
     for folder, campaign in zip(folders, campaigns, strict=True):
-        measured = _read_one(folder, data, {t: names[campaign.id, t] for t in campaign.passports}, first_round)
+        own = {t: names[campaign.id, t] for t in campaign.passports}
+        measured = _read_one(folder, data, own, passed_over, first_round)
         for target, passport in campaign.passports.items():
             if target in measured:
                 _add_drive(data, names[campaign.id, target], passport)
@@ -118,7 +144,13 @@ def read(folders: Sequence[CampaignFolder]) -> Stored:
     return data
 
 
-def _read_one(folder: CampaignFolder, data: Stored, names: Mapping[str, str], first_round: int) -> set[str]:
+def _read_one(
+    folder: CampaignFolder,
+    data: Stored,
+    names: Mapping[str, str],
+    passed_over: Mapping[str, frozenset[str]],
+    first_round: int,
+) -> set[str]:
     """Add a campaign's repeats; return the targets that have any."""
     bins = {(row["step"], row["op"]): decode_bins(row["histogram"]) for row in folder.read("latency").to_pylist()}
     measured = set()
@@ -130,7 +162,8 @@ def _read_one(folder: CampaignFolder, data: Stored, names: Mapping[str, str], fi
                 "campaign.json, or this iobench, does not know; restore the folder from its archive"
             )
         measured.add(row["target"])
-        key = WorkKey(row["workload"], row["load"], row["rate"], row["params"], row["op"])
+        params = _without(row["params"], passed_over.get(row["workload"], frozenset()))
+        key = WorkKey(row["workload"], row["load"], row["rate"], params, row["op"])
         repeat = Repeat(
             first_round + row["repeat"],
             row["value"],
@@ -140,36 +173,6 @@ def _read_one(folder: CampaignFolder, data: Stored, names: Mapping[str, str], fi
         )
         data.cells.setdefault(key, {}).setdefault(row["metric"], {}).setdefault(name, []).append(repeat)
     return measured
-
-
-def _identity(campaign: Campaign, passport: Passport) -> str:
-    """Return what two campaigns must share for their numbers to be of one drive."""
-    device, host = passport.device, str(campaign.host.get("name", ""))
-    if passport.emulation is not None:
-        # Loop devices get new numbers, and notes tell how it was made; an emulated drive is what it was set to.
-        return repr(("emulated", host, dataclasses.replace(passport.emulation, notes=())))
-    if device is None:
-        return repr(("path", host, passport.target.path))
-    if device.wwn or device.serial:
-        return repr(("id", device.wwn or device.serial, device.size_bytes))
-    return repr(("device", host, device.name, device.size_bytes))
-
-
-def _names(campaigns: Sequence[Campaign]) -> dict[tuple[str, str], str]:
-    """Return what each campaign's targets are called: by name, with the campaign where names clash."""
-    devices: dict[str, dict[str, str]] = {}
-    for campaign in campaigns:
-        for target, passport in campaign.passports.items():
-            devices.setdefault(target, {}).setdefault(_identity(campaign, passport), campaign.id)
-    return {
-        (campaign.id, target): (
-            target
-            if len(devices[target]) == 1
-            else f"{target} ({devices[target][_identity(campaign, campaign.passports[target])]})"
-        )
-        for campaign in campaigns
-        for target in campaign.passports
-    }
 
 
 def _add_drive(data: Stored, name: str, passport: Passport) -> None:
@@ -232,6 +235,10 @@ def rows_of(
             targets=estimates,
             ratios=_ratios(figures, estimates, base, resolution),
         )
+
+
+def _without(text: str, names: frozenset[str]) -> str:
+    return canonical({name: v for name, v in _params(text).items() if name not in names}) if names else text
 
 
 def _params(text: str) -> dict[str, Any]:

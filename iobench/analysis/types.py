@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from iobench.model import Better, Emulation, Params, Passport, Verdict
+from iobench.texts import Phrase
 
 
 class Difference(StrEnum):
@@ -103,6 +104,8 @@ class Comparison:
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+    despite: tuple[Phrase, ...] = ()  # what differs between campaigns that were compared all the same
+    labels: Mapping[str, str] = field(default_factory=dict)  # what each campaign is called, by its id
 
     def shown_ratio(self, row: Row, drive: str) -> Ratio | None:
         """Return a row's ratio as a person may see it: none of or to an invalid figure, which reads like a claim."""

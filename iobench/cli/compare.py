@@ -13,10 +13,11 @@ import click
 
 from iobench import SCHEMA_VERSION
 from iobench.analysis.types import ClaimResult, Comparison, Difference, DriveSummary, Estimate, Ratio, Row
-from iobench.cli.options import json_option, results_option
+from iobench.cli.options import campaigns_options, json_option, open_campaigns, results_option
 from iobench.cli.tables import clean
 from iobench.errors import EXIT_OK, EXIT_VERDICT, UsageError
 from iobench.model import Verdict, main_metrics, worst
+from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_value
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _STYLES = {Verdict.VALID: "", Verdict.SUSPECT: "yellow", Verdict.INVALID: "red"}
 
 
 @click.command()
-@click.argument("campaigns", metavar="[CAMPAIGN]...", nargs=-1)
+@campaigns_options
 @click.option("--baseline", metavar="NAME", help="The drive that ratios are taken to.  [default: sas, else the last]")
 @click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
 @click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated.")
@@ -41,6 +42,8 @@ _STYLES = {Verdict.VALID: "", Verdict.SUSPECT: "yellow", Verdict.INVALID: "red"}
 @json_option
 def compare(
     campaigns: tuple[str, ...],
+    pool: bool,
+    anyway: bool,
     baseline: str | None,
     resolution: str,
     metrics: tuple[str, ...],
@@ -49,14 +52,19 @@ def compare(
     results: Path,
     as_json: bool,
 ) -> int:
-    """Compare the drives of campaigns (the latest by default): median, 95 % interval, ratio to a baseline."""
+    """Compare the drives of campaigns (the latest by default): median, 95 % interval, ratio to a baseline.
+
+    NAME=CAMPAIGN gives a campaign a name, as `before`, that stands behind its drives' names.
+    """
     from iobench.analysis import claims as said
     from iobench.analysis import compare as analysis
     from iobench.results import Store
 
     share, rules, store = parse_share(resolution), said.load(claims or DEFAULT_CLAIMS), Store(results)
-    folders = [store.open(name) for name in campaigns or ("latest",)]
-    comparison = analysis.compare(folders, baseline, share, metrics or None, rules)
+    folders, called = open_campaigns(store, campaigns)
+    comparison = analysis.compare(
+        folders, baseline, share, metrics or None, rules, pool=pool, anyway=anyway, called=called
+    )
     if as_json:
         click.echo(json.dumps(to_json(comparison), ensure_ascii=False, indent=1, allow_nan=False))
         return exit_code(comparison)
@@ -89,11 +97,13 @@ def parse_share(text: str) -> float:
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as the document that scripts read; `rate` is there in open-loop rows only."""
+    words = Words("en")
     return {
         "schema_version": SCHEMA_VERSION,
         "baseline": comparison.baseline,
         "resolution": comparison.resolution,
         "campaigns": list(comparison.campaigns),
+        "despite": [words.say(phrase) for phrase in comparison.despite],
         "drives": {drive.name: {"kind": drive.kind, "emulated": drive.emulated} for drive in comparison.drives},
         "rows": [_row_json(row) for row in comparison.rows],
         "claims": [{"id": claim.id, "result": claim.result.value} for claim in comparison.claims],
@@ -365,6 +375,10 @@ def _held_back(comparison: Comparison, row: Row, drive: str) -> bool:
 
 def _notes(comparison: Comparison) -> Iterator[tuple[int, str]]:
     """Yield the notes; how an emulated drive is set stands in `iobench show`, and only that it is one here."""
+    if comparison.despite:
+        words = Words("en")
+        yield 0, words("page.despite")
+        yield from ((2, words.say(phrase)) for phrase in comparison.despite)
     emulated = {d.name: d.emulation for d in comparison.drives if d.emulation is not None}
     known = {f"{name}: {note}" for name, emulation in emulated.items() for note in emulation.notes}
     if emulated:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from iobench.params import Kind, Param
 from iobench.runners import Address
+
+if TYPE_CHECKING:
+    from iobench.results import CampaignFolder, Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 _METAVARS = {Kind.SIZE: "SIZE", Kind.TIME: "TIME", Kind.COUNT: "N", Kind.COUNTS: "N,N…", Kind.PERCENT: "PERCENT"}
@@ -62,6 +65,28 @@ def results_option(function: F) -> F:
 def json_option(function: F) -> F:
     """Add --json."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(function)
+
+
+def campaigns_options(function: F) -> F:
+    """Add the campaigns to look at, and what holds where there are several: --pool and --anyway."""
+    for option in reversed(
+        (
+            click.argument("campaigns", metavar="[[NAME=]CAMPAIGN]...", nargs=-1),
+            click.option("--pool", is_flag=True, help="Take repeats of one drive in several campaigns together."),
+            click.option("--anyway", is_flag=True, help="Compare campaigns that did not do the same work, and say so."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def open_campaigns(store: Store, said: Sequence[str]) -> tuple[list[CampaignFolder], list[str | None]]:
+    """Return campaigns given as `CAMPAIGN` or `NAME=CAMPAIGN` (`latest` where none is), and their names.
+
+    Raises UsageError for one that there is not.
+    """
+    parts = [text.rpartition("=") for text in said or ("latest",)]
+    return [store.open(campaign) for _, _, campaign in parts], [name or None for name, _, _ in parts]
 
 
 def going_options(function: F) -> F:

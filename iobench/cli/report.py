@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.cli.options import json_option, results_option
+from iobench.cli.options import campaigns_options, json_option, open_campaigns, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
-from iobench.report import FORMATS, build
+from iobench.report import FORMATS, Several, build
 from iobench.texts import LANGUAGES
 
 
 @click.command()
-@click.argument("campaigns", metavar="[CAMPAIGN]...", nargs=-1)
+@campaigns_options
 @click.option(
     "-o",
     "--output",
@@ -40,6 +40,8 @@ from iobench.texts import LANGUAGES
 @json_option
 def report(
     campaigns: tuple[str, ...],
+    pool: bool,
+    anyway: bool,
     output: Path | None,
     formats: str,
     lang: str,
@@ -49,14 +51,18 @@ def report(
     results: Path,
     as_json: bool,
 ) -> None:
-    """Draw the report of campaigns (the latest by default); the page's path is the last line."""
+    """Draw the report of campaigns (the latest by default); the page's path is the last line.
+
+    NAME=CAMPAIGN gives a campaign a name, as `before`, that stands behind its drives' names.
+    """
     from iobench.cli.compare import parse_share
     from iobench.results import Store
 
     store, wanted, share = Store(results), _formats(formats), parse_share(resolution)
-    folders = [store.open(name) for name in campaigns or ("latest",)]
+    folders, called = open_campaigns(store, campaigns)
     out = output if output is not None else folders[-1].path / "report"
-    written = build(folders, out, wanted, lang, baseline, share, redact, say=_say)
+    several = Several(pool=pool, anyway=anyway, called=tuple(called))
+    written = build(folders, out, wanted, lang, baseline, share, several, redact, say=_say)
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,

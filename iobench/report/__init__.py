@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,15 @@ PAGE_NAME = "report.html"
 _CLAIMS = "talk-2011"
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """How campaigns are set side by side: pooled or not, in spite of what differs or not, and their names."""
+
+    pool: bool = False
+    anyway: bool = False
+    called: tuple[str | None, ...] = ()
+
+
 def build(
     folders: Sequence[CampaignFolder],
     out: Path,
@@ -25,6 +35,7 @@ def build(
     lang: str = "en",
     baseline: str | None = None,
     resolution: float = 0.02,
+    several: Several = Several(),
     redact: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
@@ -44,7 +55,15 @@ def build(
     words = Words(lang)
     if redact:
         folders = redacted(folders)
-    comparison = compare(folders, baseline, resolution, rules=claims.load(_CLAIMS))
+    comparison = compare(
+        folders,
+        baseline,
+        resolution,
+        rules=claims.load(_CLAIMS),
+        pool=several.pool,
+        anyway=several.anyway,
+        called=several.called,
+    )
     made = charts.charts(comparison, words)
     _prepare(out)
     written: list[Path] = []

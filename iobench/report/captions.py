@@ -55,6 +55,8 @@ def footnotes(
     held = _held_back(comparison, rows, names, words)
     if held:
         notes.append(words("foot.throttled", drives=words.commas(held)))
+    if comparison.despite:
+        notes.append(words("foot.despite"))
     if kind is ChartKind.LINE:
         notes += _not_emulated(comparison, rows[0].better, names, words)
     return tuple(notes)

@@ -150,6 +150,7 @@ def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -
         "title": labels.clean(first.title, 200) or words("page.title"),
         "facts": facts,
         "emulated": notice,
+        "despite": [labels.clean(words.say(phrase)) for phrase in comparison.despite],
         "quick": words("page.quick", claim=CLAIM_ROUNDS) if quick else "",
     }
 

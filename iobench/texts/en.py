@@ -90,6 +90,12 @@ TEXTS: Mapping[str, str] = {
     "foot.throttled": "not drawn, since an emulated drive's latency is that of its limit where it is reached: {drives}",
     "foot.stability": "lowest {metric} against the highest, from {since} to {load}: {shares}",
     "foot.share": "{drive} {share}",
+    "foot.despite": "the campaigns did not do the same work; see the top of the page",
+    # what campaigns did not do alike
+    "gap.param": "{workload}: {name} is {here} in {first} and {there} in {other}",
+    "gap.tool": "{name} is {here} in {first} and {there} in {other}",
+    "page.despite": "These campaigns did not do the same work, and are set side by side because it was asked for. "
+    "A ratio between them may come from that difference:",
     # findings
     "ratio.times": "{r}×",
     "what.metric": "{workload}, {metric}",

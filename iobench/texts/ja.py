@@ -87,6 +87,11 @@ TEXTS: Mapping[str, str] = {
     "foot.throttled": "エミュレーションの上限に達した点のレイテンシーは上限によるもののため描いていません：{drives}",
     "foot.stability": "{since} から {load} までの {metric}、最低値の最高値に対する割合：{shares}",
     "foot.share": "{drive} {share}",
+    "foot.despite": "測定の条件が揃っていません（ページの先頭を参照）",
+    # what campaigns did not do alike
+    "gap.param": "{workload}：{name} が {first} では {here}、{other} では {there}",
+    "gap.tool": "{name} が {first} では {here}、{other} では {there}",
+    "page.despite": "これらの測定は条件が揃っていませんが、指定により並べて示しています。比の差は、次の条件の違いによるものかもしれません。",
     # findings
     "ratio.times": "{r}倍",
     "what.metric": "{workload}・{metric}",

@@ -173,10 +173,20 @@ def test_rows_stand_by_load_and_known_metrics(make_campaign):
     assert {row.metric for row in compare([folder], metrics=["iops"]).rows} == {"iops"}
 
 
-def test_campaigns_of_one_drive_are_pooled(make_campaign):
+def test_before_and_after_are_two_drives(make_campaign):
     first = make_campaign(*three(n=3))
     second = make_campaign(*three(n=2), id="20250102-000000")
-    comparison = compare([first, second, first])
+    comparison = compare([first, second], called=("before", "after"))
+    assert [drive.name for drive in comparison.drives if "sas" in drive.name] == ["sas (before)", "sas (after)"]
+    assert comparison.baseline == "sas (before)"
+    assert compare([first, second], "ssd").baseline == "ssd (20250101-000000)"
+    assert [row.targets["sas (after)"].n for row in comparison.rows] == [2]
+
+
+def test_campaigns_of_one_drive_are_pooled_where_it_is_asked_for(make_campaign):
+    first = make_campaign(*three(n=3))
+    second = make_campaign(*three(n=2), id="20250102-000000")
+    comparison = compare([first, second, first], pool=True)
     assert comparison.campaigns == ("20250101-000000", "20250102-000000")
     estimate = comparison.rows[0].targets["sas"]
     assert estimate.n == 5
@@ -187,10 +197,10 @@ def test_campaigns_of_one_drive_are_pooled(make_campaign):
 def test_two_drives_of_one_name_carry_their_campaign(make_campaign):
     first = make_campaign(rate("sas", 150e6))
     second = make_campaign(rate("sas", 300e6), id="20250102-000000", serials={"sas": "another"})
-    comparison = compare([first, second])
+    comparison = compare([first, second], pool=True)
     assert [drive.name for drive in comparison.drives] == ["sas (20250101-000000)", "sas (20250102-000000)"]
-    assert comparison.baseline == "sas (20250102-000000)"
-    assert comparison.rows[0].ratios["sas (20250101-000000)"].ratio == pytest.approx(0.5)
+    assert comparison.baseline == "sas (20250101-000000)"
+    assert comparison.rows[0].ratios["sas (20250102-000000)"].ratio == pytest.approx(2)
 
 
 def test_an_emulated_drive_made_anew_is_the_same_drive(make_campaign):
@@ -201,8 +211,8 @@ def test_an_emulated_drive_made_anew_is_the_same_drive(make_campaign):
         make_campaign(*three(n=2), id=id, emulated={"sas": emulation})
         for id, emulation in zip(ids, (*set_to, slower), strict=True)
     )
-    assert compare([first, again]).rows[0].targets["sas"].n == 4
-    assert "sas (20250103-000000)" in compare([first, other]).rows[0].targets
+    assert compare([first, again], pool=True).rows[0].targets["sas"].n == 4
+    assert "sas (20250103-000000)" in compare([first, other], pool=True).rows[0].targets
 
 
 def test_an_emulated_drive_says_what_it_was_set_to(make_campaign):
