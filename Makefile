@@ -69,6 +69,8 @@ bench-kills: $(BIN)/pytest ## kill -9 at random moments
 	$(BIN)/python benchmarks/kills.py
 bench-mutations: $(BIN)/pytest ## every parser, given 100,000 spoilt outputs
 	$(BIN)/python benchmarks/mutations.py
+bench-checks: $(BIN)/pytest ## each guard and each check of the evidence taken out once: a test has to fail
+	$(BIN)/python benchmarks/taken_out.py
 bench-soak: $(BIN)/pytest ## half an hour of short steps: memory, open files, gaps
 	$(BIN)/python benchmarks/soak.py
 bench-short: $(BIN)/pytest

@@ -227,6 +227,41 @@ def test_the_link_is_swapped_after_the_opening(
 
 
 @root
+def test_the_link_is_swapped_while_it_is_opened(
+    make_loop: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the node and its opening, the name comes to mean another device."""
+    wanted, other = make_loop(), make_loop()
+    link = tmp_path / "disk"
+    link.symlink_to(wanted.path)
+    number = guards._number_of
+    swapped: list[bool] = []
+
+    def swap_then_tell(fd: int) -> str:
+        if not swapped:
+            swapped.append(True)
+            link.unlink()
+            link.symlink_to(other.path)
+        return number(fd)
+
+    monkeypatch.setattr(guards, "_number_of", swap_then_tell)
+    with claim(str(link), wanted.id) as held:
+        os.pwrite(held.fd, b"ours", 0)
+    assert swapped and other.read(4) == bytes(4)
+
+
+@root
+def test_a_link_that_comes_after_the_name_was_resolved_is_not_followed(
+    make_loop: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = make_loop()
+    link = tmp_path / "disk"
+    link.symlink_to(wanted.path)
+    monkeypatch.setattr(os.path, "realpath", lambda path: path)  # as if it had been a device a moment ago
+    assert "not a block device" in refused(str(link), wanted.id, yes=True)
+
+
+@root
 def test_a_read_only_device(loop: Any) -> None:
     loop.read_only()
     said = refused(loop.path, loop.id, yes=True)
