@@ -71,7 +71,8 @@ def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
             return go(prepared, folder, options, log)
     except (CannotRunError, ResultsError):
         # Refused before anything was run (a device in use, …): there is nothing to go on with.
-        if not any((folder.path / "raw").iterdir()):
+        raw = folder.path / "raw"
+        if raw.is_dir() and not any(raw.iterdir()):
             store.remove(folder.id)
         raise
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from running import ONCE, Drive, Iobench, Result, journal, programs, reasons, ro
 
 from iobench import proc
 from iobench.campaign import evidence
+from iobench.results import CampaignFolder
 
 Run = Callable[..., Result]
 MIB = 1 << 20
@@ -181,3 +184,57 @@ def test_a_campaign_whose_reader_goes_ends_and_can_be_gone_on_with(
     folder = iobench.folder()
     assert inside("resume", folder.id, "-q").code == 0
     assert len(folder.finished()) == 1
+
+
+LONG = ("rand", "--ops", "read", "--loads", "1,4", "--duration", "2s", "--ramp", "0", "--size", "16Mi", *ONCE)
+
+
+def _second_step_begun(iobench: Iobench, *targets: str) -> tuple[subprocess.Popen[str], CampaignFolder]:
+    process = iobench.start("run", *LONG, *targets)
+    folder = iobench.folder_soon()
+    wait_for(lambda: [event for event, _ in journal(folder)].count("started") == 2 and programs(iobench.results))
+    return process, folder
+
+
+def test_results_that_are_gone_end_it_with_a_sentence(iobench: Iobench, anywhere: Drive) -> None:
+    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
+    folder.path.rename(folder.path.with_name("elsewhere"))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert "Traceback" not in err + out and "should not have happened" not in err
+    assert str(folder.path) in err and "cannot be written" in err
+    assert programs(iobench.results) == [] and anywhere.leftovers() == []
+    # What had been finished is whole where the folder went.
+    folder.path.with_name("elsewhere").rename(folder.path)
+    assert len(folder.finished()) == 1 and folder.read("samples").num_rows > 0
+
+
+def test_after_a_reboot_the_results_alone_are_enough(iobench: Iobench, inside: Run, anywhere: Drive) -> None:
+    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
+    process.kill()
+    process.communicate()
+    for pid in programs(iobench.results):
+        os.kill(pid, signal.SIGKILL)
+    for name in anywhere.leftovers():
+        shutil.rmtree(anywhere.path / name)
+    before = {path: path.read_bytes() for path in (folder.path / "samples").iterdir()}
+    said = inside("resume", folder.id, "-q")
+    assert said.code in (0, 1), said.err
+    assert len(folder.finished()) == 2
+    assert before and all(path.read_bytes() == content for path, content in before.items())
+    assert anywhere.leftovers() == []
+
+
+def test_a_drive_that_is_gone_is_not_gone_on_with(iobench: Iobench, inside: Run, block_device: Drive) -> None:
+    """Unmounted between run and resume: the empty folder that is left lies on another drive."""
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(block_device.device)], check=True)
+    subprocess.run(["mount", str(block_device.device), str(block_device.path)], check=True)
+    process, folder = _second_step_begun(iobench, "-t", f"one={block_device.path}")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    subprocess.run(["umount", str(block_device.path)], check=True)
+    said = inside("resume", folder.id)
+    assert said.code == 3, said.err
+    assert "target one is another drive than when the campaign began" in said.err
+    assert f"it was {block_device.name}" in said.err and " and is " in said.err
+    assert list(block_device.path.iterdir()) == []
