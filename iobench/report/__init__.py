@@ -77,7 +77,7 @@ def build(
     if "png" in formats:
         _say_what_lacks(made, say)
     if "html" in formats:
-        page = html.page(comparison, folders, made, words)
+        page = html.page(comparison, folders, made, words, redacted=redact)
         written.append(_write(out / PAGE_NAME, page.encode()))
     return written
 

@@ -46,7 +46,7 @@ def hosts(campaigns: Sequence[Campaign], words: Words) -> list[Host]:
     return [
         Host(
             labels.clean(c.id, 100),
-            tuple((labels.clean(k, 40).replace("_bytes", "").replace("_", " "), _host(k, v)) for k, v in _known(c)),
+            tuple((_host_name(k, words), _host(k, v)) for k, v in _known(c)),
             tuple((labels.clean(k, 40), labels.clean(v, 200)) for k, v in c.tools.items()),
         )
         for c in campaigns
@@ -55,6 +55,11 @@ def hosts(campaigns: Sequence[Campaign], words: Words) -> list[Host]:
 
 def _known(campaign: Campaign) -> list[tuple[str, Scalar]]:
     return [(key, value) for key, value in campaign.host.items() if value not in (None, "")]
+
+
+def _host_name(key: str, words: Words) -> str:
+    name = labels.clean(key, 40).replace("_bytes", "").replace("_", " ")
+    return words.or_name(f"host.{name}", name)
 
 
 def _host(key: str, value: Scalar) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from iobench import __version__
 from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import ClaimResult, Comparison, DriveSummary
 from iobench.model import Campaign, Verdict
-from iobench.report import drives, findings, labels, steps, tables
+from iobench.report import drives, evidence, findings, fonts, labels, repeat, steps, tables
 from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _MOST_SENTENCES = 8  # of a reason; each step's own stands with its evidence
+_FONTS = "/* fonts */"  # where they go in the style
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -80,13 +81,18 @@ def page(
     folders: Sequence[CampaignFolder],
     made: Sequence[Chart],
     words: Words,
+    *,
+    redacted: bool = False,
+    drawn: Callable[[], None] = lambda: None,
 ) -> str:
-    """Return the page as text. Raises ResultsError."""
+    """Return the page as text; `drawn` is called after each chart. Raises ResultsError."""
     import jinja2
     from markupsafe import Markup
 
     campaigns = [folder.campaign() for folder in folders]
-    taken = [step for folder in folders for step in steps.read(folder, words)]
+    groups = _groups([step for folder in folders for step in steps.read(folder, words)], words)
+    taken = [step for group in groups for step in group.steps]
+    insides = [evidence.inside(step, words) for step in taken]
     # Everything on the page may come from others (names, models, commands): what is not escaped here is ours.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -96,31 +102,46 @@ def page(
         lstrip_blocks=True,
     )
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    return environment.get_template("report.html").render(
+    text = environment.get_template("report.html").render(
         t=words,
         version=__version__,
         style=Markup(style),
         script=Markup(script),
         policy=_policy(script),
-        head=_head(comparison, campaigns, words),
+        head=_head(comparison, campaigns, words, redacted),
         glance=_glance(comparison, made, words),
         findings=_sentences(comparison, made, words),
         claims=_claims(comparison, words),
-        sections=[_section(comparison, i, w, made, words) for i, w in enumerate(_workloads(comparison), 1)],
+        sections=[_section(comparison, i, w, made, words, drawn) for i, w in enumerate(_workloads(comparison), 1)],
         drives=drives.sheets(comparison, words),
         hosts=drives.hosts(campaigns, words),
         notes=_notes(comparison, campaigns),
-        groups=_groups(taken, words),
+        groups=groups,
+        packed=evidence.pack(insides),
+        repeats=repeat.all_of(folders, campaigns, comparison.labels, words),
         unsound=_unsound(taken, words),
         method=_method(comparison, words),
         any_rows=bool(comparison.rows),
     )
+    return text.replace(_FONTS, _faces(text, insides), 1)
+
+
+def _faces(text: str, insides: Sequence[str]) -> str:
+    """The fonts that ship, cut to the page's signs, so that it looks the same in every browser."""
+    signs = "".join(sorted(set(text).union(*insides)))
+    faces = []
+    for bold in (False, True):
+        data = base64.b64encode(fonts.woff(signs, bold)).decode()
+        source = f'src: url(data:font/woff;base64,{data}) format("woff")'
+        weight = 700 if bold else 400
+        faces.append(f'@font-face {{ font-family: "{fonts.FAMILY}"; font-weight: {weight}; {source}; }}')
+    return "\n".join(faces)
 
 
 def _policy(script: str) -> str:
     """A content policy under which nothing but our own script runs, and nothing is fetched."""
     digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; font-src data:"
 
 
 def _workloads(comparison: Comparison) -> list[str]:
@@ -130,11 +151,12 @@ def _workloads(comparison: Comparison) -> list[str]:
 # --- head and summary ----------------------------------------------------------------------------------------
 
 
-def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -> Mapping[str, object]:
+def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words, redacted: bool) -> Mapping[str, object]:
     first = campaigns[0]
     facts = [words("page.made", when=f"{c.created_at:%Y-%m-%d %H:%M} UTC") for c in campaigns[:1]]
     facts += [words("page.profile", name=labels.clean(first.profile, 60))] if first.profile else []
-    facts += [words("page.campaign", id=labels.clean(c.id, 100)) for c in campaigns]
+    facts += [_campaign_name(comparison, c, words) for c in campaigns]
+    facts += [words("page.redacted")] if redacted else []
     facts += [words("page.imported")] if any(c.imported for c in campaigns) else []
     emulated = [d for d in comparison.drives if d.emulated]
     names = labels.drive_labels(comparison)
@@ -153,6 +175,11 @@ def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -
         "despite": [labels.clean(words.say(phrase)) for phrase in comparison.despite],
         "quick": words("page.quick", claim=CLAIM_ROUNDS) if quick else "",
     }
+
+
+def _campaign_name(comparison: Comparison, campaign: Campaign, words: Words) -> str:
+    id, name = labels.clean(campaign.id, 100), labels.clean(comparison.labels.get(campaign.id, campaign.id), 100)
+    return words("page.campaign", id=id) if id == name else words("page.campaign-named", name=name, id=id)
 
 
 def _glance(comparison: Comparison, made: Sequence[Chart], words: Words) -> Mapping[str, object]:
@@ -225,6 +252,7 @@ def _section(
     workload: str,
     made: Sequence[Chart],
     words: Words,
+    drawn: Callable[[], None],
 ) -> Section:
     own = [chart for chart in made if chart.spec.workload == workload]
     about = f"about.{workload}"
@@ -232,18 +260,19 @@ def _section(
         id=f"workload-{number}",
         name=labels.workload_name(workload, words),
         about=words.or_name(about, ""),
-        figures=tuple(_figure(comparison, chart, words) for chart in own),
+        figures=tuple(_figure(comparison, chart, words, drawn) for chart in own),
         sentences=tuple(_sentences(comparison, own, words)),
         table=tables.all_figures(comparison, workload, words),
     )
 
 
-def _figure(comparison: Comparison, chart: Chart, words: Words) -> Figure:
+def _figure(comparison: Comparison, chart: Chart, words: Words, drawn: Callable[[], None]) -> Figure:
     from markupsafe import Markup
 
     spec, alt = chart.spec, alt_text(chart.spec, words)
-    # The SVG was serialised from a tree, in which every text is escaped.
+    # Every text in the SVG was escaped when it was written.
     wide, narrow = (Markup(svg(spec, frame, alt)) for frame in (PAGE, PHONE))
+    drawn()
     return Figure(
         id=spec.id,
         title=spec.title,

@@ -22,8 +22,12 @@ _CONCURRENCY = ("depth", "iodepth", "jobs", "numjobs", "clients", "threads", "co
 
 def clean(text: object, most: int = 400) -> str:
     """Return a text that others wrote as one line without control, bidirectional or broken characters."""
+    plain = str(text)
+    if plain.isascii() and plain.isprintable():  # nearly all there is, and a loop over signs takes its time
+        line = " ".join(plain.split())
+        return line if len(line) <= most else line[: most - 1] + "…"
     kept = []
-    for sign in str(text)[: most * 4]:
+    for sign in plain[: most * 4]:
         kind = unicodedata.category(sign)
         if kind in ("Zl", "Zp") or sign in "\t\n\r":
             kept.append(" ")

@@ -7,7 +7,9 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from iobench.errors import ResultsError
 from iobench.model import INVALID_REASONS, METRICS, Verdict, main_metrics
@@ -15,6 +17,9 @@ from iobench.report import labels
 from iobench.results import CampaignFolder
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_seconds
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SPARK = (240, 34)  # width and height of a series' picture, in its own units
 _MOST_POINTS = 80
@@ -65,7 +70,7 @@ def read(folder: CampaignFolder, words: Words) -> list[Step]:
     """Return a campaign's finished steps in the order in which they ran. Raises ResultsError."""
     samples: dict[str, list[dict[str, Any]]] = {}
     finished = folder.finished()
-    for row in folder.read("samples").to_pylist():
+    for row in _rows(folder.read("samples")):
         if row["step"] in finished:  # a name from inside a file is no path until it is one of ours
             samples.setdefault(row["step"], []).append(row)
     evidence = {row["step"]: row for row in folder.read("evidence").to_pylist()}
@@ -73,8 +78,17 @@ def read(folder: CampaignFolder, words: Words) -> list[Step]:
     steps = [
         _step(folder, name, rows, evidence.get(name, {}), series.get(name, {}), words) for name, rows in samples.items()
     ]
-    order = {name: (str(rows[0]["started_at"] or ""), name) for name, rows in samples.items()}
+    order = {name: (rows[0]["started_at"] or 0, name) for name, rows in samples.items()}
     return sorted(steps, key=lambda step: order[step.id])
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    """A table's rows, the time as microseconds: as a timestamp each would load pandas first."""
+    import pyarrow as pa
+
+    at = table.schema.get_field_index("started_at")
+    rows: list[dict[str, Any]] = table.set_column(at, "started_at", table.column(at).cast(pa.int64())).to_pylist()
+    return rows
 
 
 def _series(folder: CampaignFolder) -> dict[str, dict[str, list[tuple[float, float]]]]:
@@ -113,7 +127,7 @@ def _step(
         depth=_pair(evidence, "queue_depth_asked", "queue_depth_achieved", _plain),
         cpu=_one(evidence, "client_cpu", lambda v: f"{v:.2f}"),
         limited=words(f"limit.{limit}") if (limit := evidence.get("limited_by")) in _LIMITS else "",
-        command=_command(folder.command(name)),
+        command=command_text(folder.command(name)),
         facts=tuple(_facts(first, evidence, words)),
         sparks=tuple(_spark(metric, points, words) for metric, points in _shown(series)),
     )
@@ -145,8 +159,8 @@ def _said(folder: CampaignFolder, name: str) -> tuple[Said, ...]:
     )
 
 
-def _command(kept: Mapping[str, Any]) -> str:
-    """The command as a shell would take it; nothing where it was not kept (an import)."""
+def command_text(kept: Mapping[str, Any]) -> str:
+    """Return a command as a shell would take it; nothing where it was not kept (an import)."""
     argv = kept.get("argv")
     return labels.clean(shlex.join(map(str, argv)), 4000) if isinstance(argv, list) else ""
 
@@ -180,7 +194,7 @@ def _facts(sample: Mapping[str, Any], row: Mapping[str, Any], words: Words) -> l
     facts = [
         ("step.params", _asked(sample["params"], words)),
         ("step.tool", labels.clean(sample["tool"], 120)),
-        ("step.started", f"{sample['started_at']:%Y-%m-%d %H:%M:%S} UTC" if sample["started_at"] else ""),
+        ("step.started", _when(sample["started_at"])),
         ("step.duration", _one(sample, "duration_s", format_seconds)),
         ("step.device", labels.clean(row.get("device_name") or "", 80)),
         ("step.tool-bytes", _pair(row, "tool_bytes_read", "tool_bytes_written", format_bytes)),
@@ -194,10 +208,23 @@ def _facts(sample: Mapping[str, Any], row: Mapping[str, Any], words: Words) -> l
         ("step.background", _one(row, "background_bytes", format_bytes)),
         ("step.unwritten", _one(row, "unwritten_bytes", format_bytes)),
         ("step.temperature", _one(row, "temperature_c", _plain)),
+        ("step.requests", _pair(row, "device_reads", "device_writes", format_count)),
+        ("step.cache-hits", _one(row, "cache_hit_ratio", lambda v: f"{v * 100:.2f} %")),
+        ("step.server-io", _pair(row, "server_reads", "server_writes", format_count)),
+        ("step.server-fsyncs", _one(row, "server_fsyncs", format_count)),
+        ("step.server-cpu", _one(row, "server_cpu", lambda v: f"{v:.2f}")),
+        ("step.settled", _one(row, "settled_s", format_seconds)),
     ]
     return [(words(key), text) for key, text in facts if text]
 
 
+def _when(microseconds: int | None) -> str:
+    if microseconds is None:
+        return ""
+    return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@lru_cache(maxsize=1024)
 def _asked(text: str, words: Words) -> str:
     try:
         params = json.loads(text)

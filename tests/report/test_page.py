@@ -15,6 +15,7 @@ import making
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fontTools.ttLib import TTFont
 from making import stored
 
 from iobench import report
@@ -22,7 +23,7 @@ from iobench.analysis.compare import compare
 from iobench.cli.main import run
 from iobench.errors import ResultsError, UsageError
 from iobench.model import Campaign, Finding, Verdict
-from iobench.report import charts, html, labels, tables
+from iobench.report import charts, evidence, fonts, html, labels, tables, widths
 from iobench.texts import Words
 
 HOSTILE = ("<script>alert(1)</script>\"'`$x$", "ドライブ\u202e東京", "sas")
@@ -42,6 +43,13 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
+
+
+def evidence_in(page: str) -> str:
+    """What a reader sees who opens every step."""
+    packed = re.search(r'id="packed">([^<]*)<', page)
+    assert packed is not None
+    return "\n".join(evidence.unpack(packed[1]))
 
 
 def page_of(root: Path, **how: Any) -> str:
@@ -82,19 +90,25 @@ def test_nothing_is_fetched(plain: str, hostile: str) -> None:
 
 def test_hostile_names_are_text(hostile: str) -> None:
     reader = Reader(hostile)
-    assert sum(tag == "script" for tag, _ in reader.elements) == 1, "our own, and no other"
+    scripts = [attributes for tag, attributes in reader.elements if tag == "script"]
+    assert scripts == [{"type": "text/plain", "id": "packed"}, {}], "our own, and no other"
     said = "".join(reader.texts)
     assert "<script>alert(1)</script>" in said and "<img src=x onerror=alert(1)> & 東京" in said
-    assert "--x=</script><script>alert(2)</script>" in said and "<b>was</b> 3 s[0m" in said
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", hostile)
+    assert "<b>was</b> 3 s[0m" in said
+    inside = Reader(evidence_in(hostile))
+    assert not [tag for tag, _ in inside.elements if tag in ("script", "b", "img")]
+    assert "--x=</script><script>alert(2)</script>" in "".join(inside.texts)
+    for text in (hostile, evidence_in(hostile)):
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
 
 
 def test_only_our_script_may_run(plain: str) -> None:
-    script = re.search(r"<script>(.*?)</script>", plain, re.S)
+    script = re.search(r"<script>(.*?)</script>", plain, re.DOTALL)
     assert script is not None
     digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
     policies = [a["content"] for tag, a in Reader(plain).elements if tag == "meta" and "http-equiv" in a]
-    assert policies == [f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"]
+    allowed = f"script-src 'sha256-{digest}'; font-src data:"
+    assert policies == [f"default-src 'none'; style-src 'unsafe-inline'; {allowed}"]
 
 
 def test_ids_are_unique_and_links_lead_somewhere(plain: str) -> None:
@@ -124,9 +138,10 @@ def test_every_number_drawn_has_a_row(tmp_path: Path) -> None:
 
 def test_each_step_carries_its_evidence(plain: str) -> None:
     assert plain.count('<summary class="step">') == 3 * 4 * 5
-    assert "fio --name=x" in plain
-    assert "Device&#39;s bytes, read / written" in plain
-    assert plain.count('class="spark"') == 3 * 4 * 5
+    said = evidence_in(plain)
+    assert said.count("fio --name=x") == 3 * 4 * 5
+    assert said.count("Device&#39;s bytes, read / written") == 3 * 4 * 5
+    assert said.count('class="spark"') == 3 * 4 * 5
     assert "All drives in this report are emulated." in plain
 
 
@@ -147,7 +162,7 @@ def test_each_reason_stands_with_its_own_sentences_and_class(tmp_path: Path) -> 
     assert '<span class="invalid">page-cache</span>' in cache and '<span class="suspect">too-short</span>' in short
     assert "read more" in cache and "wrote more" in cache and "3 s" not in cache
     assert "3 s" in short and "more." not in short
-    step = page.split('<div class="inside">')[1]
+    step = evidence_in(page).splitlines()[0]
     assert '<p class="invalid">The program wrote more.</p>' in step
     assert '<p class="suspect">It measured for 3 s.</p>' in step
 
@@ -160,7 +175,7 @@ def test_one_figure_of_few_rounds_makes_no_quick_look_of_the_report() -> None:
         ]
         what = making.comparison([making.drive("sas")], rows, None)
         campaign = Campaign("c", datetime(2026, 1, 1, tzinfo=UTC), None, "t", n, (), {}, {}, {})
-        return html._head(what, [campaign], Words("en"))["quick"]
+        return html._head(what, [campaign], Words("en"), False)["quick"]
 
     assert notice(5) == ""
     assert str(notice(4)).startswith("A quick look")
@@ -217,7 +232,7 @@ def test_a_missing_command_or_a_foreign_one_does_no_harm(tmp_path: Path) -> None
     commands[0].unlink()
     commands[1].write_text('["not", "ours"]')
     page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
-    assert page.count("The command was not kept.") == 2
+    assert evidence_in(page).count("The command was not kept.") == 2
 
 
 def test_the_command_prints_the_page_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,9 +271,42 @@ def test_a_step_name_from_inside_a_file_is_no_path(tmp_path: Path) -> None:
     names = pa.array([str(secret)] * table.num_rows)
     pq.write_table(table.set_column(table.schema.get_field_index("step"), table.schema.field("step"), names), path)
     page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
-    assert "a-secret" not in page
+    assert "a-secret" not in page + evidence_in(page)
 
 
 def test_labels_of_two_drives_are_told_apart() -> None:
     what = making.comparison([making.drive("SSD"), making.drive("sas"), making.drive("SSD\x07")], [])
     assert labels.drive_labels(what) == {"SSD": "SSD [1]", "sas": "sas", "SSD\x07": "SSD [3]"}
+
+
+def test_what_was_measured_and_how_to_repeat_it(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=2, loads=(1, 8))
+    for lang, hash_of in (("en", "SHA-256 of what was measured"), ("ja", "測定内容の SHA-256")):
+        page = report.build([folder], tmp_path / lang, ("html",), lang)[-1].read_text(encoding="utf-8")
+        measured = page.split('id="measured"')[1].split("</section>")[0]
+        assert "4 KiB" in measured and "<td>1" in measured and "iodrive" in measured
+        again = page.split('id="repeat"')[1].split("</section>")[0]
+        assert hash_of in again and folder.digest() in again and "fio-3.33" in again
+        assert "iobench suite quick -t iodrive=/mnt/x -t ssd=/mnt/x -t sas=/mnt/x --repeats 2" in again
+        assert again.count("fio --name=x") == 3, "a command for each load"
+
+
+def test_the_page_carries_its_fonts(tmp_path: Path) -> None:
+    folder = stored(tmp_path, names=("ドライブ", "ssd", "sas"), rounds=1, loads=(1,))
+    page = report.build([folder], tmp_path / "out", ("html",), "ja")[-1].read_text(encoding="utf-8")
+    faces = re.findall(r"font-weight: (\d+); src: url\(data:font/woff;base64,([^)]+)\)", page)
+    assert [weight for weight, _ in faces] == ["400", "700"]
+    used = {ord(sign) for sign in page + evidence_in(page) if sign.isprintable()}
+    for (_, data), bold in zip(faces, (False, True), strict=True):
+        with TTFont(io.BytesIO(base64.b64decode(data))) as font:
+            there = font.getBestCmap()
+        assert ord("要") in used & fonts.signs(bold) <= set(there)
+        assert len(there) < 1000, "cut to what is used"
+
+
+def test_widths_are_those_of_the_font_that_ships() -> None:
+    for bold in (False, True):
+        with TTFont(fonts.path(bold), lazy=True) as font:
+            glyphs, advances = font.getBestCmap(), font["hmtx"].metrics
+            for sign in "".join(map(chr, range(0x20, 0x7F))) + "×±·–—…倍測ア":
+                assert widths.text_width(sign, 1000, bold) == advances[glyphs[ord(sign)]][0], sign

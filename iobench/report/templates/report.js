@@ -62,3 +62,21 @@ for (const chart of document.querySelectorAll("figure svg")) {
     });
   });
 }
+
+// The evidence of all steps is packed; what is opened is filled from it.
+let unpacked;
+const unpack = async () => {
+  const packed = Uint8Array.from(atob(document.getElementById("packed").textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+};
+for (const step of document.querySelectorAll("details[data-i]")) {
+  step.addEventListener("toggle", async () => {
+    if (step.children.length > 1) return;
+    const inside = document.createElement("div");
+    inside.className = "inside";
+    step.append(inside);
+    unpacked ??= unpack();
+    inside.innerHTML = (await unpacked)[step.dataset.i];
+  });
+}
