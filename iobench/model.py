@@ -287,6 +287,7 @@ class Work:
     files: tuple[DataFile, ...] = ()
     source: DataFile | None = None  # random data that stands in memory, for dd to read
     fresh: tuple[str, ...] = ()  # files that the work makes itself and that must not exist before
+    tree: DataFile | None = None  # a folder of its own that the work fills, and the room that this takes
     fixed_bytes: int = 0  # bytes it moves where duration_s is None
     writes: bool = False
     warm_up: bool = False  # run once on each target before the first step, not measured
@@ -340,6 +341,11 @@ class Output:
     files: Mapping[str, str]
     wall_s: float
     cpu_s: float
+    grown: tuple[tuple[float, int], ...] = ()  # when (Unix time) its stdout was seen to have how many bytes
+
+    def when(self, size: int) -> float | None:
+        """Return when its stdout was first seen to have so many bytes (Unix time, within 0.1 s), or None."""
+        return next((at for at, seen in self.grown if seen >= size), None)
 
 
 # --- what came out -------------------------------------------------------------------------------------
@@ -372,6 +378,16 @@ class LatencyBins:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationLatency:
+    """How often an operation of a load was done and how long it took (seconds), as the program itself sums it."""
+
+    op: str
+    count: int
+    latency_mean: float
+    latency_max: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a runner reads from an Output: the numbers, and what the tool itself claims to have done.
 
@@ -392,6 +408,8 @@ class Reading:
     errors: int = 0
     error_text: str | None = None
     ended_at: float | None = None
+    operation_latencies: tuple[OperationLatency, ...] = ()
+    flushes: int | None = None  # how often the program asked for data to be on the drive, where it says so
 
 
 @dataclass(frozen=True, slots=True)

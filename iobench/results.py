@@ -49,6 +49,7 @@ except ImportError:  # pragma: no cover
 
 TABLES = ("samples", "evidence", "series", "latency")
 PACKED = "packed"
+OPERATIONS = "operations.json"  # in raw/STEP/, where a program says how long each of its operations took
 _VERSION_KEY = b"iobench.schema_version"
 _PACKED_KEY = b"iobench.packed"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -267,6 +268,8 @@ class CampaignFolder:
         findings = [dataclasses.asdict(finding) for finding in result.findings]
         raw = self.raw(step)
         write_safely(raw / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
+        if operations := [dataclasses.asdict(each) for each in result.reading.operation_latencies]:
+            write_safely(raw / OPERATIONS, json.dumps(operations, ensure_ascii=False, indent=1))
         _flush_all(raw)
         for table, content in rows.items():
             self._write(table, step, content)
@@ -282,9 +285,16 @@ class CampaignFolder:
 
     def findings(self, step: str) -> list[dict[str, str]]:
         """Return a step's reasons with their sentences; empty for a valid step."""
-        path = self.path / "raw" / step / "findings.json"
+        return self._raw_list(step, "findings.json")
+
+    def operations(self, step: str) -> list[dict[str, Any]]:
+        """Return a step's operations (op, count, latency_mean and latency_max in s), where its program tells them."""
+        return self._raw_list(step, OPERATIONS)
+
+    def _raw_list(self, step: str, name: str) -> list[dict[str, Any]]:
+        path = self.path / "raw" / step / name
         try:
-            loaded: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+            loaded: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
@@ -641,7 +651,9 @@ def _work(data: Mapping[str, Any]) -> Work:
     source = DataFile(**data["source"]) if data["source"] else None
     files = tuple(DataFile(**entry) for entry in data["files"])
     service = Service(**data["service"]) if data.get("service") else None
-    return Work(**{**data, "files": files, "source": source, "fresh": tuple(data["fresh"]), "service": service})
+    tree = DataFile(**data["tree"]) if data.get("tree") else None
+    fresh = tuple(data["fresh"])
+    return Work(**{**data, "files": files, "source": source, "fresh": fresh, "service": service, "tree": tree})
 
 
 def _passport(data: Mapping[str, Any]) -> Passport:

@@ -17,6 +17,7 @@ nbdkit:nbdkit:nbdkit
 nbdfuse:libnbd-bin:nbdfuse
 fusermount3:fuse3:fuse3
 smartctl:smartmontools:smartmontools
+dbench:dbench:dbench
 sysbench:sysbench:sysbench
 mariadbd:mariadb-server-core:mariadb-server
 (venv):python3-venv:python3'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from iobench.campaign.events import (
 )
 from iobench.campaign.plan import Estimate
 from iobench.campaign.plan import services as services_of
+from iobench.campaign.programs import named
 from iobench.campaign.services import Services
 from iobench.campaign.site import NOWHERE, Permission, Site
 from iobench.campaign.source import MemorySource, total_memory
@@ -206,8 +207,10 @@ class Engine:
 
         What may be much is left to a program, which a stop can end.
         """
+        if work.tree is not None:
+            site.ground.remove_folder(work.tree.name)
         if work.writes and not work.params.get("direct") and site.ground.cwd is not None:
-            names = [*(file.name for file in work.files), *work.fresh]
+            names = [*(file.name for file in work.files), *work.fresh, *(("-f", ".") if work.tree else ())]
             if not names:
                 site.ground.settle()
                 return
@@ -229,6 +232,8 @@ class Engine:
         """Return a work's command at a site, what it makes itself removed and its source ready."""
         for name in work.fresh:
             site.ground.remove(name)
+        if work.tree is not None:
+            site.ground.folder(work.tree.name)
         source = self._source.path(work.source.size) if work.source else None
         endpoint = self._services.get(site, work.service).endpoint if work.service else NOWHERE
         return runners.find(work.runner).command(work, site.place(work, raw, source, endpoint))
@@ -287,9 +292,11 @@ class Engine:
         watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
         started = datetime.now(UTC)
         begin = time.monotonic()
+        grown: list[tuple[float, int]] = []
 
         def tick() -> None:
             watcher.tick()
+            _note_growth(raw / "stdout", grown)
             if server is not None:
                 server.tick(time.monotonic() - begin)
             self._observe(Ticked(time.monotonic() - begin))
@@ -307,7 +314,7 @@ class Engine:
             for name, text in server.told().items():
                 write_safely(raw / name, text)
         self._settle(site, work, raw)
-        output = _output(command, raw, ended)
+        output = _output(command, raw, ended, grown)
         reading = runners.find(work.runner).read(work, output)
         if reading.errors:
             said = f"{reading.error_text or 'the program gave no reason'}{self._kernel_said(step)}"
@@ -372,7 +379,7 @@ class Engine:
 
 def _tool(work: Work, versions: Mapping[str, str]) -> str:
     """The program that the numbers come from, with its version."""
-    tools = runners.find(work.runner).TOOLS or (servers.module(work.service.kind).TOOLS if work.service else ())
+    tools = named(work.runner, work.params) or (servers.module(work.service.kind).TOOLS if work.service else ())
     return next((versions[tool] for tool in tools if tool in versions), work.runner)
 
 
@@ -397,7 +404,14 @@ def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[fl
     return max(first, end - reading.measured_s), end
 
 
-def _output(command: Command, raw: Path, ended: proc.Ended) -> Output:
+def _note_growth(path: Path, grown: list[tuple[float, int]]) -> None:
+    """Note when a program's output has grown, which dates the lines of one that prints as it goes."""
+    size = path.stat().st_size
+    if size != (grown[-1][1] if grown else 0):
+        grown.append((time.time(), size))
+
+
+def _output(command: Command, raw: Path, ended: proc.Ended, grown: Sequence[tuple[float, int]]) -> Output:
     own = ("stdout", "stderr", "settle.stdout", "settle.stderr", "command.json")
     files = {p.name: _text(p) for p in sorted(raw.iterdir()) if p.name not in own and p.is_file()}
     return Output(
@@ -408,6 +422,7 @@ def _output(command: Command, raw: Path, ended: proc.Ended) -> Output:
         files=files,
         wall_s=ended.wall_s,
         cpu_s=ended.cpu_s,
+        grown=tuple(grown),
     )
 
 

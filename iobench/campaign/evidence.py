@@ -209,7 +209,7 @@ def spread(rates: Sequence[float]) -> tuple[float | None, float | None]:
 
 def limited_by(context: Context, reading: Reading, counted: Window) -> LimitedBy:
     """Return who set the rate: decided from known limits, processors and outstanding I/O, never from busy."""
-    if context.passport.emulation and _at_limit(context.passport.emulation, reading):
+    if context.passport.emulation and _at_limit(context.passport.emulation, reading, counted):
         return LimitedBy.THROTTLE
     if reading.client_cpu is not None and reading.client_cpu >= CLIENT_FULL * reading.client_threads:
         return LimitedBy.CLIENT
@@ -236,15 +236,21 @@ def reached(work: Work, reading: Reading, counted: Window) -> bool:
     return all(not tool or (device is not None and device >= least * tool) for tool, device in pairs)
 
 
-def _at_limit(emulation: Emulation, reading: Reading) -> bool:
+def _at_limit(emulation: Emulation, reading: Reading, counted: Window) -> bool:
+    """Whether the rate is at a limit; of a program that does not tell its bytes, what the device counted is taken."""
     seconds = reading.measured_s or math.inf  # fio counts milliseconds: what failed at once took none
     limits = {
         "read": (emulation.read_bps, emulation.read_iops),
         "write": (emulation.write_bps, emulation.write_iops),
     }
     values = {(s.op, s.metric): s.value for s in reading.samples}
-    for op, count in (("read", reading.bytes_read), ("write", reading.bytes_written)):
+    device = {"read": (counted.bytes_read, counted.reads), "write": (counted.bytes_written, counted.writes)}
+    for op, told in (("read", reading.bytes_read), ("write", reading.bytes_written)):
         bps, iops = limits[op]
+        count = told
+        if told is None and counted.seconds > 0:
+            count, requests = device[op]
+            values.setdefault((op, "iops"), (requests or 0) / counted.seconds)
         if bps and count and count / seconds >= (1 - THROTTLE_NEAR) * bps:
             return True
         if iops and values.get((op, "iops"), 0) >= (1 - THROTTLE_NEAR) * iops:

@@ -50,7 +50,7 @@ def tools(names: Iterable[str]) -> Mapping[str, str]:
     found = {"iobench": f"iobench {__version__}"}
     for name in names:
         said = proc.capture([name, "--version"], check=False).stdout.strip().splitlines()
-        found[name] = said[0] if said else name
+        found[name] = said[0].partition(" - Copyright")[0] if said else name
     if "fio" in found:
         _check_fio(found["fio"])
     return found

@@ -1,4 +1,4 @@
-"""Outputs that others made, as a campaign: the numbers of fio's JSON or of dd, marked as without evidence."""
+"""Outputs that others made, as a campaign: numbers of fio's JSON, dd or dbench, marked as without evidence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from iobench.campaign.evidence import Context, Window, gather
 from iobench.errors import ParseError, UsageError
 from iobench.model import Campaign, ParamValue, Passport, Reading, Sample, Step, StepResult, Target, Work
 from iobench.results import CampaignFolder, Store, new_id, write_safely
+from iobench.runners import dbench as dbench_work
 from iobench.runners import fio_work
-from iobench.tools import dd, fio
+from iobench.tools import dbench, dd, fio
 
 MOST_BYTES = 64 << 20
 _WORKLOADS = {
@@ -79,7 +80,9 @@ def read(source: Source, dd_workload: str) -> list[Found]:
         return _fio(source, text)
     if "copied," in text:
         return [_dd(source, text, dd_workload)]
-    raise ParseError(f"{source.path} is neither fio's JSON (--output-format=json+) nor an output of dd")
+    if text.startswith("dbench version "):
+        return [_dbench(source, text)]
+    raise ParseError(f"{source.path} is neither fio's JSON (--output-format=json+) nor an output of dd or dbench")
 
 
 def _fio(source: Source, text: str) -> list[Found]:
@@ -186,6 +189,19 @@ def _dd(source: Source, text: str, workload: str) -> Found:
     )
     work = Work("dd", workload, {"size": copied.bytes}, load=1, fixed_bytes=copied.bytes, writes=op == "write")
     return Found(source, work, reading, "dd", text)
+
+
+def _dbench(source: Source, text: str) -> Found:
+    run = dbench.parse(text, str(source.path))
+    params: dict[str, ParamValue] = {"clients": run.clients, "duration_s": run.measured_s}
+    if run.sync is not None:
+        params["sync"] = run.sync
+    if run.version:
+        params["version"] = int(run.version.partition(".")[0])
+    if run.load_file:
+        params["load_file"] = Path(run.load_file).name
+    work = Work("dbench", "dbench", params, load=max(1, run.clients), duration_s=run.measured_s, writes=True)
+    return Found(source, work, dbench_work.reading(run, bool(run.sync)), f"dbench {run.version or ''}".strip(), text)
 
 
 def keep(found: Sequence[Found], store: Store, memory_bytes: int) -> CampaignFolder:

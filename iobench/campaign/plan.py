@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from iobench import params, profiles, runners, servers
-from iobench.campaign import source
+from iobench.campaign import programs, source
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.model import Passport, Service, Step, Work
 from iobench.units import format_bytes, parse_duration, parse_size
@@ -97,12 +97,16 @@ def _request(entry: dict[str, Any], path: Path) -> Request:
 
 
 def works(
-    suite: Suite, passports: Mapping[str, Passport], engine: str, overrides: Mapping[str, object]
+    suite: Suite,
+    passports: Mapping[str, Passport],
+    engine: str,
+    overrides: Mapping[str, object],
+    tools: Mapping[str, str] | None = None,
 ) -> tuple[Work, ...]:
     """Return the works of a suite. `overrides` (duration, size) hold where a workload knows them.
 
     The engine `auto` becomes `engine`, and a size that is not given becomes the smaller of 4 GB and a
-    tenth of the least room. Raises UsageError.
+    tenth of the least room. `tools` are the programs that are here, with their versions. Raises UsageError.
     """
     _check_overrides(overrides)
     found: list[Work] = []
@@ -111,7 +115,8 @@ def works(
         known = {p.name for p in params.describe(runner.Params)}
         values = {**request.values, **{k: v for k, v in overrides.items() if k in known}}
         asked = params.build(runner.Params, values, request.where)
-        found += runner.plan(_resolved(asked, passports, engine))
+        asked = _resolved(asked, passports, engine)
+        found += runner.plan(asked if tools is None else programs.resolved(asked, tools))
     if len(set(map(_key, found))) != len(found):
         raise UsageError(f"{suite.title}: the same measurement is asked for twice")
     _check_servers(found, passports)
@@ -179,7 +184,7 @@ def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> No
                     f"target {name} is a server, and {work.workload} works on files; give a folder on a drive: "
                     f"-t {name}=/mnt/{name}"
                 )
-            if work.service is not None and passport.target.kind == "block":
+            if not fits(work, passport) and not any(fits(work, other) for other in passports.values()):
                 raise UsageError(
                     f"target {name} is a block device, and {work.workload} needs a file system; make one on it, mount "
                     f"it, and give a folder: -t {name}=/mnt/{name}"
@@ -190,6 +195,11 @@ def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> No
                     f"block_size {block} is no multiple of {sector} bytes, the sector of target {name}, and direct "
                     "I/O moves whole sectors; give a multiple"
                 )
+
+
+def fits(work: Work, passport: Passport) -> bool:
+    """Whether a work can be done on a target: what needs a file system cannot on a bare device."""
+    return passport.target.kind != "block" or (work.service is None and work.tree is None)
 
 
 def _key(work: Work) -> tuple[str, int, str]:
@@ -272,6 +282,8 @@ def needed(plan: Sequence[Work]) -> int:
     for work in plan:
         for name in work.fresh:
             largest[name] = max(work.fixed_bytes, largest.get(name, 0))
+        if work.tree is not None:
+            largest[work.tree.name] = max(work.tree.size, largest.get(work.tree.name, 0))
     return sum(largest.values()) + sum(service.room for service in services(plan))
 
 
@@ -293,8 +305,15 @@ def check_room(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
             who = f"target {names[0]} has" if len(names) == 1 else f"targets {', '.join(names)} together have"
             raise CannotRunError(
                 f"{who} too little room: the files take {format_bytes(need)} and "
-                f"{format_bytes(room)} are free; give a smaller --size or make room. Nothing was written"
+                f"{format_bytes(room)} are free; give {_smaller(plan)} or make room. Nothing was written"
             )
+
+
+def _smaller(plan: Sequence[Work]) -> str:
+    """What makes a plan smaller: the test file, or where dbench's clients take more than that, fewer of them."""
+    trees = max((work.tree.size for work in plan if work.tree is not None), default=0)
+    files = max((file.size for work in plan for file in work.files), default=0)
+    return "fewer --clients (each takes 26 MB)" if trees > files else "a smaller --size"
 
 
 def _sharing(passports: Mapping[str, Passport]) -> list[list[str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from iobench import runners, servers
-from iobench.campaign import host, plan
+from iobench.campaign import host, plan, programs
 from iobench.campaign.plan import Estimate, Suite
 from iobench.campaign.site import NOWHERE, FolderGround
 from iobench.drives.passport import passport, same_device_warnings
@@ -41,13 +41,12 @@ def prepare(
     Raises UsageError or CannotRunError.
     """
     passports = {target.name: passport(target) for target in targets}
-    families = list(dict.fromkeys(request.runner for request in suite.requests))
-    needs = dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS)
-    tools = host.tools(needs)
-    works = plan.works(suite, passports, host.engine() if "fio" in tools else "none", overrides)
+    tools = host.tools(programs.of_all((request.runner, request.values) for request in suite.requests))
+    works = plan.works(suite, passports, host.engine() if "fio" in tools else "none", overrides, tools)
     tools = {**tools, **_server_tools(works, passports)}
     plan.check_room(works, passports)
-    steps = plan.interleave(works, list(passports), rounds or suite.rounds)
+    ordered = plan.interleave(works, list(passports), rounds or suite.rounds)
+    steps = tuple(step for step in ordered if plan.fits(step.work, passports[step.target]))
     now = datetime.now(UTC)
     campaign = Campaign(
         id=new_id(now, taken),
@@ -59,10 +58,10 @@ def prepare(
         passports=passports,
         host=host.describe(),
         tools=tools,
-        notes=tuple(_notes(passports)),
-        director=_director(families),
+        notes=(*_notes(passports), *_left_out(works, passports)),
+        director=_director(list(dict.fromkeys(request.runner for request in suite.requests))),
     )
-    warnings = tuple(same_device_warnings(list(passports.values())))
+    warnings = (*same_device_warnings(list(passports.values())), *_left_out(works, passports))
     return Prepared(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
 
 
@@ -90,8 +89,7 @@ def again(campaign: Campaign, finished: Collection[str]) -> Prepared:
         _refuse_other_drive(name, old, fresh[name])
     left = [step for step in campaign.steps if step.id not in finished]
     plan.check_room([step.work for step in left], fresh)
-    families = dict.fromkeys(step.work.runner for step in left)
-    tools = host.tools(dict.fromkeys(tool for name in families for tool in runners.find(name).TOOLS))
+    tools = host.tools(programs.of_all((step.work.runner, step.work.params) for step in left))
     tools = {**tools, **_server_tools([step.work for step in left], fresh)}
     # The same drive may have another device number by now, and a tool another version.
     campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
@@ -142,6 +140,16 @@ def _notes(passports: Mapping[str, Passport]) -> list[str]:
             notes += [f"{name}: {note}" for note in p.emulation.notes]
         if p.no_device_reason:
             notes.append(f"{name}: {p.no_device_reason}")
+    return notes
+
+
+def _left_out(works: Sequence[Work], passports: Mapping[str, Passport]) -> list[str]:
+    """What is not done on which target, since it needs a file system there."""
+    notes = []
+    for name, p in passports.items():
+        names = dict.fromkeys(work.workload for work in works if not plan.fits(work, p))
+        if names:
+            notes.append(f"{name} is a bare block device, and {', '.join(names)} needs a file system: left out there")
     return notes
 
 
@@ -200,7 +208,7 @@ def _setup_lines(campaign: Campaign, target: str) -> Iterator[Line]:
 
 
 def _place(campaign: Campaign, target: str, work: Work, raw: str) -> Place:
-    names = [*(f.name for f in work.files), *work.fresh]
+    names = [*(f.name for f in work.files), *work.fresh, *([work.tree.name] if work.tree else ())]
     return Place(
         data={name: _path(campaign, target, name) for name in names},
         size={f.name: f.size for f in work.files},

@@ -309,7 +309,7 @@ class Site:
 
     def place(self, work: Work, out: Path, source: str | None, service: Mapping[str, str | int] = NOWHERE) -> Place:
         """Return where a work's command works."""
-        names = [*(f.name for f in work.files), *work.fresh]
+        names = [*(f.name for f in work.files), *work.fresh, *([work.tree.name] if work.tree else ())]
         return Place(
             data={name: self.ground.path(name) for name in names},
             size={f.name: f.size for f in work.files},

@@ -24,10 +24,12 @@ STEADY_LEAST = 0.10  # of the mean, between the halves
 STEADY_SIGMAS = 4.0
 STEADY_POINTS = 8
 UNWRITTEN_SHARE = 0.001
+FLUSH_LEAST = 4096  # bytes that reach a device by one flush of a file: a page
 
 # What each reason means, for `iobench explain REASON`; the sentences with figures are made by the rules below.
 REASONS: Mapping[str, str] = {
-    "page-cache": "Less than 0.9 of the bytes that the program claims reached the device: the rest was memory. "
+    "page-cache": "Less than 0.9 of the bytes that the program claims reached the device, or less than a page for "
+    "each of its flushes: the rest was memory. "
     "Measure with direct I/O, or with a flush inside the timing.",
     "unwritten-blocks": "Blocks were read that were never written: the file system answers those without the drive. "
     "Lay the file out by writing it.",
@@ -59,6 +61,7 @@ def judge(
             _errors,
             _lost,
             _page_cache,
+            _flushed,
             _unwritten,
             _no_device,
             _depth,
@@ -119,6 +122,18 @@ def _page_cache(context: Context, reading: Reading, evidence: Evidence) -> Itera
             )
 
 
+def _flushed(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    """Of a program that works in memory and flushes now and then (dbench): whether the flushes reached the drive."""
+    device, flushes = evidence.device_bytes_written, reading.flushes
+    if reading.bytes_written is None and flushes and device is not None and device < FLUSH_LEAST * flushes:
+        yield Finding(
+            "page-cache",
+            f"The load asked {flushes:,} times for data to be on the drive, but only {format_bytes(device)} reached "
+            f"{evidence.device_name}: less than a page each time. Something answers flushes without the drive; measure "
+            "a file system that brings them to it.",
+        )
+
+
 def _unwritten(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     size = sum(file.size for file in context.work.files)
     unwritten = evidence.unwritten_bytes
@@ -154,10 +169,11 @@ def _depth(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding
 
 def _client(_: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     if evidence.limited_by is LimitedBy.CLIENT and reading.client_cpu is not None:
+        mend = "Use --sync" if reading.flushes is not None else "Use more jobs (--jobs) or larger blocks"
         yield Finding(
             "client-bound",
             f"The program used {reading.client_cpu:.2f} cores with {reading.client_threads} thread(s): it measured "
-            "itself, and the drive may be faster. Use more jobs (--jobs) or larger blocks.",
+            f"itself, and the drive may be faster. {mend}.",
         )
 
 

@@ -51,6 +51,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("smartctl", _package("smartmontools"), "health of a drive"),
     Program("losetup", _package("mount", "util-linux"), "emulated drives"),
     Program("mkfs.ext4", _package("e2fsprogs"), "emulated drives", version=("-V",)),
+    Program("dbench", _package("dbench"), "a file server's load"),
     Program("nbdkit", _package("nbdkit"), "latency of emulated drives"),
     Program("nbdfuse", _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
     Program("sysbench", _package("sysbench"), "transactions on a database"),

@@ -14,11 +14,11 @@ from iobench.campaign.engine import failures
 from iobench.campaign.verdict import REASONS
 from iobench.cli.listing import complete_campaign
 from iobench.cli.options import json_option, results_option
-from iobench.cli.tables import clean
+from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import UsageError, near_miss
 from iobench.model import INVALID_REASONS, Evidence
 from iobench.results import CampaignFolder, Store
-from iobench.units import format_bytes
+from iobench.units import format_bytes, format_seconds
 
 
 @click.command()
@@ -72,6 +72,7 @@ def _of_step(folder: CampaignFolder, step: str) -> dict[str, Any]:
         "verdict": _verdict({finding["reason"] for finding in findings}),
         "findings": findings,
         "evidence": {field.name: row[field.name] for field in dataclasses.fields(Evidence)},
+        "operations": folder.operations(step),
         "raw": str(folder.raw(step)),
     }
 
@@ -97,7 +98,24 @@ def _print(known: dict[str, Any]) -> None:
     click.echo("\nevidence:")
     for name, value in known["evidence"].items():
         click.echo(f"  {name.replace('_', ' '):24} {_text(name, value)}")
+    if known["operations"]:
+        click.echo("\noperations:")
+        columns = (
+            Column("OPERATION"),
+            Column("COUNT", right=True),
+            Column("MEAN", right=True),
+            Column("MAX", right=True),
+        )
+        print_table(columns, [_operation(row) for row in known["operations"]])
     click.echo(f"\nraw outputs: {known['raw']}")
+
+
+def _operation(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        clean(str(row["op"])),
+        f"{row['count']:,}",
+        *(format_seconds(row[f"latency_{of}"]) for of in ("mean", "max")),
+    )
 
 
 def _text(name: str, value: Any) -> str:

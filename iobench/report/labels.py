@@ -16,7 +16,10 @@ from iobench.units import format_bytes, format_count, format_ratio, format_secon
 # What the load counts, by workload; elsewhere it is I/Os outstanding.
 _LOADS = {"dbench": "clients", "oltp": "threads", "kvs": "connections"}
 # Said on a chart, in this order. What a step needed only to be made (its length, the file) is in the evidence.
-_SAID = ("block_size", "direct", "engine", "depth", "jobs", "read_share", "flush", "source", "size")
+_SAID = (
+    *("block_size", "direct", "engine", "depth", "jobs", "read_share", "flush", "source", "size"),
+    *("over", "sync", "load_file"),  # of dbench
+)
 _CONCURRENCY = ("depth", "iodepth", "jobs", "numjobs", "clients", "threads", "connections")
 
 
@@ -215,6 +218,12 @@ def all_params(params: Mapping[str, ParamValue], words: Words) -> str:
 def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
     if value is None or (name == "jobs" and value == 1 and not all):
         return ""
+    if name == "over":
+        return words.or_name(f"param.over.{value}", clean(value, 40))
+    if name == "sync":
+        return words("param.sync") if value else ""
+    if name == "load_file":
+        return words("param.load_file", value=clean(str(value).rpartition("/")[2], 60))
     if name == "direct":
         return words("param.direct" if value else "param.buffered")
     if name in ("block_size", "size") and isinstance(value, int | float):

@@ -63,6 +63,10 @@ TEXTS: Mapping[str, str] = {
     "param.read_share": "{value} % reads",
     "param.layout": "blocks laid out by {value}",
     "param.other": "{name} {value}",
+    "param.over.local": "local, not over NFS",
+    "param.over.nfs": "over NFS",
+    "param.sync": "O_SYNC",
+    "param.load_file": "load {value}",
     "param.rate": "{value}/s offered",
     # charts
     "axis.plain": "{metric}, {unit}",

@@ -60,6 +60,10 @@ TEXTS: Mapping[str, str] = {
     "param.read_share": "読み出し {value} %",
     "param.layout": "配置 {value}",
     "param.other": "{name} {value}",
+    "param.over.local": "ローカル (NFS 経由ではない)",
+    "param.over.nfs": "NFS 経由",
+    "param.sync": "O_SYNC",
+    "param.load_file": "負荷ファイル {value}",
     "param.rate": "要求 毎秒 {value}",
     # charts
     "axis.plain": "{metric}（{unit}）",

@@ -22,7 +22,10 @@ MIB = 1 << 20
 SIZE = 8 * MIB
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 # What keeps each workload short; a runner takes what it knows.
-SMALL: Mapping[str, object] = {"size": SIZE, "duration": 0.1, "ramp": 0.0, "loads": (1, 4), "threads": (1, 4)}
+SMALL: Mapping[str, object] = {
+    **{"size": SIZE, "duration": 0.1, "ramp": 0.0},
+    **{"loads": (1, 4), "threads": (1, 4), "clients": (1, 2)},
+}
 
 
 def _direct(folder: Path) -> bool:
@@ -43,6 +46,9 @@ def _works(runner: runners.Runner, folder: Path) -> tuple[Work, ...]:
 def _place(work: Work, folder: Path) -> Place:
     """Lay out what a work needs, as the engine does it."""
     data = {name: f"{name}.bin" for name in (*(f.name for f in work.files), *work.fresh)}
+    if work.tree is not None:
+        data[work.tree.name] = work.tree.name
+        (folder / work.tree.name).mkdir(exist_ok=True)
     block = random.Random(1).randbytes(MIB)
     for file in work.files:
         (folder / data[file.name]).write_bytes(block * (file.size // MIB))

@@ -1,0 +1,67 @@
+"""Which programs a plan needs, and what a runner has to know of the ones that are here before it plans."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from iobench import proc, runners
+from iobench.errors import CannotRunError, UsageError
+from iobench.tools import dbench
+
+
+def named(runner: str, values: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the programs of a runner; a value named as one of them is a path to use instead (`--dbench PATH`)."""
+    return tuple(_whole(str(values.get(tool) or tool)) for tool in runners.find(runner).TOOLS)
+
+
+def _whole(program: str) -> str:
+    """A path of any kind as a whole one, for the program is started in another folder; a plain name as it is."""
+    return str(Path(program).absolute()) if "/" in program else program
+
+
+def of_all(asked: Iterable[tuple[str, Mapping[str, object]]]) -> list[str]:
+    """Return the programs of many runners with their values, each once.
+
+    Raises UsageError for a path that was given and leads to no program.
+    """
+    found: dict[str, None] = {}
+    for runner, values in asked:
+        for tool, program in zip(runners.find(runner).TOOLS, named(runner, values), strict=True):
+            if program != tool and proc.find(program) is None:
+                raise UsageError(f"--{tool}: there is no program {program!r}")
+            found[program] = None
+    return list(found)
+
+
+def resolved(asked: Any, tools: Mapping[str, str]) -> Any:
+    """Return the parameters with what depends on a program's version filled in.
+
+    Raises CannotRunError for a program that will not do, UsageError for a load file that is not there.
+    """
+    if not hasattr(asked, "load_file"):
+        return asked
+    program = _whole(asked.dbench or "dbench")
+    found = dbench.version(tools.get(program, ""))
+    if found is None:
+        raise CannotRunError(f"{program} does not say that it is dbench: {tools.get(program, 'nothing')[:80]!r}")
+    load_file = _load_file(asked.load_file, found[0], program)
+    return dataclasses.replace(asked, version=found[0], load_file=load_file, dbench=asked.dbench and program)
+
+
+def _load_file(given: str | None, major: int, program: str) -> str | None:
+    if given:
+        if not Path(given).is_file():
+            raise UsageError(f"there is no load file {given!r}")
+        return str(Path(given).absolute())  # dbench works in another folder
+    if major < 5:
+        return None  # it knows its own
+    for path in dbench.LOADS:
+        if Path(path).is_file():
+            return path
+    raise CannotRunError(
+        f"{proc.find(program) or program} is version {major}, which brings no load file to a known place; give one "
+        "with --load-file (client.load of its source)"
+    )

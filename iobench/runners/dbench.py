@@ -1,0 +1,136 @@
+"""dbench: a recorded file server's load, replayed by a number of clients on the drive's file system.
+
+Its throughput is the load's, mostly of metadata and memory, and stands on no axis with that of fio.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from iobench.errors import ParseError, UsageError
+from iobench.model import Command, DataFile, OperationLatency, Output, Place, Reading, Sample, SeriesPoint, Work
+from iobench.params import Kind, param
+from iobench.tools import dbench
+
+NAME = "dbench"
+SUMMARY = "a file server's load by a number of clients, as dbench replays it"
+TOOLS: tuple[str, ...] = ("dbench",)
+TREE = "dbench"
+# What the load of dbench 4 and 5 keeps on the drive for each client (22 to 23 MB were seen), and some room.
+CLIENT_BYTES = 26 * 10**6
+_SHORTEST_S = 1.0
+_LONGEST_S = 10**6
+
+
+@dataclass(frozen=True)
+class Params:
+    """Parameters of dbench. Times in seconds."""
+
+    clients: tuple[int, ...] = param((1, 4, 16, 64), Kind.COUNTS, "clients that work at the same time", least=1)
+    duration: float = param(10.0, Kind.TIME, "measured time of a step, in whole seconds", least=0.1)
+    sync: bool = param(False, Kind.FLAG, "open files with O_SYNC: every write waits for the drive")
+    load_file: str | None = param(None, Kind.TEXT, "load to replay, if not the file server's that dbench brings")
+    dbench: str | None = param(None, Kind.TEXT, "path of the dbench to use, if not the one that is installed")
+    version: int = 4  # the dbench that is here, as its banner says; resolved before planning
+
+
+def plan(params: Params) -> tuple[Work, ...]:
+    """Return a work for each number of clients. Raises UsageError for a time that is no time."""
+    if params.duration > _LONGEST_S:
+        raise UsageError(f"a duration of {params.duration:g} s is too long; the most is {_LONGEST_S} s")
+    return tuple(_work(params, clients) for clients in params.clients)
+
+
+def _work(params: Params, clients: int) -> Work:
+    seconds = math.ceil(max(_SHORTEST_S, params.duration))
+    return Work(
+        runner=NAME,
+        workload="dbench",
+        params={
+            "clients": clients,
+            "duration_s": float(seconds),
+            "sync": params.sync,
+            "version": params.version,
+            "load_file": params.load_file or "client.txt",
+            "over": "local",
+            **({"dbench": params.dbench} if params.dbench else {}),
+        },
+        load=clients,
+        # One second is asked for beyond the measured ones: dbench prints no figure for its last.
+        ramp_s=float(dbench.warm_up(seconds + 1) + 1),
+        duration_s=float(seconds),
+        tree=DataFile(TREE, clients * CLIENT_BYTES),
+        writes=True,
+    )
+
+
+def command(work: Work, place: Place) -> Command:
+    """Return dbench's command; on a slow drive it may take long to end what it began, and to remove its files."""
+    major, load = work.params["version"], work.params["load_file"]
+    program = str(work.params.get("dbench") or "dbench")
+    seconds = math.ceil(work.duration_s or _SHORTEST_S) + 1
+    argv = dbench.argv(
+        program=program,
+        major=major if isinstance(major, int) else 4,
+        clients=work.load,
+        seconds=seconds,
+        folder=place.data[TREE],
+        load_file=str(load) if str(load).startswith("/") else None,
+        sync=bool(work.params["sync"]),
+    )
+    return Command(program, argv, timeout_s=300 + 3.0 * seconds + 4.0 * work.load)
+
+
+def read(work: Work, output: Output) -> Reading:
+    """Return what dbench measured after its warm-up. Raises ParseError."""
+    try:
+        run = dbench.parse(output.stdout, "dbench's stdout")
+    except ParseError as error:
+        said = (output.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise ParseError(f"{error}; exit code {output.exit_code}, on its stderr: {said}") from None
+    failed = output.exit_code != 0 or bool(run.troubles)
+    return dataclasses.replace(
+        reading(run, bool(work.params["sync"])),
+        client_cpu=output.cpu_s / output.wall_s if output.wall_s > 0 else None,
+        errors=max(len(run.troubles), int(output.exit_code != 0)),
+        error_text=(run.troubles or (f"exit code {output.exit_code}",))[0] if failed else None,
+        ended_at=output.when(run.offset),
+    )
+
+
+def reading(run: dbench.Run, sync: bool) -> Reading:
+    """Return what a run says, nothing known of the machine that it ran on."""
+    return Reading(
+        samples=_samples(run),
+        measured_s=run.measured_s,
+        operations=sum(o.count for o in run.operations) or None,
+        series=tuple(SeriesPoint(t, "throughput", rate) for t, rate in run.rates),
+        client_threads=max(1, run.clients),
+        operation_latencies=tuple(OperationLatency(o.name, o.count, o.mean_s, o.max_s) for o in run.operations),
+        flushes=_flushes(run, sync),
+        errors=len(run.troubles),
+        error_text=run.troubles[0] if run.troubles else None,
+    )
+
+
+def _samples(run: dbench.Run) -> tuple[Sample, ...]:
+    """The load's rate, how long an operation took, and the operations of the two kinds that move data."""
+    found = [Sample("all", "throughput", run.throughput)]
+    kinds = {"all": run.operations}
+    kinds["read"] = tuple(o for o in run.operations if o.name.upper() in ("READX", "READ3"))
+    kinds["write"] = tuple(o for o in run.operations if o.name.upper() in ("WRITEX", "WRITE3"))
+    for op, operations in kinds.items():
+        count = sum(o.count for o in operations)
+        if count:
+            found.append(Sample(op, "latency_mean", sum(o.count * o.mean_s for o in operations) / count))
+    if run.latency_max_s > 0:
+        found.append(Sample("all", "latency_max", run.latency_max_s))
+    return tuple(sample for sample in found if sample.value > 0)
+
+
+def _flushes(run: dbench.Run, sync: bool) -> int | None:
+    """How often the load asked for data to be on the drive: its flushes, and each write where files are O_SYNC."""
+    wanted = ("FLUSH", "COMMIT3", *(("WRITEX",) if sync else ()))
+    return sum(o.count for o in run.operations if o.name.upper() in wanted) if run.operations else None
