@@ -13,25 +13,25 @@ from iobench.errors import UsageError, near_miss
 _FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "shipped")
 
 
-def names(kind: str) -> list[str]:
+def names(kind: str, suffix: str = ".toml") -> list[str]:
     """Return the names of the shipped profiles of a kind (`suites`, `drives`, `handover`)."""
-    return sorted({path.stem for path in _shipped(kind)})
+    return sorted({path.stem for path in _shipped(kind, suffix)})
 
 
-def find(kind: str, name: str) -> Path:
-    """Return the file of a profile: a path to a .toml file, or the name of a shipped one.
+def find(kind: str, name: str, suffix: str = ".toml") -> Path:
+    """Return the file of a profile: a path to a file with its suffix, or the name of a shipped one.
 
     Raises UsageError, with the nearest name, when there is none.
     """
-    if name.endswith(".toml"):
+    if name.endswith(suffix):
         path = Path(name)
         if path.is_file():
             return path
         raise UsageError(f"there is no profile file {name!r}")
-    for path in _shipped(kind):
+    for path in _shipped(kind, suffix):
         if path.stem == name:
             return path
-    raise UsageError(f"unknown profile {name!r}; {near_miss(name, names(kind))}")
+    raise UsageError(f"unknown profile {name!r}; {near_miss(name, names(kind, suffix))}")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def check_keys(table: object, known: Iterable[str], where: str) -> dict[str, Any
     return table
 
 
-def _shipped(kind: str) -> Iterator[Path]:
+def _shipped(kind: str, suffix: str) -> Iterator[Path]:
     for folder in _FOLDERS:
         if (folder / kind).is_dir():
-            yield from sorted((folder / kind).glob("*.toml"))
+            yield from sorted((folder / kind).glob(f"*{suffix}"))
             return

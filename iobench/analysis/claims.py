@@ -11,7 +11,7 @@ from iobench.analysis import stability, stats
 from iobench.analysis.types import Claim, ClaimResult, DriveSummary, Estimate, Row
 from iobench.errors import UsageError, near_miss
 from iobench.model import MAIN_METRICS, METRICS, Better, Emulation, Verdict
-from iobench.units import format_value
+from iobench.texts import Amount, Figure, Phrase, Words
 
 # With fewer rounds no rank test reaches p < 0.05: figures are shown, nothing is claimed.
 CLAIM_ROUNDS = 5
@@ -60,10 +60,11 @@ class Rule:
     id: str
     workload: str
     statement: str
+    statement_ja: str | None
     test: Within | Times | Stable | Zero
 
 
-_Found = tuple[ClaimResult, str]
+_Found = tuple[ClaimResult, tuple[Phrase, ...]]
 _NOT_MEASURED = ClaimResult.NOT_MEASURED
 
 
@@ -102,7 +103,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         "stable": _stable,
         "zero": _zero,
     }
-    profiles.check_keys(entry, ("id", "workload", "statement", "target", *makers), where)
+    profiles.check_keys(entry, ("id", "workload", "statement", "statement_ja", "target", *makers), where)
     id = _text(entry, "id", where)
     where = f"{where} ({id})"
     workload = _text(entry, "workload", where)
@@ -113,7 +114,8 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
         raise UsageError(f"{where}: give exactly one of {', '.join(makers)}; it has {len(tests)}")
     if ("target" in entry) != (tests[0] == "throughput_mb_s"):
         raise UsageError(f"{where}: target is given beside throughput_mb_s, and nowhere else")
-    return Rule(id, workload, _text(entry, "statement", where), makers[tests[0]](entry, where))
+    in_japanese = _text(entry, "statement_ja", where) if "statement_ja" in entry else None
+    return Rule(id, workload, _text(entry, "statement", where), in_japanese, makers[tests[0]](entry, where))
 
 
 def _within(entry: Mapping[str, Any], where: str) -> Within:
@@ -185,10 +187,11 @@ def evaluate(rules: Sequence[Rule], rows: Sequence[Row], drives: Sequence[DriveS
     outside at every one. Figures that are not valid, or of fewer than CLAIM_ROUNDS repeats, decide nothing.
     """
     emulated = {drive.name: drive.emulation for drive in drives if drive.emulation is not None}
-    found = []
+    english, found = Words("en"), []
     for rule in rules:
-        result, sentence = _judge(rule, rows, emulated)
-        found.append(Claim(rule.id, rule.statement, result, sentence))
+        result, phrases = _judge(rule, rows, emulated)
+        sentence = english.said(phrases)
+        found.append(Claim(rule.id, rule.statement, result, sentence, rule.statement_ja, phrases))
     return tuple(found)
 
 
@@ -199,12 +202,12 @@ def _judge(rule: Rule, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -
     needed = (test.of, test.to) if isinstance(test, Times) else (test.target,)
     measured = _main(rule.workload, rows, needed)
     if not measured:
-        return _NOT_MEASURED, f"{rule.workload} was not measured on {' and '.join(needed)}"
+        return _NOT_MEASURED, (Phrase("held.not-measured", {"workload": rule.workload, "drives": needed}),)
     if isinstance(test, Stable):
-        result, sentence = _judge_stable(rule.workload, test, measured, emulated)
+        result, phrases = _judge_stable(rule.workload, test, measured, emulated)
     else:
-        result, sentence = _together([_sound(row, needed) or _judge_row(test, row) for row in measured])
-    return result, sentence + _set_so(needed, emulated)
+        result, phrases = _together([_sound(row, needed) or _judge_row(test, row) for row in measured])
+    return result, phrases + _set_so(needed, emulated)
 
 
 def _main(workload: str, rows: Sequence[Row], needed: Sequence[str]) -> list[Row]:
@@ -219,14 +222,15 @@ def _sound(row: Row, needed: Sequence[str]) -> _Found | None:
     """Return why a row decides nothing, if so: too few repeats, or figures that failed their evidence."""
     for name in needed:
         estimate = row.targets[name]
+        where: dict[str, Figure] = {"drive": name, "load": row.load}
         if estimate.verdict is not Verdict.VALID:
-            reasons = ", ".join(estimate.reasons) or "no reason kept"
-            return ClaimResult.UNDECIDED, f"{name} at load {row.load} is {estimate.verdict}: {reasons}"
+            reasons = ", ".join(estimate.reasons) or Phrase("held.no-reason")
+            verdict = Phrase(f"verdict.{estimate.verdict.value}")
+            unsound = Phrase("held.unsound", {**where, "verdict": verdict, "reasons": reasons})
+            return ClaimResult.UNDECIDED, (unsound,)
         if estimate.n < CLAIM_ROUNDS:
-            return ClaimResult.UNDECIDED, (
-                f"{name} at load {row.load} has {estimate.n} repeats, and a claim takes {CLAIM_ROUNDS}: "
-                f"run with --repeats {CLAIM_ROUNDS}"
-            )
+            few = Phrase("held.few", {**where, "n": estimate.n, "claim": CLAIM_ROUNDS})
+            return ClaimResult.UNDECIDED, (few,)
     return None
 
 
@@ -234,7 +238,10 @@ def _together(found: Sequence[_Found]) -> _Found:
     """Return what all loads say: their result where they agree, else undecided."""
     results = {result for result, _ in found}
     result = results.pop() if len(results) == 1 else ClaimResult.UNDECIDED
-    return result, "; ".join(dict.fromkeys(sentence for _, sentence in found))
+    said: list[Phrase] = []
+    for _, phrases in found:
+        said += [phrase for phrase in phrases if phrase not in said]
+    return result, tuple(said)
 
 
 def _placed(ends: stats.Interval, low: float, high: float) -> ClaimResult:
@@ -250,23 +257,26 @@ def _judge_row(test: Within | Times, row: Row) -> _Found:
 def _judge_within(test: Within, row: Row) -> _Found:
     estimate = row.targets[test.target]
     ends = estimate.ci95 or (estimate.median, estimate.median)
-    shown = [format_value(value, row.unit) for value in (estimate.median, *ends, test.low, test.high)]
-    return _placed(ends, test.low, test.high), (
-        f"{test.target} has {shown[0]} ({shown[1]} to {shown[2]}) at load {row.load}, {estimate.n} repeats; "
-        f"the claim is {shown[3]} to {shown[4]}"
-    )
+    figures: dict[str, Figure] = {
+        name: Amount(value, row.unit)
+        for name, value in zip(
+            ("value", "low", "high", "from", "to"), (estimate.median, *ends, test.low, test.high), strict=True
+        )
+    }
+    where: dict[str, Figure] = {"drive": test.target, "load": row.load, "n": estimate.n}
+    return _placed(ends, test.low, test.high), (Phrase("held.within", {**figures, **where}),)
 
 
 def _judge_times(test: Times, row: Row) -> _Found:
     of, to = _figure(row.targets[test.of]), _figure(row.targets[test.to])
+    where: dict[str, Figure] = {"of": test.of, "to": test.to, "load": row.load}
     ends = stats.ratio_ci(of, to)
     if ends is None:
-        return ClaimResult.UNDECIDED, f"{test.of} over {test.to} has no ratio at load {row.load}: a figure is nought"
+        return ClaimResult.UNDECIDED, (Phrase("held.no-ratio", where),)
+    figures: dict[str, Figure] = {"ratio": of.point / to.point, "low": ends[0], "high": ends[1]}
+    asked: dict[str, Figure] = {"from": f"{test.low:g}", "until": f"{test.high:g}"}
     n = min(len(of.values), len(to.values))
-    return _placed(ends, test.low, test.high), (
-        f"{test.of} is {of.point / to.point:.3g} times {test.to} ({ends[0]:.3g} to {ends[1]:.3g}) at load {row.load}, "
-        f"{n} repeats; the claim is {test.low:g} to {test.high:g}"
-    )
+    return _placed(ends, test.low, test.high), (Phrase("held.times", {**where, **figures, **asked, "n": n}),)
 
 
 def _figure(estimate: Estimate) -> stats.Figure:
@@ -275,59 +285,73 @@ def _figure(estimate: Estimate) -> stats.Figure:
 
 def _judge_stable(workload: str, test: Stable, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -> _Found:
     high = [row for row in rows if row.load >= test.from_load]
+    over = Phrase(f"load.{test.over}") if test.over in _COUNTED else test.over
     if len({row.load for row in high}) < 2:
-        return _NOT_MEASURED, (
-            f"{workload} was measured on {test.target} at {len(high)} of the two or more {test.over} "
-            f"from {test.from_load} up that show stability"
-        )
+        said: dict[str, Figure] = {"workload": workload, "drive": test.target, "n": len(high), "over": over}
+        return _NOT_MEASURED, (Phrase("held.few-loads", {**said, "since": test.from_load}),)
     emulation = emulated.get(test.target)
     if emulation is not None and emulation.rate_only:
-        return ClaimResult.UNDECIDED, f"only the rate of {test.target} is emulated, which is flat by construction"
+        return ClaimResult.UNDECIDED, (Phrase("held.flat", {"drive": test.target}),)
     unsound = [why for row in high if (why := _sound(row, (test.target,)))]
     if unsound:
         return _together(unsound)
     estimates = [row.targets[test.target] for row in high]
     point, ends = stability.least_over_most(estimates)
-    sentence = (
-        f"the least of {test.target}'s rates from {test.from_load} {test.over} up is {point:.3g} of the greatest "
-        f"({ends[0]:.3g} to {ends[1]:.3g}), {min(e.n for e in estimates)} repeats; "
-        f"the claim is {test.least_over_most:g} at least"
+    phrase = Phrase(
+        "held.stable",
+        {
+            "drive": test.target,
+            "since": test.from_load,
+            "over": over,
+            "share": point,
+            "low": ends[0],
+            "high": ends[1],
+            "n": min(e.n for e in estimates),
+            "least": f"{test.least_over_most:g}",
+        },
     )
-    return _placed(ends, test.least_over_most, 1.0), sentence
+    return _placed(ends, test.least_over_most, 1.0), (phrase,)
+
+
+_COUNTED = ("clients", "threads", "connections")
 
 
 def _judge_zero(test: Zero, rows: Sequence[Row]) -> _Found:
     found = {metric: [row for row in rows if row.metric == metric] for metric in test.metrics}
-    missing = [metric for metric, of in found.items() if not of]
+    missing = tuple(metric for metric, of in found.items() if not of)
     if missing:
-        return _NOT_MEASURED, f"no count of {' and '.join(missing)} was taken"
+        return _NOT_MEASURED, (Phrase("held.no-count", {"metrics": missing}),)
     for metric, of in found.items():
         for row in of:
             for name, estimate in row.targets.items():
                 # One loss is enough, whatever else is wrong with the figure.
                 if max(estimate.values, default=0) > 0:
-                    return ClaimResult.NOT_REPRODUCED, (
-                        f"{name} at load {row.load} counted {sum(estimate.values):g} {metric} in {estimate.n} repeats"
-                    )
+                    said: dict[str, Figure] = {"drive": name, "load": row.load, "metric": metric, "n": estimate.n}
+                    counted = Phrase("held.counted", {**said, "count": f"{sum(estimate.values):g}"})
+                    return ClaimResult.NOT_REPRODUCED, (counted,)
     unsound = [why for of in found.values() for row in of if (why := _sound(row, tuple(row.targets)))]
     if unsound:
         return _together(unsound)
-    return ClaimResult.REPRODUCED, f"no {' and no '.join(test.metrics)} in all repeats"
+    return ClaimResult.REPRODUCED, (Phrase("held.none", {"metrics": test.metrics}),)
 
 
-def _set_so(needed: Sequence[str], emulated: Mapping[str, Emulation]) -> str:
+def _set_so(needed: Sequence[str], emulated: Mapping[str, Emulation]) -> tuple[Phrase, ...]:
     """Return the reservation of emulated drives: their speed is a setting."""
-    parts = [f"{name} ({_setting(emulated[name])})" for name in needed if name in emulated]
-    return f"; emulated, and set so: {', '.join(parts)}" if parts else ""
+    parts = tuple(
+        Phrase("held.set-drive", {"drive": name, "settings": _settings(emulated[name])})
+        for name in needed
+        if name in emulated
+    )
+    return (Phrase("held.set", {"drives": parts}),) if parts else ()
 
 
-def _setting(emulation: Emulation) -> str:
-    rates = (
-        ("reads", emulation.read_bps, "B/s"),
-        ("writes", emulation.write_bps, "B/s"),
-        ("reads", emulation.read_iops, "1/s"),
-        ("writes", emulation.write_iops, "1/s"),
+def _settings(emulation: Emulation) -> Figure:
+    limits = (
+        ("read", emulation.read_bps, "B/s"),
+        ("write", emulation.write_bps, "B/s"),
+        ("read", emulation.read_iops, "1/s"),
+        ("write", emulation.write_iops, "1/s"),
         ("latency", emulation.latency_s, "s"),
     )
-    said = [f"{what} {format_value(value, unit)}" for what, value, unit in rates if value is not None]
-    return ", ".join(said) or "no limit"
+    said = tuple(Phrase(f"held.set-{what}", {"value": Amount(v, unit)}) for what, v, unit in limits if v is not None)
+    return said or Phrase("held.no-limit")

@@ -85,12 +85,14 @@ class DriveSummary:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the data say of one claim, with a sentence that holds the figures."""
+    """What the data say of one claim, with a sentence that holds the figures (`phrases` are it before it is prose)."""
 
     id: str
     statement: str
     result: ClaimResult
     sentence: str
+    statement_ja: str | None = None
+    phrases: tuple[Phrase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

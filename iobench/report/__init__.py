@@ -1,8 +1,8 @@
-"""The report: findings to charts to HTML, PNG and CSV."""
+"""The report: findings to charts to HTML, PNG, PPTX and CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,11 @@ from iobench.results import CampaignFolder
 
 if TYPE_CHECKING:
     from iobench.report.charts import Chart
+    from iobench.report.content import Content
 
-FORMATS = ("html", "png", "csv")
+FORMATS = ("html", "png", "pptx", "csv")
 PAGE_NAME = "report.html"
+DECK_NAME = "report.pptx"
 _CLAIMS = "talk-2011"
 
 
@@ -37,22 +39,26 @@ def build(
     resolution: float = 0.02,
     several: Several = Several(),
     redact: bool = False,
+    published: str | None = None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> list[Path]:
     """Write the report of campaigns into a folder; return the files, the page (where asked for) last.
 
-    `resolution` is the share under which a difference is none; `redact` leaves out who and where. `say`
-    gets what a person should know of the pictures. Raises UsageError for an unknown format, language or
-    baseline, and ResultsError for a folder that cannot be written or a campaign that cannot be read.
+    `resolution` is the share under which a difference is none; `redact` leaves out who and where; `published`
+    names a file of figures of others, to stand beside as such. `say` gets what a person should know of the pictures.
+    Raises UsageError for an unknown format, language or baseline, and ResultsError for a folder that cannot be
+    written or a campaign that cannot be read.
     """
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
-    from iobench.report import charts, draw, html, tables
+    from iobench.report import published as others
+    from iobench.report.content import Content
     from iobench.texts import Words
 
     if unknown := next((name for name in formats if name not in FORMATS), None):
         raise UsageError(f"unknown format {unknown!r}; {near_miss(unknown, FORMATS)}")
     words = Words(lang)
+    figures = others.load(published) if published else ()
     if redact:
         folders = redacted(folders)
     comparison = compare(
@@ -64,22 +70,29 @@ def build(
         anyway=several.anyway,
         called=several.called,
     )
-    made = charts.charts(comparison, words)
+    beside = others.of_workloads(figures, [row.workload for row in comparison.rows])
+    content = Content(folders, comparison, words, beside, redact)
     _prepare(out)
-    written: list[Path] = []
-    for number, chart in enumerate(made, 1):
+    return list(_written(content, out, formats, say))
+
+
+def _written(content: Content, out: Path, formats: Sequence[str], say: Callable[[str], None]) -> Iterator[Path]:
+    from iobench.report import draw, html, slides, tables
+
+    for number, chart in enumerate(content.charts, 1):
         name = f"{number:02d}-{chart.spec.id}"
         if "png" in formats:
-            written.append(_write(out / f"{name}.png", draw.png(chart.spec)))
+            yield _write(out / f"{name}.png", draw.png(chart.spec))
         if "csv" in formats:
             # With a byte order mark spreadsheets read names of any script.
-            written.append(_write(out / f"{name}.csv", tables.chart_csv(comparison, chart).encode("utf-8-sig")))
+            yield _write(out / f"{name}.csv", tables.chart_csv(content.comparison, chart).encode("utf-8-sig"))
     if "png" in formats:
-        _say_what_lacks(made, say)
+        _say_what_lacks(content.charts, say)
+    if "pptx" in formats:
+        yield _write(out / DECK_NAME, slides.deck(content))
     if "html" in formats:
-        page = html.page(comparison, folders, made, words, redacted=redact)
-        written.append(_write(out / PAGE_NAME, page.encode()))
-    return written
+        page = html.page(content.comparison, content.folders, content.charts, content.words, redacted=content.redacted)
+        yield _write(out / PAGE_NAME, page.encode())
 
 
 def _say_what_lacks(made: Sequence[Chart], say: Callable[[str], None]) -> None:

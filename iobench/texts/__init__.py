@@ -94,6 +94,10 @@ class Words:
         fields = _Fields({name: self.figure(figure) for name, figure in phrase.figures.items()})
         return self._table[phrase.key].format_map(fields)
 
+    def said(self, phrases: Sequence[Phrase], plain: str = "") -> str:
+        """Return phrases as one sentence; `plain` where there are none."""
+        return self("list.semicolon").join(map(self.say, phrases)) if phrases else plain
+
     def figure(self, figure: Figure) -> str:
         """Return a figure as people read it in this language."""
         if isinstance(figure, Phrase):

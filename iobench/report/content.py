@@ -1,0 +1,106 @@
+"""What a report is made of, read once: campaigns, their comparison, the charts; pages, pictures and slides share it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from iobench.analysis.types import Claim, Comparison
+from iobench.model import Campaign
+from iobench.report import charts, labels
+from iobench.report.charts import Chart
+from iobench.results import CampaignFolder
+from iobench.texts import Words
+
+if TYPE_CHECKING:
+    from iobench.report.published import Published
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished step as an appendix counts it: what ran on which drive, and what the evidence says of it."""
+
+    campaign: CampaignFolder
+    step: str
+    drive: str
+    workload: str
+    op: str
+    load: int
+    round: int
+    verdict: str
+    reasons: tuple[str, ...]
+    tool: str
+    evidence: Mapping[str, Any]
+
+    def command(self) -> str:
+        """Return the command as a shell would take it; nothing where it was not kept (an import)."""
+        argv = self.campaign.command(self.step).get("argv")
+        return labels.clean(shlex.join(map(str, argv)), 4000) if isinstance(argv, list) else ""
+
+
+class Content:
+    """All that a report says. What not every format needs is read when it is first asked for."""
+
+    def __init__(
+        self,
+        folders: Sequence[CampaignFolder],
+        comparison: Comparison,
+        words: Words,
+        published: Sequence[Published] = (),
+        redacted: bool = False,
+    ) -> None:
+        self.folders = tuple(folders)
+        self.comparison = comparison
+        self.words = words
+        self.published = tuple(published)
+        self.redacted = redacted
+
+    @cached_property
+    def charts(self) -> tuple[Chart, ...]:
+        """The charts, in the order of the comparison's rows."""
+        return tuple(charts.charts(self.comparison, self.words))
+
+    @cached_property
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """The campaigns, as planned."""
+        return tuple(folder.campaign() for folder in self.folders)
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """The SHA-256 of each campaign's measurements."""
+        return tuple(folder.digest() for folder in self.folders)
+
+    def statement(self, claim: Claim) -> str:
+        """Return what was claimed, in the report's language where the claims' file has it so."""
+        in_japanese = claim.statement_ja if self.words.lang == "ja" else None
+        return labels.clean(in_japanese or claim.statement)
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The finished steps, as they were planned. Raises ResultsError."""
+        found: dict[tuple[str, str], Run] = {}
+        for folder in self.folders:
+            evidence = {row["step"]: row for row in folder.read("evidence").to_pylist()}
+            names = ("step", "target", "workload", "op", "load", "repeat", "verdict", "reasons", "tool")
+            columns = folder.read("samples").select(list(names)).to_pydict()
+            for step, target, workload, op, load, round_, verdict, reasons, tool in zip(
+                *(columns[name] for name in names), strict=True
+            ):
+                if (folder.id, step) not in found:
+                    found[folder.id, step] = Run(
+                        folder,
+                        step,
+                        labels.clean(target, 80),
+                        workload,
+                        op,
+                        load,
+                        round_,
+                        verdict,
+                        tuple(labels.clean(reason, 40) for reason in reasons),
+                        labels.clean(tool, 80),
+                        evidence.get(step, {}),
+                    )
+        return tuple(found.values())

@@ -1,0 +1,85 @@
+"""The deck: 16:9, a summary first, a slide for each chart of the talk, what else was drawn, and the appendix."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from iobench.report import labels
+from iobench.report.charts import Chart
+from iobench.report.content import Content
+
+# The talk's charts and the two that are ours, each on one slide: what was measured of the first workload that was.
+_TALK = (
+    ("seq-read",),
+    ("dd-write", "seq-write"),
+    ("dbench",),
+    ("oltp",),
+    ("rand-read", "rand-mixed", "rand-write"),
+    ("kvs",),
+)
+_PANELS = 2  # charts on a slide, at most
+
+
+def deck(content: Content) -> bytes:
+    """Return the deck as a .pptx file. Raises ResultsError."""
+    from iobench.report.slides import appendix, chart, summary, theme
+
+    presentation = theme.new()
+    main, rest = arranged(content.charts)
+    summary.add(presentation, content, main)
+    for group in main:
+        chart.add(presentation, content, group)
+    for group in rest:
+        chart.add(presentation, content, group, further=True)
+    appendix.add(presentation, content)
+    _properties(presentation, content)
+    if presentation.slides and presentation.slides[0].has_notes_slide:
+        theme.paint(presentation.notes_master)
+    target = io.BytesIO()
+    presentation.save(target)
+    return target.getvalue()
+
+
+Group = tuple[Chart, ...]
+
+
+def arranged(made: Sequence[Chart]) -> tuple[list[Group], list[Group]]:
+    """Return the charts of the talk, a slide each, and the others, in slides of up to two."""
+    main: list[Group] = []
+    used: set[str] = set()
+    for workloads in _TALK:
+        name = next((w for w in workloads if any(c.spec.workload == w for c in made)), None)
+        if name is not None:
+            own = _together([c for c in made if c.spec.workload == name])
+            main.append(own)
+            used |= {c.spec.id for c in own}
+    rest: dict[tuple[str, str, str], list[Chart]] = {}
+    for chart in made:
+        if chart.spec.id not in used:
+            rest.setdefault((chart.spec.workload, chart.spec.op, chart.spec.subtitle), []).append(chart)
+    pages = [tuple(own[i : i + _PANELS]) for own in rest.values() for i in range(0, len(own), _PANELS)]
+    return main, pages
+
+
+def _together(own: Sequence[Chart]) -> Group:
+    """What stands on a workload's one slide: its rate, and beside it another way of it, else its latency."""
+    first = own[0]
+    same = [c for c in own[1:] if c.spec.metric == first.spec.metric and c.spec.op == first.spec.op]
+    other = [c for c in own[1:] if c.spec.metric != first.spec.metric and c.spec.op == first.spec.op]
+    return (first, *(same or other)[: _PANELS - 1])
+
+
+def _properties(presentation: object, content: Content) -> None:
+    """What the file says of itself; its dates are those of the campaign, so that the same figures say the same."""
+    told = presentation.core_properties  # type: ignore[attr-defined]
+    campaign = content.campaigns[0]
+    told.title = labels.clean(campaign.title, 200) or content.words("page.title")
+    told.author, told.language = "iobench", content.words.lang
+    told.subject = content.words.commas([labels.clean(c.id, 100) for c in content.campaigns])
+    told.comments = " ".join(f"sha256:{digest}" for digest in content.digests)
+    told.created = told.modified = campaign.created_at.replace(tzinfo=None)
+    told.last_modified_by = "iobench"
+
+
+__all__ = ["Group", "arranged", "deck"]

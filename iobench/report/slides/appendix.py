@@ -1,0 +1,209 @@
+"""The appendix: what was measured and how to repeat it, the drives, the evidence, the claims, published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from iobench import __version__
+from iobench.analysis.claims import CLAIM_ROUNDS
+from iobench.analysis.types import ClaimResult
+from iobench.report import drives, labels
+from iobench.report.canvas import INK, MUTED, WARN
+from iobench.report.content import Content
+from iobench.report.content import Run as Step
+from iobench.report.slides import theme
+from iobench.report.slides.chart import source
+from iobench.report.slides.sheet import CELL_SIZE, LEADING, Box, Paragraph, Run, Sheet, broken, table_heights
+
+_TEXT = 13.0
+_TOP = theme.TITLE_TOP + theme.TITLE_HEIGHT + 14
+_BOTTOM = theme.HEIGHT - 38
+_WIDTH = theme.WIDTH - 2 * theme.MARGIN
+
+
+def add(presentation: Any, content: Content) -> None:
+    """Add the appendix's slides; a table that is long goes on on the next."""
+    _measured(presentation, content)
+    _drives(presentation, content)
+    _evidence(presentation, content)
+    _claims(presentation, content)
+    _published(presentation, content)
+    _method(presentation, content)
+
+
+def _sheet(presentation: Any, content: Content, title: str) -> Sheet:
+    return Sheet(presentation, content.words("deck.appendix", title=title), content.words.lang)
+
+
+def _cell(text: str, color: str = INK, bold: bool = False) -> Paragraph:
+    return (Run(text or "–", CELL_SIZE, bold, color),)
+
+
+def _paged(
+    presentation: Any,
+    content: Content,
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Paragraph]],
+    parts: Sequence[float],
+    lead: str = "",
+) -> None:
+    """Slides with one table, as many as its rows need."""
+    rest = list(rows)
+    while rest:
+        sheet = _sheet(presentation, content, title)
+        y = _TOP
+        if lead:
+            lines = broken(lead, _TEXT, False, _WIDTH, 3)
+            sheet.text(
+                Box(theme.MARGIN, y, _WIDTH, len(lines) * _TEXT * LEADING),
+                [(Run(line, _TEXT, color=MUTED),) for line in lines],
+            )
+            y += len(lines) * _TEXT * LEADING + 8
+        count = len(rest)
+        while count > 1 and sum(table_heights(heads, rest[:count], parts, _WIDTH)) > _BOTTOM - y:
+            count -= 1
+        sheet.table(Box(theme.MARGIN, y, _WIDTH, 0), heads, rest[:count], parts, title)
+        sheet.foot(source(content))
+        rest = rest[count:]
+
+
+def _measured(presentation: Any, content: Content) -> None:
+    """What was measured, and how to repeat it: profile, versions, host, hash, the command."""
+    words = content.words
+    for campaign, digest, host in zip(
+        content.campaigns, content.digests, drives.hosts(content.campaigns, words), strict=True
+    ):
+        targets = " ".join(f"-t {labels.clean(n, 40)}=PATH" for n in campaign.passports)
+        command = f"iobench suite {campaign.profile} {targets}" if campaign.profile else words("deck.no-profile")
+        rows = [
+            (words("deck.campaign"), labels.clean(campaign.id, 100)),
+            (words("deck.title"), labels.clean(campaign.title, 200)),
+            (words("deck.when"), f"{campaign.created_at:%Y-%m-%d %H:%M} UTC"),
+            (words("deck.profile"), labels.clean(campaign.profile or "", 80)),
+            (words("deck.size"), words("deck.steps", steps=len(campaign.steps), rounds=campaign.rounds)),
+            (words("page.host"), words("list.semicolon").join(f"{k} {v}" for k, v in host.facts)),
+            (words("page.tools"), words("list.semicolon").join(f"{k}: {v}" for k, v in host.tools)),
+            ("iobench", __version__),
+            (words("deck.hash"), digest),
+            (words("page.repeat"), labels.clean(command, 300)),
+        ]
+        cells = [[_cell(name, MUTED), _cell(value)] for name, value in rows if value]
+        heads = [words("deck.what"), words("col.value")]
+        _paged(presentation, content, words("deck.measured"), heads, cells, (1.0, 4.4))
+
+
+def _drives(presentation: Any, content: Content) -> None:
+    words = content.words
+    rows = []
+    for sheet in drives.sheets(content.comparison, words):
+        name = " · ".join((sheet.name, *sheet.tags))
+        facts = words("list.semicolon").join(f"{k} {v}" for k, v in sheet.facts)
+        rows.append([_cell(name, bold=True), _cell(facts), _cell(" ".join(sheet.notes), MUTED)])
+    heads = [words("col.drive"), words("deck.facts"), words("page.notes")]
+    _paged(presentation, content, words("deck.drives"), heads, rows, (1.2, 3.4, 2.2))
+
+
+def _evidence(presentation: Any, content: Content) -> None:
+    """A line for each workload on each drive: steps, how many are valid, what the device counted, who was the limit."""
+    words = content.words
+    groups: dict[tuple[str, str], list[Step]] = {}
+    for run in content.runs:
+        groups.setdefault((run.workload, run.drive), []).append(run)
+    rows = []
+    for (workload, drive), runs in groups.items():
+        valid = sum(run.verdict == "valid" for run in runs)
+        reasons = list(dict.fromkeys(reason for run in runs for reason in run.reasons))
+        shares = sorted(share for run in runs if (share := _share(run)) is not None)
+        limits = list(dict.fromkeys(run.evidence.get("limited_by") or "unknown" for run in runs))
+        said = [words.or_name(f"limit.{limit}", labels.clean(limit, 30)) for limit in limits]
+        count = words("deck.valid", valid=valid, steps=len(runs))
+        rows.append(
+            [
+                _cell(labels.workload_name(workload, words)),
+                _cell(drive),
+                _cell(count, INK if valid == len(runs) else WARN, valid != len(runs)),
+                _cell(words.commas(reasons), WARN if reasons else MUTED),
+                _cell(f"{median(shares):.3f} ({shares[0]:.3f} – {shares[-1]:.3f})" if shares else ""),
+                _cell(words.commas(said)),
+            ]
+        )
+    heads = [
+        words(k) for k in ("deck.workload", "col.drive", "deck.sound", "deck.reasons", "col.device", "col.limited")
+    ]
+    _paged(
+        presentation,
+        content,
+        words("page.evidence"),
+        heads,
+        rows,
+        (1.8, 1.0, 1.1, 1.4, 1.7, 1.2),
+        words("deck.evidence"),
+    )
+
+
+def _share(run: Step) -> float | None:
+    """Device bytes over the tool's own, for the directions that the tool claims."""
+    ways = [
+        (run.evidence.get(f"device_bytes_{way}"), run.evidence.get(f"tool_bytes_{way}")) for way in ("read", "written")
+    ]
+    known = [(device, tool) for device, tool in ways if tool and device is not None]
+    total = sum(tool for _, tool in known)
+    return sum(device for device, _ in known) / total if total else None
+
+
+def _claims(presentation: Any, content: Content) -> None:
+    words = content.words
+    colors = {ClaimResult.NOT_REPRODUCED: WARN, ClaimResult.NOT_MEASURED: MUTED, ClaimResult.UNDECIDED: MUTED}
+    rows = [
+        [
+            _cell(content.statement(claim)),
+            _cell(words(f"claim.{claim.result.value}"), colors.get(claim.result, INK), True),
+            _cell(labels.clean(words.said(claim.phrases, claim.sentence), 800)),
+        ]
+        for claim in content.comparison.claims
+    ]
+    heads = [words("deck.claim"), words("deck.result"), words("deck.figures")]
+    _paged(presentation, content, words("page.claims"), heads, rows, (2.0, 0.9, 3.6))
+
+
+def _published(presentation: Any, content: Content) -> None:
+    words = content.words
+    rows = [
+        [
+            _cell(p.drive, bold=True),
+            _cell(labels.workload_name(p.workload, words)),
+            _cell(p.conditions, MUTED),
+            _cell(p.figure),
+            _cell(p.source, MUTED),
+        ]
+        for p in content.published
+    ]
+    heads = [words(k) for k in ("col.drive", "deck.workload", "deck.conditions", "deck.figure", "deck.whose")]
+    _paged(
+        presentation,
+        content,
+        words("deck.published"),
+        heads,
+        rows,
+        (1.6, 1.6, 1.9, 1.1, 2.2),
+        words("deck.published-why"),
+    )
+
+
+def _method(presentation: Any, content: Content) -> None:
+    words = content.words
+    sheet = _sheet(presentation, content, words("page.method"))
+    resolution = f"{content.comparison.resolution * 100:g} %"
+    texts = [
+        words(f"method.{part}", resolution=resolution, claim=CLAIM_ROUNDS)
+        for part in ("repeats", "ratio", "claims", "percentiles", "evidence")
+    ]
+    y = _TOP
+    for text in texts:
+        lines = len(broken(text, 15, False, _WIDTH))
+        sheet.text(Box(theme.MARGIN, y, _WIDTH, lines * 15 * LEADING), [(Run(text, 15),)])
+        y += lines * 15 * LEADING + 9
+    sheet.foot(source(content))

@@ -1,0 +1,83 @@
+"""A chart's slide: the finding as its title, one or two charts, the method below, the commands in the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from iobench.report import findings, labels
+from iobench.report.canvas import MUTED, WARN
+from iobench.report.captions import alt_text
+from iobench.report.charts import Chart
+from iobench.report.content import Content
+from iobench.report.content import Run as Step
+from iobench.report.slides import native, theme
+from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted
+from iobench.report.spec import ChartKind
+from iobench.texts import Words
+
+_MOST_COMMANDS = 30
+_SMALL = 11.0
+_GAP = 28.0  # between two charts
+
+
+def add(presentation: Any, content: Content, group: Sequence[Chart], further: bool = False) -> None:
+    """Add the slide of one or two charts of a workload."""
+    words, first = content.words, group[0]
+    sheet = Sheet(presentation, first.spec.title, words.lang)
+    width = theme.WIDTH - 2 * theme.MARGIN
+    lead = words("deck.further", what=first.spec.subtitle) if further else first.spec.subtitle
+    under = replace(fitted(lead, (14, 13, 12), False, width, 1), color=MUTED)
+    sheet.text(Box(theme.MARGIN, theme.TITLE_TOP + theme.TITLE_HEIGHT + 4, width, 18), [(under,)])
+    notes = _footnotes(group, words)
+    lines = [(line, warn) for text, warn in notes for line in broken(text, _SMALL, False, width, 2)][:6]
+    height = len(lines) * _SMALL * LEADING
+    foot = theme.HEIGHT - 34 - height
+    top = theme.TITLE_TOP + theme.TITLE_HEIGHT + 34
+    share = (width - _GAP * (len(group) - 1)) / len(group)
+    for i, chart in enumerate(group):
+        box = Box(theme.MARGIN + i * (share + _GAP), top, share, foot - 8 - top)
+        native.place(sheet, box, chart.spec, alt_text(chart.spec, words), words)
+    paragraphs: list[Paragraph] = [(Run(line, _SMALL, warn, WARN if warn else MUTED),) for line, warn in lines]
+    sheet.text(Box(theme.MARGIN, foot, width, height), paragraphs)
+    sheet.foot(source(content))
+    sheet.notes(_notes(content, group))
+
+
+def source(content: Content) -> str:
+    """Return where the figures come from: campaigns, their hash, what made the slide."""
+    parts = [
+        content.words("deck.source", id=labels.clean(c.id, 60), hash=digest[:12])
+        for c, digest in zip(content.campaigns, content.digests, strict=True)
+    ]
+    return "iobench · " + content.words.commas(parts)
+
+
+def _footnotes(group: Sequence[Chart], words: Words) -> list[tuple[str, bool]]:
+    """The charts' footnotes, each once; what is not valid on bars is named again, in the warning's colour."""
+    band, bars = words("foot.band"), words("foot.bars")  # slides draw the interval of lines as bars too
+    notes = [(note.replace(band, bars), False) for chart in group for note in chart.spec.footnotes]
+    for chart in group:
+        if chart.spec.kind is ChartKind.BAR:
+            notes += [(f"{s.label}: {p.mark}", True) for s in chart.spec.series for p in s.points if p.mark]
+    return list(dict.fromkeys(notes))
+
+
+def _notes(content: Content, group: Sequence[Chart]) -> str:
+    """What the speaker reads: the findings with their intervals, the method, and the commands of the first round."""
+    words, names = content.words, labels.said_labels(content.comparison, content.words)
+    lines = [findings.sentence(found, words, names) for chart in group for found in chart.findings]
+    lines += ["", *(note for chart in group for note in chart.spec.footnotes), "", words("deck.commands")]
+    workload = group[0].spec.workload
+    runs = [run for run in content.runs if run.workload == workload]
+    first = min((run.round for run in runs), default=1)
+    lines += _commands([run for run in runs if run.round == first], content)
+    return "\n".join(line for line in lines)
+
+
+def _commands(runs: Sequence[Step], content: Content) -> list[str]:
+    words = content.words
+    told = [f"{run.drive}, {run.load}: {run.command() or words('step.no-command')}" for run in runs[:_MOST_COMMANDS]]
+    left = len(runs) - len(told)
+    return told + ([words("deck.more-commands", n=left)] if left > 0 else [])

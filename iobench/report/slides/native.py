@@ -1,0 +1,455 @@
+"""Charts that PowerPoint itself draws and edits: bars and lines from a spec, with error bars from the intervals."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from iobench.model import Verdict
+from iobench.report.canvas import AXIS, GRID, INK, MUTED, PAPER, WARN
+from iobench.report.draw import ends, linear_ticks, readable_on
+from iobench.report.lines import spread
+from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted, height_of, rgb, width_of
+from iobench.report.spec import ChartKind, ChartSpec, Point, Series
+from iobench.texts import Words
+
+_CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+_MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
+_SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "h": "⬢"}
+_TICK = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The value axis, in the chart's unit, and where the plot lies in the chart's frame, in points."""
+
+    least: float
+    most: float
+    step: float
+    log: bool
+    plot: Box
+
+    def y(self, value: float) -> float:
+        """Return where a value in the chart's unit stands, from the frame's top."""
+        if self.log:
+            share = math.log(value / self.least) / math.log(self.most / self.least)
+        else:
+            share = (value - self.least) / (self.most - self.least)
+        return self.plot.bottom - share * self.plot.height
+
+
+def place(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
+    """Place a chart with its axis' title above it and, of lines, the drives' names beside it."""
+    axis = fitted(spec.axis, (13, 12, 11), False, box.width, 1)
+    sheet.text(Box(box.x, box.y, box.width, 18), [(replace(axis, color=MUTED),)])
+    inner = Box(box.x, box.y + 22, box.width, box.height - 22)
+    if spec.kind is ChartKind.BAR:
+        _bars(sheet, inner, spec, alt, words)
+    else:
+        _lines(sheet, inner, spec, alt, words)
+
+
+# --- bars --------------------------------------------------------------------------------------------------
+
+
+def _bars(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
+    from pptx.chart.data import CategoryChartData
+    from pptx.enum.chart import XL_CHART_TYPE
+
+    divisor = spec.scale.divisor
+    points = [s.points[0] if s.points else None for s in spec.series]
+    slot = (box.width - 60) / len(points)
+    names = [_under_bar(s, slot - 6) for s in spec.series]
+    scale = _bar_scale(spec, box, points, slot, max(name.count("\n") + 1 for name in names))
+    data: Any = CategoryChartData(number_format="General")
+    data.categories = names
+    data.add_series(spec.axis, [_in(p.value, divisor) if p else None for p in points])
+    upper = words("deck.upper")
+    data.add_series(upper, [_in(ends(p)[1], divisor) if p else None for p in points])
+    chart = _chart(sheet, box, XL_CHART_TYPE.COLUMN_CLUSTERED, data, alt)
+    _workbook(chart, names, [(spec.axis, points)], divisor, upper)
+    plot = chart.plots[0]
+    plot.gap_width, plot.overlap = 61, 100
+    _axes(chart, box, scale)
+    bars, tops = plot.series
+    _error_bars(bars, points, divisor, 3)
+    tops.format.fill.background()
+    tops.format.line.fill.background()
+    for i, (series, point) in enumerate(zip(spec.series, points, strict=True)):
+        if point is None:
+            continue
+        _fill(bars.points[i].format, series.color, point.verdict)
+        on_bar = _on_bar(spec, series, point, scale, slot)
+        if on_bar:
+            _label(bars.points[i], on_bar, "ctr")
+        _label(tops.points[i], _above(spec, point, scale, not on_bar), "outEnd")
+
+
+def _under_bar(series: Series, width: float) -> str:
+    """A drive's name, what always stands beside it, and what names its result where it is not valid."""
+    lines = broken(series.label, _TICK + 1, False, width, 2)
+    lines += _flow(series.tags, _TICK + 1, width)
+    marks = [p.mark for p in series.points[:1] if p.mark]
+    return "\n".join([*lines, *(line for mark in marks for line in broken(mark, _TICK + 1, False, width, 2))])
+
+
+def _bar_scale(spec: ChartSpec, box: Box, points: Sequence[Point | None], slot: float, lines: int) -> Scale:
+    floor = lines * (_TICK + 1) * 1.25 + 10
+    left = 8 + max(width_of(spec.scale.tick(v), _TICK) for v in _ticks(spec, points))
+    plot = Box(left, 4, box.width - left - 4, box.height - floor - 4)
+    highest = max((ends(p)[1] for p in points if p), default=1.0) / spec.scale.divisor
+    above = max((len(_above(spec, p, None, True)) for p in points if p), default=1) * 20 + 8
+    ticks = _ticks(spec, points)
+    step = (ticks[1] - ticks[0]) / spec.scale.divisor if len(ticks) > 1 else 1.0
+    most = (highest or 1.0) / max(0.4, 1 - above / plot.height)
+    return Scale(0.0, most, step, False, plot)
+
+
+def _ticks(spec: ChartSpec, points: Sequence[Point | None]) -> list[float]:
+    highest = max((ends(p)[1] for p in points if p), default=0.0)
+    return linear_ticks(highest * 1.02 or spec.scale.divisor, spec.scale.divisor)
+
+
+def _on_bar(spec: ChartSpec, series: Series, point: Point, scale: Scale, slot: float) -> list[Paragraph]:
+    """The ratio on the bar, where the bar is high and wide enough for it."""
+    if not point.ratio_text:
+        return []
+    color = readable_on(series.color) if point.verdict is not Verdict.INVALID else INK
+    runs = [Run(point.ratio_text, 22, True, color)]
+    runs += [Run(spec.none_shown, 11, False, color)] if point.none_shown else []
+    height = scale.plot.bottom - scale.y(point.value / spec.scale.divisor)
+    fits = max(width_of(r.text, r.size, r.bold) for r in runs) < slot * 0.6
+    return [(run,) for run in runs] if fits and height > 34 + 16 * len(runs) else []
+
+
+def _above(spec: ChartSpec, point: Point, scale: Scale | None, ratio: bool) -> list[Paragraph]:
+    lines: list[Paragraph] = []
+    if ratio and point.ratio_text:
+        lines.append((Run(point.ratio_text, 14, True, MUTED),))
+        lines += [(Run(spec.none_shown, 10, False, MUTED),)] if point.none_shown else []
+    lines.append((Run(point.text, 16, True),))
+    return lines + ([(Run(point.note, 12, False, MUTED),)] if point.note else [])
+
+
+# --- lines -------------------------------------------------------------------------------------------------
+
+
+def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
+    from pptx.chart.data import CategoryChartData
+    from pptx.enum.chart import XL_CHART_TYPE
+    from pptx.util import Pt
+
+    divisor, loads = spec.scale.divisor, spec.loads
+    column = max(96.0, min(box.width * 0.29, 210.0))
+    frame = Box(box.x, box.y, box.width - column - 14, box.height)
+    scale = _line_scale(spec, frame)
+    rows = [[next((p for p in s.points if p.load == load), None) for load in loads] for s in spec.series]
+    data: Any = CategoryChartData(number_format="General")
+    data.categories = [f"{load:,}" for load in loads]
+    for series, points in zip(spec.series, rows, strict=True):
+        data.add_series(series.label, [_in(p.value, divisor) if p else None for p in points])
+    chart = _chart(sheet, frame, XL_CHART_TYPE.LINE_MARKERS, data, alt)
+    pairs = [(s.label, points) for s, points in zip(spec.series, rows, strict=True)]
+    _workbook(chart, [f"{load:,}" for load in loads], pairs, divisor, None)
+    _axes(chart, frame, scale, x_title=spec.x_axis)
+    for i, (series, points) in enumerate(zip(spec.series, rows, strict=True)):
+        line = chart.plots[0].series[i]
+        line.smooth = False
+        line.format.line.color.rgb, line.format.line.width = rgb(series.color), Pt(2.25)
+        _marker(line, series, Verdict.VALID)
+        for j, point in enumerate(points):
+            if point and point.verdict is not Verdict.VALID:
+                _marker(line.points[j], series, point.verdict)
+        _error_bars(line, points, divisor, 1 + len(rows) + 2 * i, series.color)
+    _names(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale, words)
+
+
+def _line_scale(spec: ChartSpec, frame: Box) -> Scale:
+    divisor = spec.scale.divisor
+    values = [v for s in spec.series for p in s.points for v in ends(p)]
+    if spec.log:
+        low, high = min(v for v in values if v > 0) / divisor, max(values) / divisor
+        least, most, step = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high) - 1e-9), 10.0
+        most = most if most > least else least * 10
+        ticks: Sequence[float] = [least * divisor, most * divisor]
+    else:
+        top = max(values, default=0.0) * 1.06 or divisor
+        ticks = linear_ticks(top, divisor)
+        least, step = 0.0, (ticks[1] - ticks[0]) / divisor if len(ticks) > 1 else 1.0
+        most = math.ceil(top / divisor / step - 1e-9) * step
+    left = 8 + max(width_of(spec.scale.tick(v), _TICK) for v in [*ticks, most * divisor])
+    return Scale(least, most, step, spec.log, Box(left, 8, frame.width - left - 8, frame.height - 56))
+
+
+def _names(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale, words: Words) -> None:
+    """The drives' names, each at its line's end, in the order of the ends and with no overlap."""
+    drawn = [s for s in spec.series if s.points]
+    for part in (1.0, 0.85, 0.75, 0.65):
+        blocks = [_name(s, spec, box.width, part) for s in drawn]
+        heights = [height_of(block, box.width) + 1 for block in blocks]
+        if sum(heights) + 5 * len(heights) <= box.height:
+            break
+    order = sorted(range(len(drawn)), key=lambda i: scale.y(drawn[i].points[-1].value / spec.scale.divisor))
+    first = [blocks[i][0][0].size * LEADING for i in order]
+    wanted = [
+        scale.y(drawn[i].points[-1].value / spec.scale.divisor) + heights[i] / 2 - line / 2
+        for i, line in zip(order, first, strict=True)
+    ]
+    for i, middle in zip(order, spread(wanted, [heights[i] for i in order], 0, box.height), strict=True):
+        at = Box(box.x, box.y + middle - heights[i] / 2, box.width, heights[i])
+        sheet.text(at, blocks[i])
+
+
+def _name(series: Series, spec: ChartSpec, width: float, part: float) -> list[Paragraph]:
+    last = series.points[-1]
+    sign = Run(f"{_SIGNS[series.marker]} ", 13 * part, True, series.color)
+    head = fitted(series.label, (15 * part, 13 * part, 11 * part), True, width - 18, 1)
+    lines: list[Paragraph] = [(sign, head)]
+    figures = [last.text] if last.load == spec.loads[-1] else []
+    figures += [last.ratio_text] if figures and last.ratio_text else []
+    small = 12 * max(part, 0.8)
+    if figures:
+        lines.append((Run(" · ".join(figures), small, False, INK),))
+    for text in _flow(series.tags, small, width):
+        lines.append((Run(text, small, False, MUTED),))
+    if series.marks:
+        lines.append((replace(fitted("; ".join(series.marks), (small, 9), True, width, 2), color=WARN),))
+    return lines
+
+
+def _flow(items: Sequence[str], size: float, width: float) -> list[str]:
+    """Items one after the other with `·` between, broken between items only."""
+    lines: list[str] = []
+    for item in items:
+        joined = f"{lines[-1]} · {item}" if lines else ""
+        if joined and width_of(joined, size) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(item)
+    return lines
+
+
+# --- what both have ----------------------------------------------------------------------------------------
+
+
+def _chart(sheet: Sheet, box: Box, kind: Any, data: Any, alt: str) -> Any:
+    from pptx.util import Pt
+
+    frame = sheet.slide.shapes.add_chart(kind, Pt(box.x), Pt(box.y), Pt(box.width), Pt(box.height), data)
+    frame._element.nvGraphicFramePr.cNvPr.set("descr", alt)
+    chart = frame.chart
+    chart.has_legend, chart.has_title = False, False
+    chart.font.size, chart.font.color.rgb = Pt(_TICK), rgb(INK)
+    space = chart._chartSpace
+    if space.find(f"{{{_CHART}}}roundedCorners") is None:
+        corners = _new("roundedCorners", val="0")
+        after = space.find(f"{{{_CHART}}}date1904")
+        space.insert(0, corners) if after is None else after.addnext(corners)
+    return chart
+
+
+def _axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
+    from pptx.enum.chart import XL_TICK_MARK
+    from pptx.util import Pt
+
+    values, names = chart.value_axis, chart.category_axis
+    values.minimum_scale, values.maximum_scale = scale.least, scale.most
+    values.has_major_gridlines, values.has_minor_gridlines = True, False
+    values.major_gridlines.format.line.color.rgb, values.major_gridlines.format.line.width = rgb(GRID), Pt(0.75)
+    values.format.line.fill.background()
+    values.major_tick_mark = values.minor_tick_mark = XL_TICK_MARK.NONE
+    values.tick_labels.font.size, values.tick_labels.font.color.rgb = Pt(_TICK), rgb(MUTED)
+    values.tick_labels.number_format = "[>=1000]#,##0;General"
+    values.tick_labels.number_format_is_linked = False
+    if scale.log:
+        scaling = values._element.find(f"{{{_CHART}}}scaling")
+        scaling.insert(0, _new("logBase", val="10"))
+    else:
+        values.major_unit = scale.step
+    names.format.line.color.rgb = rgb(AXIS)
+    names.major_tick_mark = names.minor_tick_mark = XL_TICK_MARK.NONE
+    names.has_major_gridlines = False
+    names.tick_labels.font.size = Pt(_TICK if x_title else _TICK + 1)
+    names.tick_labels.font.color.rgb = rgb(MUTED if x_title else INK)
+    if x_title:
+        names.has_title = True
+        title = names.axis_title.text_frame
+        title.text = x_title
+        font = title.paragraphs[0].runs[0].font
+        font.size, font.bold, font.color.rgb = Pt(12), False, rgb(MUTED)
+    # On a logarithmic axis the loads' axis crosses at the least value, not at one.
+    crosses = names._element.find(f"{{{_CHART}}}crosses")
+    if scale.log and crosses is not None:
+        crosses.set("val", "min")
+        value_crosses = values._element.find(f"{{{_CHART}}}crosses")
+        if value_crosses is not None:
+            value_crosses.set("val", "autoZero")
+    _plot_at(chart, frame, scale.plot)
+
+
+def _plot_at(chart: Any, frame: Box, plot: Box) -> None:
+    """Fix where the plot lies in its frame, so that what stands beside it is beside it."""
+    area = chart._chartSpace.chart.plotArea
+    for old in area.findall(f"{{{_CHART}}}layout"):
+        area.remove(old)
+    layout, manual = _new("layout"), _new("manualLayout")
+    layout.append(manual)
+    for tag, value in (("layoutTarget", "inner"), ("xMode", "edge"), ("yMode", "edge")):
+        manual.append(_new(tag, val=value))
+    for tag, part in (
+        ("x", plot.x / frame.width),
+        ("y", plot.y / frame.height),
+        ("w", plot.width / frame.width),
+        ("h", plot.height / frame.height),
+    ):
+        manual.append(_new(tag, val=f"{part:.5f}"))
+    area.insert(0, layout)
+
+
+def _fill(look: Any, color: str, verdict: Verdict) -> None:
+    """A plain colour; hatched where the result is not valid, and pale where it is invalid."""
+    from pptx.enum.dml import MSO_PATTERN
+    from pptx.util import Pt
+
+    if verdict is Verdict.VALID:
+        look.fill.solid()
+        look.fill.fore_color.rgb = rgb(color)
+        return
+    look.fill.patterned()
+    look.fill.pattern = MSO_PATTERN.WIDE_UPWARD_DIAGONAL
+    look.fill.fore_color.rgb = rgb(color)
+    look.fill.back_color.rgb = rgb(PAPER)
+    look.line.color.rgb, look.line.width = rgb(color), Pt(1.5 if verdict is Verdict.INVALID else 0.75)
+
+
+def _marker(target: Any, series: Series, verdict: Verdict) -> None:
+    from pptx.enum.chart import XL_MARKER_STYLE
+    from pptx.util import Pt
+
+    styles = {
+        "o": XL_MARKER_STYLE.CIRCLE,
+        "s": XL_MARKER_STYLE.SQUARE,
+        "^": XL_MARKER_STYLE.TRIANGLE,
+        "D": XL_MARKER_STYLE.DIAMOND,
+        "v": XL_MARKER_STYLE.DASH,
+        "P": XL_MARKER_STYLE.PLUS,
+        "X": XL_MARKER_STYLE.X,
+        "h": XL_MARKER_STYLE.STAR,
+    }
+    target.marker.style, target.marker.size = styles[series.marker], 8
+    target.marker.format.fill.solid()
+    target.marker.format.fill.fore_color.rgb = rgb(series.color if verdict is Verdict.VALID else PAPER)
+    target.marker.format.line.color.rgb = rgb(series.color)
+    target.marker.format.line.width = Pt(0.75 if verdict is Verdict.VALID else 1.75)
+
+
+def _label(point: Any, lines: Sequence[Paragraph], where: str) -> None:
+    from pptx.enum.chart import XL_LABEL_POSITION
+    from pptx.util import Pt
+
+    label = point.data_label
+    label.position = XL_LABEL_POSITION.CENTER if where == "ctr" else XL_LABEL_POSITION.OUTSIDE_END
+    frame = label.text_frame
+    for i, line in enumerate(lines):
+        paragraph = frame.paragraphs[0] if i == 0 else frame.add_paragraph()
+        for piece in line:
+            run = paragraph.add_run()
+            run.text = piece.text
+            run.font.size, run.font.bold, run.font.color.rgb = Pt(piece.size), piece.bold, rgb(piece.color)
+
+
+def _error_bars(series: Any, points: Sequence[Point | None], divisor: float, column: int, color: str = INK) -> None:
+    """Put c:errBars before c:cat; its ends stand in two columns of the chart's workbook, from `column` (0 is A)."""
+    if not any(p and p.low is not None for p in points):
+        return
+    element = series._element
+    bars = _new("errBars")
+    bars.append(_new("errBarType", val="both"))
+    bars.append(_new("errValType", val="cust"))
+    bars.append(_new("noEndCap", val="0"))
+    for tag, offset, ways in (("plus", 1, _plus(points, divisor)), ("minus", 0, _minus(points, divisor))):
+        holder, reference, cache = _new(tag), _new("numRef"), _new("numCache")
+        formula = _new("f")
+        letter = _letter(column + offset)
+        formula.text = f"Sheet1!${letter}$2:${letter}${len(points) + 1}"
+        form = _new("formatCode")
+        form.text = "General"
+        cache.append(form)
+        cache.append(_new("ptCount", val=str(len(points))))
+        for i, value in enumerate(ways):
+            point, number = _new("pt", idx=str(i)), _new("v")
+            number.text = repr(value)
+            point.append(number)
+            cache.append(point)
+        reference.append(formula)
+        reference.append(cache)
+        holder.append(reference)
+        bars.append(holder)
+    from lxml import etree
+
+    look = etree.SubElement(bars, f"{{{_CHART}}}spPr")
+    line = etree.SubElement(look, f"{{{_MAIN}}}ln", w="15875")
+    fill = etree.SubElement(line, f"{{{_MAIN}}}solidFill")
+    etree.SubElement(fill, f"{{{_MAIN}}}srgbClr", val=color.lstrip("#").upper())
+    element.find(f"{{{_CHART}}}cat").addprevious(bars)
+
+
+def _minus(points: Sequence[Point | None], divisor: float) -> list[float]:
+    return [_in(p.value - ends(p)[0], divisor) if p else 0.0 for p in points]
+
+
+def _plus(points: Sequence[Point | None], divisor: float) -> list[float]:
+    return [_in(ends(p)[1] - p.value, divisor) if p else 0.0 for p in points]
+
+
+def _workbook(
+    chart: Any,
+    names: Sequence[str],
+    series: Sequence[tuple[str, Sequence[Point | None]]],
+    divisor: float,
+    upper: str | None,
+) -> None:
+    """Write the sheet that PowerPoint opens to edit the chart: figures, and the intervals about them."""
+    import xlsxwriter
+
+    target = io.BytesIO()
+    book = xlsxwriter.Workbook(target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    sheet = book.add_worksheet("Sheet1")
+    columns: list[tuple[str, Sequence[object]]] = [("", list(names))]
+    columns += [(name, [_in(p.value, divisor) if p else None for p in points]) for name, points in series]
+    if upper is not None:
+        columns.append((upper, [_in(ends(p)[1], divisor) if p else None for p in series[0][1]]))
+    for name, points in series:
+        columns += [(f"{name} −", _minus(points, divisor)), (f"{name} +", _plus(points, divisor))]
+    for c, (head, values) in enumerate(columns):
+        sheet.write(0, c, head)
+        for r, value in enumerate(values, 1):
+            if value is not None:
+                sheet.write(r, c, value)
+    book.close()
+    chart.part.chart_workbook.update_from_xlsx_blob(target.getvalue())
+
+
+def _letter(column: int) -> str:
+    """A column's name in a sheet: 0 is A."""
+    text = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        text = chr(65 + rest) + text
+    return text
+
+
+def _in(value: float, divisor: float) -> float:
+    """A value in the chart's unit, with no more digits than a person would check."""
+    return float(f"{value / divisor:.6g}")
+
+
+def _new(tag: str, **attributes: str) -> Any:
+    from pptx.oxml import parse_xml
+
+    told = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return parse_xml(f'<c:{tag} xmlns:c="{_CHART}"{told}/>')

@@ -1,0 +1,92 @@
+"""The look of a deck, set once: 16:9, one layout, fonts for Latin and East Asian text, the house's colours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iobench.report.canvas import INK, MUTED, PAPER
+from iobench.report.spec import COLORS
+
+# Points: 13.333 x 7.5 inches.
+WIDTH, HEIGHT = 960.0, 540.0
+MARGIN = 42.0
+TITLE_TOP, TITLE_HEIGHT = 18.0, 70.0
+LATIN, EAST_ASIAN = "Arial", "Yu Gothic"  # on every machine with PowerPoint; others put their own in their place
+_LAYOUT = "Title Only"
+_MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
+def new() -> Any:
+    """Return an empty presentation in the house's look (python-pptx leaves it untyped)."""
+    from pptx import Presentation
+    from pptx.util import Pt
+
+    deck: Any = Presentation()
+    deck.slide_width, deck.slide_height = Pt(WIDTH), Pt(HEIGHT)
+    master = deck.slide_master
+    _keep_one_layout(master)
+    for place in (master, master.slide_layouts[0]):
+        _placeholders(place)
+    _title_style(master)
+    paint(master)
+    return deck
+
+
+def paint(master: Any) -> None:
+    """Give a master (of slides or of notes) our fonts and colours, in its theme."""
+    from lxml import etree
+    from pptx.opc.constants import RELATIONSHIP_TYPE
+
+    part = master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
+    root = etree.fromstring(part.blob)
+    for kind in ("majorFont", "minorFont"):
+        font = next(root.iter(f"{{{_MAIN}}}{kind}"))
+        for tag, name in (("latin", LATIN), ("ea", EAST_ASIAN)):
+            font.find(f"{{{_MAIN}}}{tag}").set("typeface", name)
+        for script in font.findall(f"{{{_MAIN}}}font"):
+            if script.get("script") == "Jpan":
+                script.set("typeface", EAST_ASIAN)
+    scheme = next(root.iter(f"{{{_MAIN}}}clrScheme"))
+    accents = {f"accent{i}": color for i, color in enumerate(COLORS[:6], 1)}
+    for tag, color in {"dk1": INK, "lt1": PAPER, "dk2": MUTED, "lt2": "#f2f2f2", **accents}.items():
+        slot = scheme.find(f"{{{_MAIN}}}{tag}")
+        for old in list(slot):
+            slot.remove(old)
+        etree.SubElement(slot, f"{{{_MAIN}}}srgbClr").set("val", color.lstrip("#").upper())
+    part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+
+
+def _keep_one_layout(master: Any) -> None:
+    for layout in list(master.slide_layouts):
+        if layout.name != _LAYOUT:
+            master.slide_layouts.remove(layout)
+
+
+def _placeholders(place: Any) -> None:
+    """Keep the title alone, where a wide slide has it: what else a slide says is its own."""
+    from pptx.enum.shapes import PP_PLACEHOLDER
+    from pptx.util import Pt
+
+    for shape in list(place.placeholders):
+        if shape.placeholder_format.type in (PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE):
+            shape.left, shape.top = Pt(MARGIN), Pt(TITLE_TOP)
+            shape.width, shape.height = Pt(WIDTH - 2 * MARGIN), Pt(TITLE_HEIGHT)
+        else:
+            shape._element.getparent().remove(shape._element)
+
+
+def _title_style(master: Any) -> None:
+    """Titles stand to the left, bold, at the bottom of their box, with no inset."""
+    title = master.placeholders[0]
+    body = title._element.txBody.bodyPr
+    for side in ("lIns", "tIns", "rIns", "bIns"):
+        body.set(side, "0")
+    body.set("anchor", "b")
+    for child in list(body):
+        body.remove(child)
+    style = master._element.find(".//{*}titleStyle/{*}lvl1pPr")
+    style.set("algn", "l")
+    run = style.find("{*}defRPr")
+    run.set("sz", "2800")
+    run.set("b", "1")
