@@ -60,8 +60,8 @@ class Rule:
     id: str
     workload: str
     statement: str
-    statement_ja: str | None
     test: Within | Times | Stable | Zero
+    statement_ja: str | None = None
 
 
 _Found = tuple[ClaimResult, tuple[Phrase, ...]]
@@ -115,7 +115,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     if ("target" in entry) != (tests[0] == "throughput_mb_s"):
         raise UsageError(f"{where}: target is given beside throughput_mb_s, and nowhere else")
     in_japanese = _text(entry, "statement_ja", where) if "statement_ja" in entry else None
-    return Rule(id, workload, _text(entry, "statement", where), in_japanese, makers[tests[0]](entry, where))
+    return Rule(id, workload, _text(entry, "statement", where), makers[tests[0]](entry, where), in_japanese)
 
 
 def _within(entry: Mapping[str, Any], where: str) -> Within:
