@@ -46,21 +46,23 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Between what is searched, and how finely. `whole` is for loads, which are whole numbers.
+    """Between what is searched, and how finely.
 
-    `first` is the rate that is tried first, `lowest` and `most` are the ends.
+    `first` is the rate (1/s) or load that is tried first, `lowest` and `most` are the ends, all of them
+    multiples of `grain` where that is not 0: loads are whole numbers, and some programs take whole rates.
     """
 
     first: float
     lowest: float
     most: float = math.inf
     precision: float = PRECISION
-    whole: bool = False
+    grain: float = 0.0
+    doubling: bool = False  # the bracketing doubles from its first step on, as loads do
 
     def fit(self, x: float) -> float:
-        """Return a rate moved between the ends, and a load to a whole number."""
+        """Return a rate moved between the ends, on the grain."""
         inside = min(self.most, max(self.lowest, x))
-        return float(round(inside)) if self.whole else inside
+        return self.grain * max(1, round(inside / self.grain)) if self.grain else inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def following(trials: Sequence[Trial], bounds: Bounds) -> float | None:
         return None if held >= bounds.most else _higher(trials, held, bounds)
     assert held is not None and failed is not None
     if not _close(held, failed, bounds):
-        return _between(held, failed, bounds)
+        middle = bounds.grain * math.floor((held + failed) / 2 / bounds.grain) if bounds.grain else (held + failed) / 2
+        return max(middle, held + bounds.grain)
     return failed if _doubtful(trials, failed) else None
 
 
@@ -118,43 +121,44 @@ def _doubtful(trials: Sequence[Trial], x: float) -> bool:
 
 
 def _close(held: float, failed: float, bounds: Bounds) -> bool:
-    if bounds.whole:
-        return failed - held <= max(1.0, math.floor(bounds.precision * held))
-    return failed <= held * (1 + bounds.precision)
-
-
-def _between(held: float, failed: float, bounds: Bounds) -> float:
-    if bounds.whole:
-        return float(math.floor((held + failed) / 2))
-    return (held + failed) / 2
+    return failed - held <= max(bounds.grain * 1.001, bounds.precision * held)
 
 
 def _step(number: int, bounds: Bounds) -> float:
     """The factor of a step of the bracketing: 1.05, 1.1, 1.2, 1.4, …; loads double."""
-    return 2.0 if bounds.whole else 1 + FIRST_STEP * 2.0**number
+    return 2.0 if bounds.doubling else 1 + FIRST_STEP * 2.0**number
 
 
 def _lower(trials: Sequence[Trial], failed: float, bounds: Bounds) -> float | None:
     if failed <= bounds.lowest:
         return failed if _doubtful(trials, failed) else None
     number = len({t.x for t in trials}) - 1
-    return max(bounds.lowest, bounds.fit(failed / _step(number, bounds)))
+    return min(failed - bounds.grain, bounds.fit(failed / _step(number, bounds)))
 
 
 def _higher(trials: Sequence[Trial], held: float, bounds: Bounds) -> float:
     number = len({t.x for t in trials if t.holds}) - 1
-    return bounds.fit(held * _step(number, bounds))
+    return max(held + bounds.grain, bounds.fit(held * _step(number, bounds)))
 
 
-def confirming(highest: float, tried: Sequence[Trial]) -> float | None:
+def confirming(highest: float, tried: Sequence[Trial], grain: float = 0.0) -> float | None:
     """Return the rate to try next with random arrivals: downwards from what held, until one holds.
 
     None when one held, or when the last share failed too.
     """
-    if any(trial.holds for trial in tried):
-        return None
-    number = len(tried)
-    return highest * CONFIRM_SHARES[number] if number < len(CONFIRM_SHARES) else None
+    for share in CONFIRM_SHARES:
+        x = grain * max(1, round(highest * share / grain)) if grain else highest * share
+        found = [trial for trial in tried if abs(trial.x - x) <= max(grain, 0.005 * x)]
+        if not found:
+            return x
+        if any(trial.holds for trial in found):
+            return None
+    return None
+
+
+def confirmed(highest: float, tried: Sequence[Trial]) -> float | None:
+    """Return the highest rate that held with random arrivals, of those tried for what held evenly spaced."""
+    return max((trial.x for trial in tried if trial.holds and trial.x <= highest * 1.005), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def test_a_machine_that_can_offer_no_more_gives_a_least_value() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8, 31, 100, 255])
 def test_loads_are_whole_and_found_exactly(limit: int) -> None:
-    bounds = Bounds(1, 1, most=256, whole=True)
+    bounds = Bounds(1, 1, most=256, grain=1, doubling=True)
     found, trials = search(lambda x: x <= limit, bounds)
     assert found == Outcome(End.FOUND, limit, limit + 1) or (limit > 100 and found.highest in (limit - 1, limit))
     assert all(t.x == math.floor(t.x) for t in trials)
@@ -124,6 +124,19 @@ def test_random_arrivals_go_down_until_one_holds() -> None:
     while (x := confirming(1000, tried)) is not None:
         tried.append(Trial(x, False))
     assert len(tried) == len(CONFIRM_SHARES)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 5, 17, 101, 404, 2000])
+def test_whole_rates_end_too(limit: int) -> None:
+    bounds = Bounds(round(0.97 * limit) or 1, 1, grain=1)
+    found, trials = search(lambda x: x <= limit, bounds)
+    assert all(t.x == math.floor(t.x) for t in trials)
+    assert found.end is End.FOUND and found.highest is not None and found.failed is not None
+    assert found.highest <= limit < found.failed <= max(found.highest + 1, 1.011 * found.highest)
+
+
+def test_what_was_tried_for_another_objective_confirms_nothing() -> None:
+    assert confirming(1000, [Trial(400, True)]) == 1000
 
 
 def test_the_knee_of_a_queue_is_where_its_power_is_greatest() -> None:

@@ -1,0 +1,234 @@
+"""Stored steps as points of load against latency, the same columns for every workload, held against an SLO."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from iobench.analysis.slo import Limit, Slo
+from iobench.bins import Bins
+from iobench.model import LimitedBy, Params, Verdict
+from iobench.results import CampaignFolder, decode_bins
+
+# What must be achieved of the rate that is offered.
+ACHIEVED_LEAST = 0.98
+# How much of the rate may be missing in the second half of a point before its backlog is called growing.
+BACKLOG_GROWTH = 0.01
+# How many standard errors of counting are allowed to arrivals at random, whose number is itself drawn.
+POISSON_SIGMAS = 2.0
+# A point that counts has so many operations, or so many seconds; and it is never too short for a limit's burst.
+POINT_OPERATIONS = 10_000
+POINT_SECONDS = 10.0
+POINT_LEAST_S = 6.0
+POINT_MOST_S = 60.0  # for a percentile that needs more operations than that, a point is not judged
+
+_OPS = ("all", "get", "read", "write", "set")
+# What counts as achieved: what was answered, hit or miss; the first that a workload has.
+_DONE = ("iops", "transactions", "ops", "hits")
+CLOSED, EVEN, POISSON = "closed", "even", "poisson"
+# These can be searched: they take a rate.
+WORKLOADS = ("rand-read", "rand-write", "rand-mixed", "oltp", "kvs")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPoint:
+    """A step as a point. Rates in 1/s, latencies (metric -> seconds) of the operations that are counted.
+
+    `offered` is None in a closed loop. `backlog` is how many operations were behind at the end, `growth` how
+    many more a second in the second half, both None where no series tells. `values` has every number of
+    the step, by operation and metric.
+    """
+
+    target: str
+    workload: str
+    step: str
+    op: str
+    arrival: str
+    load: int
+    params: Params
+    offered: float | None
+    achieved: float
+    latencies: Mapping[str, float]
+    operations: float
+    duration_s: float
+    backlog: float | None
+    growth: float | None
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    limited_by: LimitedBy
+    values: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float | None:
+        """What was achieved of what was offered."""
+        return None if self.offered is None else self.achieved / self.offered
+
+    @property
+    def noise(self) -> float:
+        """The relative standard error that the arrivals themselves have: none, but where they are at random."""
+        return 1 / math.sqrt(max(1.0, self.operations)) if self.arrival == POISSON else 0.0
+
+    @property
+    def x(self) -> float:
+        """Where it stands on the axis of a search: the rate that was offered, in a closed loop the load."""
+        return float(self.load) if self.offered is None else self.offered
+
+
+def duration_s(rate: float, slo: Slo) -> float:
+    """Return how long a point of a rate (1/s) is measured: 10,000 operations or 10 s, and enough for the percentiles.
+
+    Never under what a limit's burst spoils, nor over a minute.
+    """
+    wanted = max(POINT_LEAST_S, min(POINT_SECONDS, POINT_OPERATIONS / rate), 1.05 * slo.least_operations / rate)
+    return math.ceil(10 * min(POINT_MOST_S, wanted)) / 10
+
+
+# --- judging -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether a point holds an SLO, and if not why: `invalid`, `too-few`, `slo`, `rate`, `backlog`."""
+
+    holds: bool
+    why: tuple[str, ...] = ()
+    limit: Limit | None = None  # the one that was broken
+
+
+def judge(point: LoadPoint, slo: Slo) -> Judgement:
+    """Return whether a point holds: the SLO holds, enough of the rate was achieved, and the backlog does not grow."""
+    if point.verdict is Verdict.INVALID:
+        return Judgement(False, ("invalid",))
+    if slo.missing(point.latencies):
+        return Judgement(False, ("too-few",))
+    why, broken = [], slo.broken(point.latencies)
+    if broken is not None:
+        why.append("slo")
+    if point.share is not None and point.share < ACHIEVED_LEAST - POISSON_SIGMAS * point.noise:
+        why.append("rate")
+    if _grows(point):
+        why.append("backlog")
+    return Judgement(not why, tuple(why), broken)
+
+
+def _grows(point: LoadPoint) -> bool:
+    if point.growth is None or point.offered is None:
+        return False
+    # Half of the time has half of the arrivals, and so a relative error that is the root of two larger.
+    return point.growth > (BACKLOG_GROWTH + POISSON_SIGMAS * math.sqrt(2) * point.noise) * point.offered
+
+
+def at_machine_end(point: LoadPoint) -> bool:
+    """Whether the machine that offers the load was at its own end, so that the point says nothing of the drive."""
+    return point.limited_by in (LimitedBy.CLIENT, LimitedBy.CPU)
+
+
+# --- reading -------------------------------------------------------------------------------------------
+
+
+def read(folder: CampaignFolder) -> tuple[LoadPoint, ...]:
+    """Return a campaign's finished steps of the workloads that take a rate, as they ran. Raises ResultsError."""
+    import pyarrow.compute as pc
+
+    samples = folder.read("samples")
+    samples = samples.filter(pc.is_in(samples["workload"], value_set=_array(WORKLOADS)))
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in samples.to_pylist():
+        rows.setdefault(row["step"], []).append(row)
+    if not rows:
+        return ()
+    series = _series(folder, rows)
+    limits = dict(zip(*(folder.read("evidence")[name].to_pylist() for name in ("step", "limited_by")), strict=True))
+    order = {step.id: number for number, step in enumerate(folder.campaign().steps)}
+    found = [_point(rows[step], series.get(step, {}), limits.get(step)) for step in rows]
+    return tuple(sorted((p for p in found if p is not None), key=lambda p: order.get(p.step, len(order))))
+
+
+def _array(names: Sequence[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(names)
+
+
+def _series(folder: CampaignFolder, steps: Mapping[str, Any]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    import pyarrow.compute as pc
+
+    table = folder.read("series")
+    table = table.filter(pc.is_in(table["step"], value_set=_array(list(steps))))
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    columns = (table[name].to_pylist() for name in ("step", "metric", "t_s", "value"))
+    for step, metric, t_s, value in zip(*columns, strict=True):
+        found.setdefault(step, {}).setdefault(metric, []).append((t_s, value))
+    return found
+
+
+def _point(
+    rows: Sequence[Mapping[str, Any]], series: Mapping[str, list[tuple[float, float]]], limited: str | None
+) -> LoadPoint | None:
+    first = rows[0]
+    values = {(row["op"], row["metric"]): row["value"] for row in rows}
+    ops = [op for op in _OPS if any(key[0] == op for key in values)]
+    op = next((o for o in ops if any((o, m) in values for m in _DONE)), None)
+    if op is None:
+        return None
+    achieved = next(values[op, m] for m in _DONE if (op, m) in values)
+    latencies = {m: v for (o, m), v in values.items() if o == op and m.startswith("latency_")}
+    if not latencies:  # of gets alone, say
+        latencies = {m: v for o in reversed(ops) for (p, m), v in values.items() if p == o and m.startswith("latency_")}
+    params = json.loads(first["params"])
+    offered, seconds = first["rate"], first["duration_s"] or 0.0
+    done = _done_a_second(series, params)
+    return LoadPoint(
+        target=first["target"],
+        workload=first["workload"],
+        step=first["step"],
+        op=op,
+        arrival=CLOSED if offered is None else str(params.get("arrival") or POISSON),
+        load=first["load"],
+        params=params,
+        offered=offered,
+        achieved=achieved,
+        latencies=latencies,
+        operations=achieved * seconds,
+        duration_s=seconds,
+        backlog=None if offered is None else max(0.0, (offered - achieved) * seconds),
+        growth=None if offered is None else _growth(offered, done),
+        verdict=Verdict(first["verdict"]),
+        reasons=tuple(first["reasons"]),
+        limited_by=LimitedBy(limited) if limited in set(LimitedBy) else LimitedBy.UNKNOWN,
+        values=values,
+    )
+
+
+def _done_a_second(series: Mapping[str, list[tuple[float, float]]], params: Params) -> list[float]:
+    """Return the operations a second over time: a series of them, else of bytes over the block's size."""
+    for metric in _DONE:
+        if metric in series:
+            return [value for _, value in sorted(series[metric])]
+    block = params.get("block_size")
+    if not isinstance(block, int):
+        return []
+    sums: dict[float, float] = {}
+    for metric in ("read_throughput", "write_throughput"):
+        for t_s, value in series.get(metric, ()):
+            sums[t_s] = sums.get(t_s, 0.0) + value / block
+    return [sums[t] for t in sorted(sums)]
+
+
+def _growth(offered: float, done: Sequence[float]) -> float | None:
+    """Return by how many operations a second the backlog grew in the second half; None with too few seconds."""
+    half = done[len(done) // 2 :]
+    return offered - math.fsum(half) / len(half) if len(done) >= 4 else None
+
+
+def latency_bins(folder: CampaignFolder, steps: Sequence[str], op: str) -> Iterator[tuple[str, Bins]]:
+    """Yield each step's latency bins (nanoseconds -> count) of an operation, where kept. Raises ResultsError."""
+    table = folder.read("latency")
+    columns = (table[name].to_pylist() for name in ("step", "op", "histogram"))
+    wanted = set(steps)
+    for step, its, text in zip(*columns, strict=True):
+        if step in wanted and its == op:
+            yield step, decode_bins(text)

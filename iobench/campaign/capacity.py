@@ -1,0 +1,146 @@
+"""The director of a capacity campaign: asks for the next point of each search until each SLO's highest load is known.
+
+First two closed loops a workload and target, one operation at a time and all that may be outstanding: what
+the drive answers in at the least, and what it can do at the most. Then the search (analysis/search.py), then
+random arrivals to confirm, then a few points for the curve. Targets are interleaved: each is asked for one
+step a turn.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from iobench import params, runners
+from iobench.analysis import loadpoints
+from iobench.analysis.capacity import Asked, State, Wanted, asked_of
+from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S
+from iobench.analysis.slo import Slo
+from iobench.campaign import plan
+from iobench.campaign.director import Ask, Progress
+from iobench.campaign.plan import Request, Suite
+from iobench.errors import UsageError, near_miss
+from iobench.model import Campaign, Passport, Work
+
+# So many steps of a target without a number, and it is given up: it is gone, or full.
+MOST_FAILURES = 2
+_POINT_GUESS_S = 10.0
+_STEPS_GUESS = 12
+_LOADS = ("loads", "threads", "connections", "clients")
+
+
+# --- works ---------------------------------------------------------------------------------------------
+
+
+def runner_of(workload: str) -> str:
+    """Return the runner of a workload: `rand` of `rand-read`. Raises UsageError where it takes no rate."""
+    name = workload.partition("-")[0]
+    if name not in runners.registry():
+        raise UsageError(f"this iobench cannot measure {workload}; {near_miss(name, runners.registry())}")
+    return name
+
+
+def _known(workload: str) -> dict[str, params.Param]:
+    return {p.name: p for p in params.describe(runners.find(runner_of(workload)).Params)}
+
+
+def _load_name(workload: str) -> str:
+    known = _known(workload)
+    return next(name for name in _LOADS if name in known)
+
+
+def _evenly(workload: str) -> str | None:
+    """The word by which a workload is asked to space its operations evenly; None where it cannot."""
+    arrival = _known(workload).get("arrival")
+    return next((word for word in (EVEN, "uniform") if arrival and word in arrival.choices), None)
+
+
+def _request(asked: Asked, workload: str, **more: object) -> Request:
+    known = _known(workload)
+    values: dict[str, object] = {"ops": workload.partition("-")[2]} if workload.startswith("rand-") else {}
+    for name, value in asked.settings.items():
+        family, _, key = name.rpartition(".")
+        if family in ("", workload, runner_of(workload)) and (family or key.replace("-", "_") in known):
+            flag = key.replace("-", "_") in known and known[key.replace("-", "_")].kind is params.Kind.FLAG
+            values[key] = value != "false" if flag else value
+    return Request(runner_of(workload), {**values, **more}, f"capacity, {workload}")
+
+
+def first_suite(asked: Asked) -> Suite:
+    """Return the closed loops that a campaign begins with. Raises UsageError."""
+    requests = []
+    for workload in dict.fromkeys(objective.workload for objective in asked.slos):
+        loads = (1,) if asked.by == "load" or asked.load == 1 else (1, asked.load)
+        duration = asked.duration_s or POINT_LEAST_S
+        more = {_load_name(workload): ",".join(map(str, loads)), "duration": f"{duration}s"}
+        jobs = int(asked.settings.get(f"{workload}.jobs", asked.settings.get("rand.jobs", 1)))
+        if workload.startswith("rand-") and jobs > 1:
+            raise UsageError("capacity works with one job; --set jobs is of no use here")
+        requests.append(_request(asked, workload, **more))
+    return Suite(None, "capacity", 1, tuple(requests))
+
+
+def pinned(asked: Asked, works: Sequence[Work]) -> Asked:
+    """Return the same with the engine and the size that the first works got: a resumed campaign keeps them."""
+    settings = dict(asked.settings)
+    for work in works:
+        known = _known(work.workload)
+        for name in ("engine", "size"):
+            value = work.params.get(name)
+            if name in known and isinstance(value, str | int):
+                settings[f"{work.workload}.{name}"] = str(value)
+    return dataclasses.replace(asked, settings=settings)
+
+
+# --- the director --------------------------------------------------------------------------------------
+
+
+def director(campaign: Campaign) -> CapacityDirector:
+    """Return the director that a campaign was begun with. Raises UsageError where its notes cannot be read."""
+    try:
+        return CapacityDirector(asked_of(campaign.director or {}))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"campaign {campaign.id} does not say what capacity was asked for: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityDirector:
+    """Asks for points until every SLO on every target is decided."""
+
+    asked: Asked
+
+    def more(self, progress: Progress) -> Sequence[Ask]:
+        """Return one more step a target, none when all is decided or the target is given up."""
+        points = loadpoints.read(progress.folder)
+        found: dict[str, Ask] = {}
+        for objective in self.asked.slos:
+            for target in progress.campaign.passports:
+                if target not in found and not given_up(progress, target):
+                    state = State.of(self.asked, objective, target, points, _evenly(objective.workload))
+                    if (wanted := state.wanted()) is not None:
+                        found[target] = Ask(self._work(objective, wanted, progress.campaign.passports), target)
+        return list(found.values())
+
+    def remaining_s(self, progress: Progress) -> float:
+        """Return a guess: a dozen points a search, less those that are there."""
+        searches = len(self.asked.slos) * len(progress.campaign.passports)
+        return _POINT_GUESS_S * max(0, _STEPS_GUESS * searches - len(progress.finished))
+
+    def _work(self, objective: Slo, wanted: Wanted, passports: Mapping[str, Passport]) -> Work:
+        workload = objective.workload
+        seconds = self.asked.duration_s or wanted.seconds
+        more: dict[str, object] = {_load_name(workload): str(wanted.load), "duration": f"{seconds}s"}
+        if wanted.rate is not None:
+            more["rate"] = wanted.rate
+            if wanted.arrival is not None:
+                more["arrival"] = wanted.arrival
+        suite = Suite(None, "capacity", 1, (_request(self.asked, workload, **more),))
+        (work,) = plan.works(suite, passports, "auto", {})
+        return work
+
+
+def given_up(progress: Progress, target: str) -> bool:
+    """Whether too many steps of a target gave no number."""
+    failed = [step for step in progress.campaign.steps if step.target == target and step.id in progress.failed]
+    return len(failed) >= MOST_FAILURES
