@@ -15,13 +15,16 @@ from iobench.analysis import loadpoints, search, slo
 from iobench.analysis.loadpoints import CLOSED, POINT_LEAST_S, POISSON, Judgement, LoadPoint
 from iobench.analysis.search import Bounds, CurvePoint, End, Outcome, Trial
 from iobench.analysis.slo import Slo
+from iobench.errors import UsageError
 from iobench.model import Campaign, ParamValue
 from iobench.results import CampaignFolder
 
 NAME = "capacity"
 # The most that may be outstanding where the rate is searched.
 LOAD = 64
-MOST_LOAD = 1024
+MOST_LOAD = 256
+# Programs that take whole rates: fio for each job, of mixed work for each direction.
+_GRAINS: Mapping[str, float] = {"rand-read": 1.0, "rand-write": 1.0, "rand-mixed": 4.0, "oltp": 1.0}
 # Where the curve has points beside those of the search, as shares of what held.
 CURVE_SHARES = (0.25, 0.5, 0.75)
 
@@ -133,13 +136,7 @@ class State:
         if not self.closed:
             return None
         can = max(p.achieved for p in self.closed)
-        grain = (
-            1.0
-            if self.slo.workload in ("rand-read", "rand-write")
-            else 4.0
-            if self.slo.workload == "rand-mixed"
-            else 0.0
-        )
+        grain = _GRAINS.get(self.slo.workload, 0.0) * _jobs(self.closed[0])
         lowest = max(grain, search.LOWEST_SHARE * can)
         # What one operation at a time breaks, a rate will hardly hold.
         broken = self.closed[0].load == 1 and "slo" in loadpoints.judge(self.closed[0], self.slo).why
@@ -179,6 +176,11 @@ class State:
 
     def _paced(self, rate: float, arrival: str | None) -> Wanted:
         return Wanted(self.asked.load, rate, arrival, loadpoints.duration_s(rate, self.slo))
+
+
+def _jobs(point: LoadPoint) -> int:
+    jobs = point.params.get("jobs")
+    return jobs if isinstance(jobs, int) else 1
 
 
 # --- what was found ------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def asked_in(campaign: Campaign) -> Asked | None:
         return None
     try:
         return asked_of(campaign.director)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (UsageError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 

@@ -9,12 +9,12 @@ step a turn.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from iobench import params, runners
 from iobench.analysis import loadpoints
-from iobench.analysis.capacity import Asked, State, Wanted, asked_of
+from iobench.analysis.capacity import MOST_LOAD, Asked, State, Wanted, asked_of
 from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S
 from iobench.analysis.slo import Slo
 from iobench.campaign import plan
@@ -67,16 +67,17 @@ def _request(asked: Asked, workload: str, **more: object) -> Request:
     return Request(runner_of(workload), {**values, **more}, f"capacity, {workload}")
 
 
+def _list(loads: Collection[int]) -> str:
+    return ",".join(map(str, sorted(loads)))
+
+
 def first_suite(asked: Asked) -> Suite:
     """Return the closed loops that a campaign begins with. Raises UsageError."""
     requests = []
     for workload in dict.fromkeys(objective.workload for objective in asked.slos):
-        loads = (1,) if asked.by == "load" or asked.load == 1 else (1, asked.load)
         duration = asked.duration_s or POINT_LEAST_S
-        more = {_load_name(workload): ",".join(map(str, loads)), "duration": f"{duration}s"}
-        jobs = int(asked.settings.get(f"{workload}.jobs", asked.settings.get("rand.jobs", 1)))
-        if workload.startswith("rand-") and jobs > 1:
-            raise UsageError("capacity works with one job; --set jobs is of no use here")
+        loads = {1, round(asked.most or MOST_LOAD)} if asked.by == "load" else {1, asked.load}
+        more = {_load_name(workload): _list(loads), "duration": f"{duration}s"}
         requests.append(_request(asked, workload, **more))
     return Suite(None, "capacity", 1, tuple(requests))
 
@@ -130,14 +131,15 @@ class CapacityDirector:
     def _work(self, objective: Slo, wanted: Wanted, passports: Mapping[str, Passport]) -> Work:
         workload = objective.workload
         seconds = self.asked.duration_s or wanted.seconds
-        more: dict[str, object] = {_load_name(workload): str(wanted.load), "duration": f"{seconds}s"}
+        # Loads that are searched stand beside the highest: a server is set up for it, and so need not be made anew.
+        loads = {wanted.load, round(self.asked.most or MOST_LOAD)} if self.asked.by == "load" else {wanted.load}
+        more: dict[str, object] = {_load_name(workload): _list(loads), "duration": f"{seconds}s"}
         if wanted.rate is not None:
             more["rate"] = wanted.rate
             if wanted.arrival is not None:
                 more["arrival"] = wanted.arrival
         suite = Suite(None, "capacity", 1, (_request(self.asked, workload, **more),))
-        (work,) = plan.works(suite, passports, "auto", {})
-        return work
+        return next(work for work in plan.works(suite, passports, "auto", {}) if work.load == wanted.load)
 
 
 def given_up(progress: Progress, target: str) -> bool:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "compare": ("compare", "compare", "Compare drives: median, 95 % interval, ratio to a baseline."),
     "explain": ("explain", "explain", "Why a number was marked, with its figures."),
     "report": ("report", "report", "Draw the report: HTML and PNG."),
+    "capacity": ("capacity", "capacity", "How much drives hold: space, wear, load within an SLO, how many are needed."),
     "clean": ("clean", "clean", "Remove what a killed run left (only what carries our marker)."),
     "lab": ("lab", "lab", "Emulated drives of known speed."),
 }

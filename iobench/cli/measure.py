@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -59,16 +59,21 @@ def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
     for warning in prepared.warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
     if options.dry_run:
-        _show_plan(prepared, options)
+        show_plan(prepared, options)
         return EXIT_OK
     learn_passwords(targets, options.endpoint_secret)
+    return begin(prepared, store, options)
+
+
+def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show | None = None) -> int:
+    """Keep a new campaign, run it and show what it found; return the exit code."""
     # Before a target is touched: that the results, and the log, can be written.
     folder = _create(store, prepared.campaign)
     try:
         with progress.log(options.log_file) as log:
             prepared = prepare.probed(prepared)
             _say_estimate(prepared, options)
-            return go(prepared, folder, options, log)
+            return (show or finish)(folder, options, perform(prepared, folder, options, log))
     except (CannotRunError, ResultsError):
         # Refused before anything was run (a device in use, …): there is nothing to go on with.
         raw = folder.path / "raw"
@@ -125,7 +130,8 @@ def _say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
             say(f"  note: {passport.no_device_reason}", options)
 
 
-def _show_plan(prepared: Prepared, options: MeasureOptions) -> None:
+def show_plan(prepared: Prepared, options: MeasureOptions) -> None:
+    """Print every command that would run, and the bytes that would be written."""
     lines = prepare.dry_run(prepared.campaign)
     estimate = prepared.estimate
     if options.as_json:
@@ -193,6 +199,9 @@ class Took:
     estimated: float
 
 
+Show = Callable[[CampaignFolder, MeasureOptions, Took], int]
+
+
 def _confirm(question: str) -> bool:
     # The handler of a running campaign only takes note of a Ctrl-C; a question is ended by it.
     noted = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -220,6 +229,10 @@ def _signals() -> Iterator[proc.Stop]:
 
 def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
     """Show what a campaign found; return 4 where a step gave no number, 1 for an invalid result, else 0."""
+    if (folder.campaign().director or {}).get("name") == "capacity":
+        from iobench.cli.capacity import conclude
+
+        return conclude(folder, options, took)
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
     from iobench.cli.compare import DEFAULT_CLAIMS, exit_code, show, to_json
