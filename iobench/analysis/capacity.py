@@ -23,10 +23,12 @@ NAME = "capacity"
 # The most that may be outstanding where the rate is searched.
 LOAD = 64
 MOST_LOAD = 256
+# From this share of the most on, one operation at a time is said to be all that a drive can do.
+SATURATED = 0.8
 # Programs that take whole rates: fio for each job, of mixed work for each direction.
 _GRAINS: Mapping[str, float] = {"rand-read": 1.0, "rand-write": 1.0, "rand-mixed": 4.0, "oltp": 1.0}
 # Where the curve has points beside those of the search, as shares of what held.
-CURVE_SHARES = (0.25, 0.5, 0.75)
+CURVE_SHARES = (0.4, 0.75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,12 @@ class State:
             return None
         can = max(p.achieved for p in self.closed)
         grain = _GRAINS.get(self.slo.workload, 0.0) * _jobs(self.closed[0])
-        lowest = max(grain, search.LOWEST_SHARE * can)
-        # What one operation at a time breaks, a rate will hardly hold.
-        broken = self.closed[0].load == 1 and "slo" in loadpoints.judge(self.closed[0], self.slo).why
+        lowest = max(grain, search.LOWEST_SHARE * can, loadpoints.lowest_rate(self.slo))
+        # What one operation at a time breaks, a rate will hardly hold; but one that is enough for all the drive
+        # can do says nothing of fewer.
+        alone = self.closed[0]
+        idle = alone.load == 1 and alone.achieved < SATURATED * can
+        broken = idle and "slo" in loadpoints.judge(alone, self.slo).why
         first = lowest if broken else search.FIRST_SHARE * can
         ends = Bounds(first, lowest, most or float("inf"), self.asked.precision, grain=grain)
         return dataclasses.replace(ends, lowest=ends.fit(lowest))
@@ -264,7 +269,7 @@ def _result(state: State, target: str) -> Result:
         failed=failures[-1] if failures else None,
         points=judged,
         curve=tuple(curve),
-        knee=search.knee([CurvePoint(p.achieved, p.latencies[state.slo.metric]) for p in curve]),
+        knee=search.knee([CurvePoint(p.achieved, p.latencies["latency_mean"]) for p in curve]),
     )
 
 
@@ -276,5 +281,6 @@ def _at(state: State, points: Sequence[LoadPoint], x: float | None) -> LoadPoint
 
 def _curve_points(state: State) -> list[LoadPoint]:
     """The points of the search, each rate once: the last of its tries."""
-    last = {p.x: p for p in state.searched if state.slo.metric in p.latencies and p.achieved > 0}
-    return [p for p in last.values() if p.latencies[state.slo.metric] > 0]
+    last = {p.x: p for p in state.searched if p.achieved > 0}
+    wanted = (state.slo.metric, "latency_mean")
+    return [p for p in last.values() if all(p.latencies.get(metric, 0) > 0 for metric in wanted)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from iobench.analysis.slo import LATENCIES as _POINTS
 from iobench.analysis.slo import Limit, Slo
 from iobench.bins import Bins
 from iobench.model import LimitedBy, Params, Verdict
@@ -23,11 +24,13 @@ POISSON_SIGMAS = 2.0
 POINT_OPERATIONS = 10_000
 POINT_SECONDS = 10.0
 POINT_LEAST_S = 6.0
-POINT_MOST_S = 60.0  # for a percentile that needs more operations than that, a point is not judged
+POINT_MOST_S = 30.0  # for a percentile that needs more operations than that, a point is not judged
+OPERATIONS_ROOM = 1.05  # more operations than a percentile needs at the least: a few may be missing
 
 _OPS = ("all", "get", "read", "write", "set")
 # What counts as achieved: what was answered, hit or miss; the first that a workload has.
 _DONE = ("iops", "transactions", "ops", "hits")
+LATENCIES = frozenset(f"latency_{point}" for point in _POINTS)
 CLOSED, EVEN, POISSON = "closed", "even", "poisson"
 # These can be searched: they take a rate.
 WORKLOADS = ("rand-read", "rand-write", "rand-mixed", "oltp", "kvs")
@@ -51,6 +54,7 @@ class LoadPoint:
     params: Params
     offered: float | None
     achieved: float
+    latency_op: str
     latencies: Mapping[str, float]
     operations: float
     duration_s: float
@@ -80,10 +84,17 @@ class LoadPoint:
 def duration_s(rate: float, slo: Slo) -> float:
     """Return how long a point of a rate (1/s) is measured: 10,000 operations or 10 s, and enough for the percentiles.
 
-    Never under what a limit's burst spoils, nor over a minute.
+    Never under what a limit's burst spoils, nor over half a minute.
     """
-    wanted = max(POINT_LEAST_S, min(POINT_SECONDS, POINT_OPERATIONS / rate), 1.05 * slo.least_operations / rate)
+    wanted = max(
+        POINT_LEAST_S, min(POINT_SECONDS, POINT_OPERATIONS / rate), OPERATIONS_ROOM * slo.least_operations / rate
+    )
     return math.ceil(10 * min(POINT_MOST_S, wanted)) / 10
+
+
+def lowest_rate(objective: Slo) -> float:
+    """Return the lowest rate (1/s) at which the longest point still has enough operations for the percentiles."""
+    return OPERATIONS_ROOM * objective.least_operations / POINT_MOST_S
 
 
 # --- judging -------------------------------------------------------------------------------------------
@@ -175,9 +186,8 @@ def _point(
     if op is None:
         return None
     achieved = next(values[op, m] for m in _DONE if (op, m) in values)
-    latencies = {m: v for (o, m), v in values.items() if o == op and m.startswith("latency_")}
-    if not latencies:  # of gets alone, say
-        latencies = {m: v for o in reversed(ops) for (p, m), v in values.items() if p == o and m.startswith("latency_")}
+    timed = next((o for o in (op, *ops) if (o, "latency_p50") in values), op)  # of gets alone, say
+    latencies = {m: v for (o, m), v in values.items() if o == timed and m in LATENCIES}
     params = json.loads(first["params"])
     offered, seconds = first["rate"], first["duration_s"] or 0.0
     done = _done_a_second(series, params)
@@ -191,6 +201,7 @@ def _point(
         params=params,
         offered=offered,
         achieved=achieved,
+        latency_op=timed,
         latencies=latencies,
         operations=achieved * seconds,
         duration_s=seconds,

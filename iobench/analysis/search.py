@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # The first step of the bracketing, as a share of the rate; each further one is twice as large.
-FIRST_STEP = 0.05
+FIRST_STEP = 0.04
 # How near the rate that fails must be to the one that holds.
 PRECISION = 0.01
 # How often a rate that fails is tried before that is believed.
 TRIES = 2
+# From this ratio on a failure is tried again before the search goes on below it: it may have been a hiccup.
+WIDE = 1.1
 # What is tried with random arrivals, as shares of the rate that held evenly spaced, until one holds.
 CONFIRM_SHARES = (1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5)
 # The first rate, as a share of what the drive did when it was asked for all it can.
-FIRST_SHARE = 0.97
+FIRST_SHARE = 0.98
 # The lowest rate that is tried, as a share of the same.
 LOWEST_SHARE = 0.001
 
@@ -96,6 +98,8 @@ def following(trials: Sequence[Trial], bounds: Bounds) -> float | None:
     if held is not None and failed is None:
         return None if held >= bounds.most else _higher(trials, held, bounds)
     assert held is not None and failed is not None
+    if failed > held * WIDE and _doubtful(trials, failed) and not bounds.doubling:
+        return failed
     if not _close(held, failed, bounds):
         middle = bounds.grain * math.floor((held + failed) / 2 / bounds.grain) if bounds.grain else (held + failed) / 2
         return max(middle, held + bounds.grain)
@@ -125,7 +129,7 @@ def _close(held: float, failed: float, bounds: Bounds) -> bool:
 
 
 def _step(number: int, bounds: Bounds) -> float:
-    """The factor of a step of the bracketing: 1.05, 1.1, 1.2, 1.4, …; loads double."""
+    """The factor of a step of the bracketing: 1.04, 1.08, 1.16, 1.32, …; loads double."""
     return 2.0 if bounds.doubling else 1 + FIRST_STEP * 2.0**number
 
 
@@ -170,7 +174,7 @@ class CurvePoint:
 
 
 def knee(points: Sequence[CurvePoint]) -> int | None:
-    """Return the index of the knee: where throughput over latency, the power, is greatest.
+    """Return the index of the knee: where throughput over mean latency, the power, is greatest.
 
     Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer communications",
     ICC 1979. None with fewer than three points: two have no bend.
