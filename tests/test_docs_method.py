@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from iobench import params, runners
+from iobench.analysis import loadpoints, search
 from iobench.campaign import evidence, verdict
 from iobench.model import INVALID_REASONS, Evidence, LimitedBy
 from iobench.results import TABLES, schema
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 OWN = (
     "index",
+    "capacity",
     "tutorial",
     "architecture",
     "method",
@@ -49,9 +51,9 @@ def names(cell: str) -> list[str]:
 
 
 def thresholds() -> dict[str, float]:
-    """Every numeric constant of the two modules that judge."""
+    """Every numeric constant of the modules that judge."""
     found = {}
-    for module in (evidence, verdict):
+    for module in (evidence, verdict, loadpoints, search):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, int | float):
                 found[name] = float(value)

@@ -15,7 +15,7 @@ from iobench.profiles import names
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 SHARED = "Options of run, suite and resume"
-MEASURING = re.compile(r"iobench (run \w+|suite|resume)")
+MEASURING = re.compile(r"iobench (run \w+|suite|resume|capacity)")
 
 
 def _sections() -> dict[str, str]:
