@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from iobench.analysis.types import Claim, Comparison
+from iobench.analysis.types import Comparison
 from iobench.model import Campaign
 from iobench.report import charts, labels
 from iobench.report.charts import Chart
@@ -72,11 +72,6 @@ class Content:
     def digests(self) -> tuple[str, ...]:
         """The SHA-256 of each campaign's measurements."""
         return tuple(folder.digest() for folder in self.folders)
-
-    def statement(self, claim: Claim) -> str:
-        """Return what was claimed, in the report's language where the claims' file has it so."""
-        in_japanese = claim.statement_ja if self.words.lang == "ja" else None
-        return labels.clean(in_japanese or claim.statement)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

@@ -228,14 +228,14 @@ def _sentences(comparison: Comparison, made: Sequence[Chart], words: Words) -> l
 def _claims(comparison: Comparison, words: Words) -> Mapping[str, object]:
     """Claims that the data say something of, and those that nothing was measured for."""
     measured = [c for c in comparison.claims if c.result is not ClaimResult.NOT_MEASURED]
-    rest = [labels.clean(c.statement) for c in comparison.claims if c.result is ClaimResult.NOT_MEASURED]
+    rest = [labels.claimed(c, words)[0] for c in comparison.claims if c.result is ClaimResult.NOT_MEASURED]
     return {
         "measured": [
             {
-                "statement": labels.clean(claim.statement),
+                "statement": labels.claimed(claim, words)[0],
                 "result": claim.result.value,
                 "result_text": words(f"claim.{claim.result.value}"),
-                "sentence": labels.clean(claim.sentence, 800),
+                "sentence": labels.claimed(claim, words)[1],
             }
             for claim in measured
         ],

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from iobench.analysis.types import Comparison, Row
+from iobench.analysis.types import Claim, Comparison, Row
 from iobench.model import ParamValue
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_ratio, format_seconds, format_value
@@ -160,6 +160,15 @@ def binary_size(value: float) -> str:
         if value >= step and value % step == 0:
             return f"{value / step:.0f} {name}"
     return format_bytes(value)
+
+
+def claimed(claim: Claim, words: Words) -> tuple[str, str]:
+    """Return what was claimed, and the sentence with the figures, in the report's language.
+
+    A claims file that does not have a statement in that language is quoted as it is.
+    """
+    in_japanese = claim.statement_ja if words.lang == "ja" else None
+    return clean(in_japanese or claim.statement), clean(words.said(claim.phrases, claim.sentence), 800)
 
 
 # --- what was measured -------------------------------------------------------------------------------------

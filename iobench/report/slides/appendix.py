@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from iobench import __version__
 from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import ClaimResult
-from iobench.report import drives, labels
+from iobench.report import drives, labels, repeat
 from iobench.report.canvas import INK, MUTED, WARN
 from iobench.report.content import Content
 from iobench.report.content import Run as Step
 from iobench.report.slides import theme
 from iobench.report.slides.chart import source
 from iobench.report.slides.sheet import CELL_SIZE, LEADING, Box, Paragraph, Run, Sheet, broken, table_heights
+from iobench.texts import Words
 
 _TEXT = 13.0
 _TOP = theme.TITLE_TOP + theme.TITLE_HEIGHT + 14
@@ -73,26 +73,22 @@ def _paged(
 def _measured(presentation: Any, content: Content) -> None:
     """What was measured, and how to repeat it: profile, versions, host, hash, the command."""
     words = content.words
-    for campaign, digest, host in zip(
-        content.campaigns, content.digests, drives.hosts(content.campaigns, words), strict=True
-    ):
-        targets = " ".join(f"-t {labels.clean(n, 40)}=PATH" for n in campaign.passports)
-        command = f"iobench suite {campaign.profile} {targets}" if campaign.profile else words("deck.no-profile")
-        rows = [
-            (words("deck.campaign"), labels.clean(campaign.id, 100)),
-            (words("deck.title"), labels.clean(campaign.title, 200)),
-            (words("deck.when"), f"{campaign.created_at:%Y-%m-%d %H:%M} UTC"),
-            (words("deck.profile"), labels.clean(campaign.profile or "", 80)),
-            (words("deck.size"), words("deck.steps", steps=len(campaign.steps), rounds=campaign.rounds)),
-            (words("page.host"), words("list.semicolon").join(f"{k} {v}" for k, v in host.facts)),
-            (words("page.tools"), words("list.semicolon").join(f"{k}: {v}" for k, v in host.tools)),
-            ("iobench", __version__),
-            (words("deck.hash"), digest),
-            (words("page.repeat"), labels.clean(command, 300)),
+    told = repeat.all_of(content.folders, content.campaigns, content.comparison.labels, words)
+    for campaign, host in zip(told, drives.hosts(content.campaigns, words), strict=True):
+        rows = [*campaign.facts, (words("page.host"), words("list.semicolon").join(f"{k} {v}" for k, v in host.facts))]
+        rows += [
+            (measured.workload, words("list.semicolon").join(part for part in _of(measured, words) if part))
+            for measured in campaign.measured
         ]
+        rows.append((words("page.repeat"), campaign.command or words("deck.no-profile")))
         cells = [[_cell(name, MUTED), _cell(value)] for name, value in rows if value]
         heads = [words("deck.what"), words("col.value")]
         _paged(presentation, content, words("deck.measured"), heads, cells, (1.0, 4.4))
+
+
+def _of(measured: repeat.Measured, words: Words) -> tuple[str, ...]:
+    loads = words("deck.loads", loads=measured.loads)
+    return measured.params, loads, measured.drives, words("deck.rounds", n=measured.rounds)
 
 
 def _drives(presentation: Any, content: Content) -> None:
@@ -159,9 +155,9 @@ def _claims(presentation: Any, content: Content) -> None:
     colors = {ClaimResult.NOT_REPRODUCED: WARN, ClaimResult.NOT_MEASURED: MUTED, ClaimResult.UNDECIDED: MUTED}
     rows = [
         [
-            _cell(content.statement(claim)),
+            _cell(labels.claimed(claim, words)[0]),
             _cell(words(f"claim.{claim.result.value}"), colors.get(claim.result, INK), True),
-            _cell(labels.clean(words.said(claim.phrases, claim.sentence), 800)),
+            _cell(labels.claimed(claim, words)[1]),
         ]
         for claim in content.comparison.claims
     ]

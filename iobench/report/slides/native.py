@@ -188,7 +188,7 @@ def _line_scale(spec: ChartSpec, frame: Box) -> Scale:
 def _names(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale, words: Words) -> None:
     """The drives' names, each at its line's end, in the order of the ends and with no overlap."""
     drawn = [s for s in spec.series if s.points]
-    for part in (1.0, 0.85, 0.75, 0.65):
+    for part in (1.0, 0.85, 0.75, 0.65, 0.55):
         blocks = [_name(s, spec, box.width, part) for s in drawn]
         heights = [height_of(block, box.width) + 1 for block in blocks]
         if sum(heights) + 5 * len(heights) <= box.height:
@@ -205,19 +205,21 @@ def _names(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale, words: Words) 
 
 
 def _name(series: Series, spec: ChartSpec, width: float, part: float) -> list[Paragraph]:
+    """A drive's name and figure; where room is short (`part` of the usual size), in fewer lines."""
     last = series.points[-1]
     sign = Run(f"{_SIGNS[series.marker]} ", 13 * part, True, series.color)
-    head = fitted(series.label, (15 * part, 13 * part, 11 * part), True, width - 18, 1)
+    head = fitted(series.label, (15 * part, 13 * part, 11 * part), True, width - 20, 1)
     lines: list[Paragraph] = [(sign, head)]
     figures = [last.text] if last.load == spec.loads[-1] else []
     figures += [last.ratio_text] if figures and last.ratio_text else []
-    small = 12 * max(part, 0.8)
-    if figures:
+    small = 12 * part
+    if part == 1.0 and figures:
         lines.append((Run(" · ".join(figures), small, False, INK),))
-    for text in _flow(series.tags, small, width):
-        lines.append((Run(text, small, False, MUTED),))
+        figures = []
+    lines += [(Run(text, small, False, MUTED),) for text in _flow((*figures, *series.tags), small, width)]
     if series.marks:
-        lines.append((replace(fitted("; ".join(series.marks), (small, 9), True, width, 2), color=WARN),))
+        marks = fitted("; ".join(series.marks), (small, 9 * part), True, width, 2 if part == 1.0 else 1)
+        lines.append((replace(marks, color=WARN),))
     return lines
 
 

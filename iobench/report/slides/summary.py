@@ -44,7 +44,7 @@ def add(presentation: Any, content: Content, main: Sequence[Sequence[Chart]]) ->
     parts = [2.2, *(1.3 for _ in heads[1:])]
     bottom = theme.HEIGHT - 40
     said = _bullets(content, main)
-    while len(rows) > 3 and sum(table_heights(heads, rows, parts, width)) > (bottom - y) * 0.66:
+    while len(rows) > 3 and sum(table_heights(heads, rows, parts, width)) > (bottom - y) * 0.7:
         rows = rows[:-1]
     y = sheet.table(Box(theme.MARGIN, y, width, 0), heads, rows, parts, words("page.glance")) + 14
     paragraphs: list[Paragraph] = []

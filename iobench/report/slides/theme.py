@@ -39,7 +39,8 @@ def paint(master: Any) -> None:
     from pptx.opc.constants import RELATIONSHIP_TYPE
 
     part = master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
-    root = etree.fromstring(part.blob)
+    own = getattr(part, "_element", None)  # the notes' theme is parsed already, that of the slides is not
+    root = etree.fromstring(part.blob) if own is None else own
     for kind in ("majorFont", "minorFont"):
         font = next(root.iter(f"{{{_MAIN}}}{kind}"))
         for tag, name in (("latin", LATIN), ("ea", EAST_ASIAN)):
@@ -54,7 +55,8 @@ def paint(master: Any) -> None:
         for old in list(slot):
             slot.remove(old)
         etree.SubElement(slot, f"{{{_MAIN}}}srgbClr").set("val", color.lstrip("#").upper())
-    part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+    if own is None:
+        part._blob = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
 
 
 def _keep_one_layout(master: Any) -> None:
