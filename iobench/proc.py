@@ -93,6 +93,12 @@ def _stat_fields(pid: int) -> list[str] | None:
     return text[text.rindex(")") + 2 :].split()
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """Return the processor time that a process has used, its threads together; None where it is gone."""
+    stat = _stat_fields(pid)
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") if stat else None
+
+
 def capture(
     argv: Sequence[str],
     *,

@@ -58,6 +58,11 @@ def check_keys(table: object, known: Iterable[str], where: str) -> dict[str, Any
     return table
 
 
+def shipped_file(name: str) -> Path:
+    """Return the path of a file that ships beside the profiles, as `loads/x.load`; it need not be there."""
+    return next((folder / name for folder in _FOLDERS if (folder / name).is_file()), _FOLDERS[-1] / name)
+
+
 def _shipped(kind: str, suffix: str) -> Iterator[Path]:
     for folder in _FOLDERS:
         if (folder / kind).is_dir():

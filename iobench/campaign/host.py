@@ -13,6 +13,8 @@ from iobench.errors import CannotRunError, IobenchError
 from iobench.model import Scalar
 from iobench.tools import fio
 
+_ASKED = {"ganesha.nfsd": "-v"}  # what makes a program tell its version, where it is not --version
+
 
 def describe() -> dict[str, Scalar]:
     """Return the host's name, kernel, system, processor, cores and memory (bytes)."""
@@ -49,7 +51,8 @@ def tools(names: Iterable[str]) -> Mapping[str, str]:
     """
     found = {"iobench": f"iobench {__version__}"}
     for name in names:
-        said = proc.capture([name, "--version"], check=False).stdout.strip().splitlines()
+        asked = _ASKED.get(name, "--version")
+        said = proc.capture([name, asked], check=False).stdout.strip().splitlines()
         found[name] = said[0].partition(" - Copyright")[0] if said else name
     if "fio" in found:
         _check_fio(found["fio"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from iobench import proc, runners
 from iobench.errors import CannotRunError, UsageError
+from iobench.servers import nfs
 from iobench.tools import dbench
 
 
@@ -47,8 +48,22 @@ def resolved(asked: Any, tools: Mapping[str, str]) -> Any:
     found = dbench.version(tools.get(program, ""))
     if found is None:
         raise CannotRunError(f"{program} does not say that it is dbench: {tools.get(program, 'nothing')[:80]!r}")
-    load_file = _load_file(asked.load_file, found[0], program)
-    return dataclasses.replace(asked, version=found[0], load_file=load_file, dbench=asked.dbench and program)
+    reached = _reached(program, found[0]) if asked.nfs else ""
+    load_file = asked.load_file
+    if load_file or reached != nfs.CLIENT:
+        load_file = _load_file(load_file, found[0], program)
+    return dataclasses.replace(
+        asked, version=found[0], load_file=load_file, dbench=asked.dbench and program, reached=reached
+    )
+
+
+def _reached(program: str, major: int) -> str:
+    """How a private NFS server is reached here: by the kernel's mount, else by a dbench that speaks NFS itself."""
+    if nfs.kernel_client():
+        return nfs.MOUNT
+    if major >= 5 and dbench.NFS_LACKS in proc.capture((program, *dbench.NFS_PROBE), check=False).stdout:
+        return nfs.CLIENT
+    return nfs.NONE
 
 
 def _load_file(given: str | None, major: int, program: str) -> str | None:

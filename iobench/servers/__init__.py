@@ -73,9 +73,9 @@ class Module(Protocol):
 
 def registry() -> Mapping[str, Module]:
     """Return the servers' modules by kind."""
-    from iobench.servers import mariadb
+    from iobench.servers import mariadb, nfs
 
-    return {"mariadb": mariadb}
+    return {"mariadb": mariadb, "nfs": nfs}
 
 
 def module(kind: str) -> Module:

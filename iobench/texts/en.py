@@ -64,6 +64,8 @@ TEXTS: Mapping[str, str] = {
     "param.layout": "blocks laid out by {value}",
     "param.other": "{name} {value}",
     "param.over.local": "local, not over NFS",
+    "param.over.nfs-mount": "over NFS, mounted",
+    "param.over.nfs-client": "over NFS, by dbench's own client",
     "param.over.nfs": "over NFS",
     "param.sync": "O_SYNC",
     "param.load_file": "load {value}",

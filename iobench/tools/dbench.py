@@ -20,6 +20,9 @@ LOADS = (
     "/usr/local/share/doc/dbench/loadfiles/client.load",
     "/usr/local/share/client.txt",
 )
+# Asked so, a dbench that speaks NFS answers that it was told no server; another does not know the word.
+NFS_PROBE = ("-B", "nfs", "-c", "/dev/null", "-t", "1", "1")
+NFS_LACKS = "--nfs target was not specified"
 WARM_UP_SHARE = 5  # version 4 warms up for a fifth of its time, and takes no other
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?(?:e[+-]?[0-9]{1,2})?)"
 _LINE = re.compile(
@@ -117,10 +120,10 @@ def argv(
     return (program, *own, "-t", str(seconds), *load, *(("-s",) if sync else ()), "-D", folder, str(clients))
 
 
-def argv_nfs(*, program: str, clients: int, seconds: int, url: str, load_file: str, sync: bool) -> tuple[str, ...]:
-    """Return the command of version 5 that talks NFS itself. With `sync` the load has to ask for stable writes."""
+def argv_nfs(*, program: str, clients: int, seconds: int, url: str, load_file: str) -> tuple[str, ...]:
+    """Return the command of a version 5 that talks NFS itself, to the export of `url` (nfs://HOST/PATH)."""
     own = ("-B", "nfs", f"--nfs={url}", f"--warmup={warm_up(seconds)}")
-    return (program, *own, "-t", str(seconds), "-c", load_file, *(("-s",) if sync else ()), str(clients))
+    return (program, *own, "-t", str(seconds), "-c", load_file, str(clients))
 
 
 def warm_up(seconds: int) -> int:
