@@ -6,7 +6,7 @@ PYTHON ?= python3
 LOGS   := .setup
 export TARGETS # by the environment, since a name in it may hold quotes
 
-.PHONY: run test lint format packages clean bench-short
+.PHONY: run test lint format packages test-packages clean bench-short
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +17,7 @@ help:
 run: packages $(BIN)/iobench
 	@BIN="$(abspath $(BIN))" scripts/run.sh
 
-test: packages $(BIN)/pytest
+test: test-packages $(BIN)/pytest
 	@BIN=$(BIN) scripts/test.sh
 
 lint: $(BIN)/pytest
@@ -32,6 +32,9 @@ format: $(BIN)/pytest
 
 packages:
 	@LOGS=$(LOGS) scripts/packages.sh
+
+test-packages:
+	@LOGS=$(LOGS) TESTS=1 scripts/packages.sh
 
 $(VENV)/made:
 	@echo "making a virtual environment in $(VENV)"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the missing programs with the system's package manager, as root or with sudo.
-# LOGS: folder for the package manager's log
+# LOGS: folder for the package manager's log. TESTS: set to install what only the tests use, too
 # Without root it says what is missing and carries on: iobench itself says what it goes without.
 set -u
 logs=${LOGS:-.setup}
@@ -21,6 +21,12 @@ dbench:dbench:dbench
 sysbench:sysbench:sysbench
 mariadbd:mariadb-server-core:mariadb-server
 (venv):python3-venv:python3'
+# What only the tests use, or what starts a server of its own when it is installed by hand.
+[ -z "${TESTS:-}" ] || wanted="$wanted
+ganesha.nfsd:nfs-ganesha-vfs:nfs-ganesha-vfs
+rpcbind:rpcbind:rpcbind
+ip:iproute2:iproute
+nfs-ls:libnfs-utils:libnfs-utils"
 
 has() {
     case $1 in
@@ -54,6 +60,12 @@ if [ "$manager" = none ]; then
 fi
 
 echo "installing $packages(log: $log)"
+# A package that brings a server must not start it: iobench starts private ones, when it needs them.
+policy=/usr/sbin/policy-rc.d
+if [ "$manager" = apt ] && [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null && $as_root chmod 755 $policy
+    trap '$as_root rm -f $policy' EXIT
+fi
 install() {
     if [ "$manager" = apt ]; then
         $as_root apt-get update &&

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from iobench import proc, runners, servers
 from iobench.campaign import director as directors
@@ -34,7 +35,16 @@ from iobench.campaign.site import NOWHERE, Permission, Site
 from iobench.campaign.source import MemorySource, total_memory
 from iobench.drives.kernel_log import KernelLog
 from iobench.drives.temperature import limit_c, temperature_c
-from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
+from iobench.errors import (
+    EXIT_CANNOT_RUN,
+    EXIT_OK,
+    EXIT_TOOL,
+    CannotRunError,
+    InterruptedCampaign,
+    IobenchError,
+    ResultsError,
+    ToolError,
+)
 from iobench.model import Campaign, Command, DataFile, Facts, Output, Reading, Step, StepResult, Work
 from iobench.results import CampaignFolder, write_safely
 from iobench.servers import Server, Witness
@@ -270,7 +280,8 @@ class Engine:
             # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
             said = str(error) if isinstance(error, IobenchError) else f"the target answered: {error.strerror or error}"
             said += self._kernel_said(step)
-            journal.write(self._folder.path, "failed", step=step.id, error=said)
+            code = error.exit_code if isinstance(error, IobenchError) else EXIT_TOOL
+            journal.write(self._folder.path, "failed", step=step.id, error=said, exit_code=code)
             self._observe(StepFailed(step, said))
             return
         finally:
@@ -443,6 +454,22 @@ def _plain(name: str) -> str:
 
 def failures(folder: CampaignFolder) -> Mapping[str, str]:
     """Return the steps that were tried and gave no number, with what went wrong."""
+    return {step: str(event.get("error")) for step, event in _failed(folder).items()}
+
+
+def failure_code(folder: CampaignFolder) -> int:
+    """Return the exit code of the steps that gave no number: 3 where none of them can run here, else 4.
+
+    0 where there is none.
+    """
+    codes = {event.get("exit_code", EXIT_TOOL) for event in _failed(folder).values()}
+    if not codes:
+        return EXIT_OK
+    return EXIT_CANNOT_RUN if codes == {EXIT_CANNOT_RUN} else EXIT_TOOL
+
+
+def _failed(folder: CampaignFolder) -> dict[str, dict[str, Any]]:
+    """The last failure of each step that has no number."""
     finished = folder.finished()
     events = (event for event in journal.read(folder.path) if event.get("event") == "failed")
-    return {str(e["step"]): str(e.get("error")) for e in events if e.get("step") not in finished}
+    return {str(e["step"]): e for e in events if e.get("step") not in finished}

@@ -116,7 +116,7 @@ def works(
         values = {**request.values, **{k: v for k, v in overrides.items() if k in known}}
         asked = params.build(runner.Params, values, request.where)
         asked = _resolved(asked, passports, engine)
-        found += runner.plan(asked if tools is None else programs.resolved(asked, tools))
+        found += runner.plan(asked if tools is None else programs.resolved(asked, tools, passports))
     if len(set(map(_key, found))) != len(found):
         raise UsageError(f"{suite.title}: the same measurement is asked for twice")
     _check_servers(found, passports)

@@ -9,6 +9,7 @@ from typing import Any
 
 from iobench import proc, runners
 from iobench.errors import CannotRunError, UsageError
+from iobench.model import Passport
 from iobench.servers import nfs
 from iobench.tools import dbench
 
@@ -37,8 +38,8 @@ def of_all(asked: Iterable[tuple[str, Mapping[str, object]]]) -> list[str]:
     return list(found)
 
 
-def resolved(asked: Any, tools: Mapping[str, str]) -> Any:
-    """Return the parameters with what depends on a program's version filled in.
+def resolved(asked: Any, tools: Mapping[str, str], passports: Mapping[str, Passport]) -> Any:
+    """Return the parameters with what depends on a program's version, and on where the targets are, filled in.
 
     Raises CannotRunError for a program that will not do, UsageError for a load file that is not there.
     """
@@ -48,13 +49,17 @@ def resolved(asked: Any, tools: Mapping[str, str]) -> Any:
     found = dbench.version(tools.get(program, ""))
     if found is None:
         raise CannotRunError(f"{program} does not say that it is dbench: {tools.get(program, 'nothing')[:80]!r}")
-    reached = _reached(program, found[0]) if asked.nfs else ""
+    over = _reached(program, found[0]) if asked.nfs else _over(passports)
     load_file = asked.load_file
-    if load_file or reached != nfs.CLIENT:
+    if load_file or over != nfs.CLIENT:
         load_file = _load_file(load_file, found[0], program)
-    return dataclasses.replace(
-        asked, version=found[0], load_file=load_file, dbench=asked.dbench and program, reached=reached
-    )
+    return dataclasses.replace(asked, version=found[0], load_file=load_file, dbench=asked.dbench and program, over=over)
+
+
+def _over(passports: Mapping[str, Passport]) -> str:
+    """Whether the targets themselves are on NFS mounts: none, all or some of them."""
+    on_nfs = {p.filesystem in nfs.FILESYSTEMS for p in passports.values()}
+    return nfs.LOCAL if on_nfs <= {False} else nfs.MOUNT if on_nfs == {True} else nfs.MIXED
 
 
 def _reached(program: str, major: int) -> str:

@@ -52,6 +52,12 @@ PROGRAMS: tuple[Program, ...] = (
     Program("losetup", _package("mount", "util-linux"), "emulated drives"),
     Program("mkfs.ext4", _package("e2fsprogs"), "emulated drives", version=("-V",)),
     Program("dbench", _package("dbench"), "a file server's load"),
+    Program(
+        "ganesha.nfsd",
+        _package("nfs-ganesha-vfs"),
+        "dbench over NFS; its package also starts a server",
+        version=("-v",),
+    ),
     Program("nbdkit", _package("nbdkit"), "latency of emulated drives"),
     Program("nbdfuse", _package("libnbd-bin", "nbdfuse"), "latency of emulated drives"),
     Program("sysbench", _package("sysbench"), "transactions on a database"),
@@ -137,7 +143,7 @@ def versions() -> list[tuple[str, str]]:
 
 def parse_version(text: str) -> str | None:
     """Return the first version number (two parts or more) of a program's own words, else None."""
-    match = re.search(r"(?<![\w.])(?:v|Ver |fio-)?([0-9]{1,6}(?:\.[0-9]{1,6}){1,3})", text[:2000], re.ASCII)
+    match = re.search(r"(?<![\w.])(?:[vV]|Ver |fio-)?([0-9]{1,6}(?:\.[0-9]{1,6}){1,3})", text[:2000], re.ASCII)
     return match[1] if match else None
 
 
@@ -165,7 +171,7 @@ def install_command(programs: list[Found], manager: str | None) -> str | None:
 
 def conditions() -> list[Condition]:
     """Return what this machine allows."""
-    return [_root(), _loops(), _throttle(), _io_uring()]
+    return [_root(), _loops(), _throttle(), _io_uring(), _nfs()]
 
 
 def _root() -> Condition:
@@ -207,6 +213,16 @@ def _io_uring() -> Condition:
     if host.engine() == "io_uring":
         return Condition(name, True, "fio can use it here")
     return Condition(name, False, "not built into this fio, or not allowed here: fio uses libaio instead")
+
+
+def _nfs() -> Condition:
+    from iobench.servers import nfs
+
+    name = "NFS client"
+    if nfs.kernel_client():
+        return Condition(name, True, "the kernel can mount what a private NFS server gives out: dbench --nfs")
+    why = "the kernel has none, or root or mount.nfs lacks"
+    return Condition(name, False, f"{why}: dbench --nfs wants a dbench that speaks NFS itself (--dbench PATH)")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from iobench import SCHEMA_VERSION, proc
 from iobench.campaign import director as directors
 from iobench.campaign import prepare
 from iobench.campaign.director import Deadline
-from iobench.campaign.engine import Engine, failures
+from iobench.campaign.engine import Engine, failure_code, failures
 from iobench.campaign.events import Event, Observer
 from iobench.campaign.plan import Suite
 from iobench.campaign.prepare import Prepared
@@ -228,7 +228,7 @@ def _signals() -> Iterator[proc.Stop]:
 
 
 def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
-    """Show what a campaign found; return 4 where a step gave no number, 1 for an invalid result, else 0."""
+    """Show what a campaign found; return 4 (or 3) where a step gave no number, 1 for an invalid result, else 0."""
     if (folder.campaign().director or {}).get("name") == "capacity":
         from iobench.cli.capacity import conclude
 
@@ -260,4 +260,5 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
         click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)
     if failed:
         click.echo(f"iobench: `iobench resume {folder.id}` tries what failed once more", err=True)
-    return EXIT_TOOL if failed or comparison is None else exit_code(comparison)
+        return failure_code(folder)
+    return EXIT_TOOL if comparison is None else exit_code(comparison)

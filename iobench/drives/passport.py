@@ -217,8 +217,8 @@ def _no_device_reason(path: str, mount: Mount | None) -> str:
     kind = mount.filesystem if mount else "unknown"
     if kind in _MEMORY:
         why = "it is in memory"
-    elif kind in _NETWORK:
-        why = "it is on another machine"
+    elif mount is not None and kind in _NETWORK:
+        why = f"it is on another machine ({mount.source})"
     elif kind == "overlay":
         why = "an overlay hides the drive it stands on"
     elif kind in ("btrfs", "zfs", "bcachefs"):

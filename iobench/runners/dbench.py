@@ -34,7 +34,6 @@ TREE = "dbench"
 # What the load of dbench 4 and 5 keeps on the drive for each client (22 to 23 MB were seen), and some room.
 CLIENT_BYTES = 26 * 10**6
 _NFS_LOAD = "dbench-nfs.load"
-_OVER = {server.MOUNT: "nfs-mount", server.CLIENT: "nfs-client", server.NONE: "nfs"}
 _SHORTEST_S = 1.0
 _LONGEST_S = 10**6
 
@@ -50,14 +49,14 @@ class Params:
     dbench: str | None = param(None, Kind.TEXT, "path of the dbench to use, if not the one that is installed")
     nfs: bool = param(False, Kind.FLAG, "over NFS: from a private server that exports a folder on the drive")
     version: int = 4  # the dbench that is here, as its banner says; resolved before planning
-    reached: str = server.NONE  # how a private NFS server is reached from here
+    over: str = server.LOCAL  # how the files are reached from here; resolved too
 
 
 def plan(params: Params) -> tuple[Work, ...]:
     """Return a work for each number of clients. Raises UsageError for what cannot be done together."""
     if params.duration > _LONGEST_S:
         raise UsageError(f"a duration of {params.duration:g} s is too long; the most is {_LONGEST_S} s")
-    if params.nfs and params.sync and params.reached == server.CLIENT:
+    if params.nfs and params.sync and params.over == server.CLIENT:
         raise UsageError(
             "--sync is unknown to dbench's own NFS client; leave it out, or give a --load-file that commits"
         )
@@ -66,7 +65,7 @@ def plan(params: Params) -> tuple[Work, ...]:
 
 def _work(params: Params, clients: int) -> Work:
     seconds = math.ceil(max(_SHORTEST_S, params.duration))
-    own = _NFS_LOAD if params.nfs and params.reached == server.CLIENT else "client.txt"
+    own = _NFS_LOAD if params.nfs and params.over == server.CLIENT else "client.txt"
     work = Work(
         runner=NAME,
         workload="dbench",
@@ -76,7 +75,7 @@ def _work(params: Params, clients: int) -> Work:
             "sync": params.sync,
             "version": params.version,
             "load_file": params.load_file or own,
-            "over": _OVER[params.reached] if params.nfs else "local",
+            "over": params.over,
             **({"dbench": params.dbench} if params.dbench else {}),
         },
         load=clients,
@@ -88,7 +87,7 @@ def _work(params: Params, clients: int) -> Work:
     if params.nfs:
         # One server for all loads: the room is that of the most clients.
         room = max(params.clients) * CLIENT_BYTES
-        return dataclasses.replace(work, service=Service("nfs", {"reached": params.reached}, room))
+        return dataclasses.replace(work, service=Service("nfs", {"over": params.over}, room))
     return dataclasses.replace(work, tree=DataFile(TREE, clients * CLIENT_BYTES))
 
 

@@ -23,8 +23,9 @@ from iobench.tools import ganesha
 TOOLS: tuple[str, ...] = (ganesha.PROGRAM,) if proc.find(ganesha.PROGRAM) else ()
 EXAMPLE: Endpoint = {"net": "/proc/PID/ns/net", "mnt": "/proc/PID/ns/mnt", "url": "nfs://127.0.0.1/EXPORT"}
 FILESYSTEMS = ("nfs", "nfs4")
-# How the measuring program reaches the server: through a mount of the kernel's, by itself, or not at all.
-MOUNT, CLIENT, NONE = "mount", "client", "none"
+# How the measuring program reaches the files: not over NFS, through a mount of the kernel's, by a client of its own,
+# over NFS but in no way that works here; or some targets are on NFS mounts and some are not.
+LOCAL, MOUNT, CLIENT, NONE, MIXED = "local", "nfs-mount", "nfs-client", "nfs", "mixed"
 _READY_S = 20.0
 _SETTLE_S = 15.0
 
@@ -43,14 +44,14 @@ def kernel_client() -> bool:
 
 def open(service: Service, room: Room) -> Server:
     """Return a server that is not started yet."""
-    return Private(str(service.params["reached"]), room)
+    return Private(str(service.params["over"]), room)
 
 
 class Private:
     """A server of ours, with what it needs around it."""
 
-    def __init__(self, reached: str, room: Room) -> None:
-        self._reached, self._room = reached, room
+    def __init__(self, over: str, room: Room) -> None:
+        self._over, self._room = over, room
         self._holder: proc.Running | None = None
         self._running: list[proc.Running] = []
         self._settled = 0.0
@@ -78,7 +79,7 @@ class Private:
 
     def _refuse(self) -> None:
         """Raise CannotRunError, with the remedy, where it cannot be done here."""
-        if self._reached == NONE:
+        if self._over == NONE:
             raise CannotRunError(
                 "nothing here speaks NFS: the kernel has no NFS client, and the dbench that is installed has none of "
                 "its own. Give one that has (upstream's version 5, built with libnfs) with --dbench PATH, or measure "
@@ -98,7 +99,7 @@ class Private:
         mount = mount_of(str(self._room.data), mounts())
         if mount is None or mount.filesystem not in FILESYSTEMS:
             return False
-        if self._reached == CLIENT:
+        if self._over == CLIENT:
             raise CannotRunError(
                 f"the target is on the NFS mount {mount.source} already, and the dbench here would reach the other "
                 "targets by its own NFS client, with another load: measure this target in a campaign of its own"
@@ -147,7 +148,7 @@ class Private:
     def _endpoint(self) -> Endpoint:
         assert self._holder is not None
         ns = f"/proc/{self._holder.pid}/ns"
-        if self._reached == CLIENT:
+        if self._over == CLIENT:
             return {"net": f"{ns}/net", "url": f"nfs://127.0.0.1{self._room.data}"}
         folder = self._room.private / "mounted"
         folder.mkdir(mode=0o700)

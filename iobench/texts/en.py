@@ -66,6 +66,7 @@ TEXTS: Mapping[str, str] = {
     "param.over.local": "local, not over NFS",
     "param.over.nfs-mount": "over NFS, mounted",
     "param.over.nfs-client": "over NFS, by dbench's own client",
+    "param.over.mixed": "some drives over NFS",
     "param.over.nfs": "over NFS",
     "param.sync": "O_SYNC",
     "param.load_file": "load {value}",

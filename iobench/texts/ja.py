@@ -63,6 +63,7 @@ TEXTS: Mapping[str, str] = {
     "param.over.local": "ローカル (NFS 経由ではない)",
     "param.over.nfs-mount": "NFS 経由 (マウント)",
     "param.over.nfs-client": "NFS 経由 (dbench 自身のクライアント)",
+    "param.over.mixed": "一部のドライブは NFS 経由",
     "param.over.nfs": "NFS 経由",
     "param.sync": "O_SYNC",
     "param.load_file": "負荷ファイル {value}",

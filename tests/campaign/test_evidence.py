@@ -243,6 +243,11 @@ def emulated(**limits: float) -> Passport:
         ({}, emulated(read_iops=10_400), {}, LimitedBy.DEVICE),
         ({}, emulated(write_bps=1.0, write_iops=1.0), {}, LimitedBy.DEVICE),
         ({"measured_s": 0.0}, emulated(read_bps=100 * MB), {}, LimitedBy.DEVICE),
+        # A program that tells no bytes: what the device counted is held against the limit.
+        ({"bytes_written": None}, emulated(write_bps=50 * MB), {"bytes_written": 299 * MB}, LimitedBy.THROTTLE),
+        ({"bytes_written": None}, emulated(write_bps=50 * MB), {"bytes_written": 280 * MB}, LimitedBy.DEVICE),
+        ({"bytes_written": None}, emulated(write_iops=400), {"writes": 2395}, LimitedBy.THROTTLE),
+        ({"bytes_written": None}, emulated(write_iops=400), {"writes": 2000}, LimitedBy.DEVICE),
     ],
 )  # fmt: skip
 def test_who_set_the_rate(

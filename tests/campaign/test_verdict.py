@@ -77,7 +77,14 @@ class Case:
 SLOW = {"bytes_read": 342 * 4096, "operations": 342, "series": ()}
 SLOW_SEEN = {"bytes_read": 342 * 4096, "disk_read": 342 * 4096}
 
+# dbench works in memory and flushes: it tells no bytes, but how often it asked for them to be on the drive.
+FLUSHES = {"bytes_read": None, "bytes_written": None, "flushes": 10_000, "depth_achieved": None}
+
 PRODUCED = [
+    Case("page-cache", "asked 10,000 times for data to be on the drive, but only 40.9 MB reached sdb", reading=FLUSHES,
+         counted={"bytes_written": 40_900_000}),
+    Case("client-bound", "0.95 cores with 1 thread(s): it measured itself, and the drive may be faster. Use --sync",
+         reading={**FLUSHES, "client_cpu": 0.95}, counted={"bytes_written": 400 * MB}),
     Case("errors", "error: fio: io_u error", reading={"errors": 5, "error_text": "fio: io_u error"}),
     Case("lost-data", "3 acknowledged", reading={"samples": (Sample("get", "lost", 3.0),)}),
     Case("page-cache", "wrote 600 MB, but only 120 MB (0.20 of it) reached sdb", reading=WRITES,
@@ -108,6 +115,10 @@ PRODUCED = [
 ]  # fmt: skip
 
 NEAR_MISSES = [
+    Case("page-cache", reading=FLUSHES, counted={"bytes_written": 41_000_000}),
+    Case("page-cache", reading=FLUSHES, counted={"bytes_written": None}),
+    Case("page-cache", reading={**FLUSHES, "flushes": None}, counted={"bytes_written": 0}),
+    Case("background-io", reading=FLUSHES, counted={"disk_written": 900 * MB}),
     Case("errors", reading={"errors": 0, "error_text": "note: only a notice"}),
     Case("lost-data", reading={"samples": (Sample("get", "lost", 0.0), Sample("get", "misses", 9.0))}),
     Case("page-cache", counted={"bytes_read": 541 * MB, "disk_read": 541 * MB}),

@@ -13,6 +13,7 @@ import pytest
 from running import Drive, Iobench, Result, finish, programs, reasons, rows, wait_for
 
 from iobench import proc
+from iobench.servers import nfs
 
 ONE = ("--repeats", "1", "--duration", "1s")
 
@@ -127,3 +128,11 @@ def test_outputs_that_exist_are_imported(inside: Callable[..., Result], iobench:
     found = {r["target"]: r for r in rows(iobench.folder().read("samples")) if r["metric"] == "throughput"}
     assert found["old"]["value"] == pytest.approx(482.64e6) and found["old"]["load"] == 4
     assert found["new"]["reasons"] == ["no-device"] and found["new"]["tool"] == "dbench 5.0.0"
+
+
+def test_over_nfs_where_nothing_speaks_it_is_told_with_the_remedy(inside: Callable[..., Result], drive: Drive) -> None:
+    if nfs.kernel_client():
+        pytest.skip("the kernel speaks NFS")
+    ran = inside("run", "dbench", "--nfs", "-t", f"one={drive.path}", "--clients", "1", *ONE)
+    assert ran.code == 3
+    assert "nothing here speaks NFS" in ran.err and "--dbench PATH" in ran.err

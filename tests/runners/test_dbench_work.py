@@ -8,8 +8,9 @@ import pytest
 
 from iobench.campaign import programs
 from iobench.errors import CannotRunError, ParseError, UsageError
-from iobench.model import Output, Place
+from iobench.model import Output, Passport, Place, Target
 from iobench.runners import dbench
+from iobench.servers import nfs
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -67,15 +68,51 @@ def test_a_run_that_failed_says_why_and_gives_no_figure() -> None:
 
 
 def test_what_the_program_is_decides_how_it_is_asked(tmp_path: Path) -> None:
-    asked = programs.resolved(dbench.Params(), {"dbench": "dbench version 4.00"})
+    asked = programs.resolved(dbench.Params(), {"dbench": "dbench version 4.00"}, {})
     assert (asked.version, asked.load_file) == (4, None)
     load = tmp_path / "mine.load"
     load.write_text("")
     mine = dbench.Params(dbench="/opt/dbench", load_file=str(load))
-    asked = programs.resolved(mine, {"/opt/dbench": "dbench version 5.0.0", "dbench": "dbench version 4.00"})
+    asked = programs.resolved(mine, {"/opt/dbench": "dbench version 5.0.0", "dbench": "dbench version 4.00"}, {})
     assert (asked.version, asked.load_file) == (5, str(load))
     assert programs.named("dbench", {"dbench": "/opt/dbench"}) == ("/opt/dbench",)
     with pytest.raises(UsageError, match="there is no load file 'nowhere'"):
-        programs.resolved(dbench.Params(load_file="nowhere"), {"dbench": "dbench version 4.00"})
+        programs.resolved(dbench.Params(load_file="nowhere"), {"dbench": "dbench version 4.00"}, {})
     with pytest.raises(CannotRunError, match="does not say that it is dbench: 'true 9'"):
-        programs.resolved(dbench.Params(dbench="true"), {"true": "true 9"})
+        programs.resolved(dbench.Params(dbench="true"), {"true": "true 9"}, {})
+
+
+def test_a_dbench_that_speaks_nfs_is_started_in_the_servers_network_with_our_load() -> None:
+    (work,) = dbench.plan(dbench.Params(clients=(4,), nfs=True, over=nfs.CLIENT, version=5, dbench="/opt/dbench"))
+    there = {"net": "/proc/7/ns/net", "url": "nfs://127.0.0.1/x"}
+    argv = dbench.command(work, Place({}, {}, "/out", service=there)).argv
+    assert argv[:4] == ("nsenter", "--net=/proc/7/ns/net", "--", "/opt/dbench")
+    assert argv[4:9] == ("-B", "nfs", "--nfs=nfs://127.0.0.1/x", "--warmup=2", "-t")
+    load = Path(argv[argv.index("-c") + 1])
+    assert load.is_file() and "LINK3 " not in load.read_text().replace("LINK3 with", "")
+    with pytest.raises(UsageError, match="--sync is unknown to dbench's own NFS client"):
+        dbench.plan(dbench.Params(nfs=True, sync=True, over=nfs.CLIENT))
+
+
+def test_a_mount_of_the_kernels_is_seen_in_the_servers_namespaces_alone() -> None:
+    (work,) = dbench.plan(dbench.Params(clients=(4,), nfs=True, over=nfs.MOUNT))
+    there = {"net": "/proc/7/ns/net", "mnt": "/proc/7/ns/mnt", "folder": "/tmp/m"}
+    argv = dbench.command(work, Place({}, {}, "/out", service=there)).argv
+    assert argv[:4] == ("nsenter", "--net=/proc/7/ns/net", "--mount=/proc/7/ns/mnt", "--")
+    assert argv[4:] == ("dbench", "-t", "11", "-D", "/tmp/m", "4")
+
+
+def test_drives_that_are_on_nfs_mounts_are_recognised() -> None:
+    tools = {"dbench": "dbench version 4.00"}
+    where = {name: Passport(Target(name, "/x"), None, filesystem=kind) for name, kind in (("a", "nfs4"), ("b", "ext4"))}
+    assert programs.resolved(dbench.Params(), tools, {"a": where["a"]}).over == nfs.MOUNT
+    assert programs.resolved(dbench.Params(), tools, {"b": where["b"]}).over == nfs.LOCAL
+    assert programs.resolved(dbench.Params(), tools, where).over == nfs.MIXED
+
+
+def test_a_reading_over_nfs_counts_commits_as_flushes() -> None:
+    (work,) = dbench.plan(dbench.Params(clients=(4,), nfs=True, over=nfs.CLIENT, version=5))
+    reading = dbench.read(work, output("dbench-5.0/nfs-4.txt"))
+    values = {(s.op, s.metric): s.value for s in reading.samples}
+    assert reading.flushes and reading.flushes > 1000
+    assert values["read", "latency_mean"] > 0 and values["write", "latency_mean"] > 0
