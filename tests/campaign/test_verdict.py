@@ -118,7 +118,7 @@ NEAR_MISSES = [
     Case("page-cache", reading=FLUSHES, counted={"bytes_written": 41_000_000}),
     Case("page-cache", reading=FLUSHES, counted={"bytes_written": None}),
     Case("page-cache", reading={**FLUSHES, "flushes": None}, counted={"bytes_written": 0}),
-    Case("background-io", reading=FLUSHES, counted={"disk_written": 900 * MB}),
+    Case("background-io", reading=FLUSHES, counted={"bytes_written": 400 * MB, "disk_written": 900 * MB}),
     Case("errors", reading={"errors": 0, "error_text": "note: only a notice"}),
     Case("lost-data", reading={"samples": (Sample("get", "lost", 0.0), Sample("get", "misses", 9.0))}),
     Case("page-cache", counted={"bytes_read": 541 * MB, "disk_read": 541 * MB}),
