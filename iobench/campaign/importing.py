@@ -1,4 +1,4 @@
-"""Outputs that others made, as a campaign: numbers of fio's JSON, dd or dbench, marked as without evidence."""
+"""Outputs that others made, as a campaign: fio's JSON, dd, dbench or sysbench, marked as without evidence."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from pathlib import Path
 from iobench.campaign import verdict
 from iobench.campaign.evidence import Context, Window, gather
 from iobench.errors import ParseError, UsageError
-from iobench.model import Campaign, ParamValue, Passport, Reading, Sample, Step, StepResult, Target, Work
+from iobench.model import (
+    PERCENTILES,
+    Campaign,
+    LatencyBins,
+    ParamValue,
+    Passport,
+    Reading,
+    Sample,
+    SeriesPoint,
+    Step,
+    StepResult,
+    Target,
+    Work,
+)
 from iobench.results import CampaignFolder, Store, new_id, write_safely
 from iobench.runners import dbench as dbench_work
-from iobench.runners import fio_work
-from iobench.tools import dbench, dd, fio
+from iobench.runners import fio_work, oltp
+from iobench.tools import dbench, dd, fio, sysbench
 
 MOST_BYTES = 64 << 20
 _WORKLOADS = {
@@ -78,11 +91,15 @@ def read(source: Source, dd_workload: str) -> list[Found]:
         raise ParseError(f"{source.path} cannot be read: {error.strerror}") from error
     if '"fio version"' in text:
         return _fio(source, text)
+    if sysbench.is_text(text):
+        return [_sysbench(source, text)]
     if "copied," in text:
         return [_dd(source, text, dd_workload)]
     if text.startswith("dbench version "):
         return [_dbench(source, text)]
-    raise ParseError(f"{source.path} is neither fio's JSON (--output-format=json+) nor an output of dd or dbench")
+    raise ParseError(
+        f"{source.path} is neither fio's JSON (--output-format=json+) nor an output of dd, dbench or sysbench"
+    )
 
 
 def _fio(source: Source, text: str) -> list[Found]:
@@ -202,6 +219,24 @@ def _dbench(source: Source, text: str) -> Found:
         params["load_file"] = Path(run.load_file).name
     work = Work("dbench", "dbench", params, load=max(1, run.clients), duration_s=run.measured_s, writes=True)
     return Found(source, work, dbench_work.reading(run, bool(run.sync)), f"dbench {run.version or ''}".strip(), text)
+
+
+def _sysbench(source: Source, text: str) -> Found:
+    """Return an OLTP run. Which transactions they were its output does not say."""
+    run = sysbench.parse_text(text, str(source.path))
+    samples = oltp.samples(run.report, run.bins)
+    metric = f"latency_p{run.percentile[0]}" if run.percentile else ""
+    if run.percentile and metric in PERCENTILES and all(sample.metric != metric for sample in samples):
+        samples.append(Sample("all", metric, run.percentile[1]))
+    reading = Reading(
+        samples=tuple(samples),
+        measured_s=run.report.seconds,
+        operations=run.report.transactions,
+        latencies=(LatencyBins("all", run.bins),) if run.bins else (),
+        series=tuple(SeriesPoint(t, "transactions", tps) for t, tps in run.rates),
+    )
+    work = Work("oltp", "oltp", {}, load=run.threads, rate=run.rate, duration_s=run.report.seconds)
+    return Found(source, work, reading, f"sysbench {run.version}", text)
 
 
 def keep(found: Sequence[Found], store: Store, memory_bytes: int) -> CampaignFolder:

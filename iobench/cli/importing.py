@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @results_option
 @json_option
 def import_files(files: tuple[str, ...], dd_as: str, results: Path, as_json: bool) -> None:
-    """Take in an archive of `iobench export`, or make a campaign of outputs in FILE: fio's JSON, dd, dbench.
+    """Take in an archive of `iobench export`, or make a campaign of fio JSON, dd, dbench or sysbench outputs in FILE.
 
     NAME is the drive's name in charts. Numbers of other programs are marked `no-device`: nothing proves what
     reached a drive. Files of the same NAME that measured the same are repeats of each other.

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from iobench import proc
 from iobench.model import Facts, Service, Work
-from iobench.servers import Endpoint, Room, Server, setting
-from iobench.servers.mysql_session import ANSWER_S, Session
+from iobench.servers import Endpoint, Room, Server, mysql_session, setting
+from iobench.servers.mysql_session import Session
 from iobench.servers.mysql_tables import DATABASE, Filled, check_socket, copy_tree, write_config
 from iobench.tools import mariadb
 
@@ -44,6 +44,7 @@ class Private:
         self._socket = str(room.private / "sql")
         self._running: proc.Running | None = None
         self._session = Session({})
+        self._trouble: str | None = None
 
     def start(self) -> Endpoint:
         """Fill the tables where that was not done yet, copy them to the drive, and start a server on them."""
@@ -82,14 +83,15 @@ class Private:
     def problem(self) -> str | None:
         """Return how the server died, or that it does not answer, with its last lines."""
         running = self._running
-        if running is None:
-            return None
+        if running is None or self._trouble is not None:  # to ask one that hangs takes its time
+            return self._trouble
         name = f"the private {Path(self._program).name} (process {running.pid})"
         if not running.alive():
-            return f"{name} {_how(running.exit_code)}; its last lines: {running.last_lines()}"
-        if not self._session.answers():
-            return f"{name} runs but did not answer within {ANSWER_S} s; its last lines: {running.last_lines()}"
-        return None
+            self._trouble = f"{name} {_how(running.exit_code)}; its last lines: {running.last_lines()}"
+        elif not self._session.answers():
+            why = f"runs but did not answer within {mysql_session.ANSWER_S} s"
+            self._trouble = f"{name} {why}; its last lines: {running.last_lines()}"
+        return self._trouble
 
     def close(self, kill: bool) -> None:
         """Kill it: a shutdown would first write to the drive what is thrown away afterwards."""

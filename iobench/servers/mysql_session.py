@@ -33,8 +33,8 @@ _NO_HURRY = (
 class Session:
     """A connection that is made when it is needed, and made again when it was lost."""
 
-    def __init__(self, connect: Mapping[str, Any], answer_s: float = ANSWER_S) -> None:
-        self._connect, self._answer_s = connect, answer_s
+    def __init__(self, connect: Mapping[str, Any], answer_s: float | None = None) -> None:
+        self._connect, self._answer_s = connect, answer_s or ANSWER_S
         self._connection: Connection[Any] | None = None
         self._before: dict[str, int] | None = None
         self._ramp_s: float | None = None
@@ -49,7 +49,7 @@ class Session:
         self.close()
         self._connection = pymysql.connect(
             **self._connect,
-            connect_timeout=ANSWER_S,
+            connect_timeout=min(self._answer_s, ANSWER_S),
             read_timeout=self._answer_s,
             write_timeout=self._answer_s,
             autocommit=True,

@@ -277,3 +277,34 @@ def test_the_output_itself_is_kept_as_it_came(tmp_path: Path) -> None:
     folder = importing.keep(read(copy), Store(tmp_path / "results"), 4 << 30)
     step = folder.campaign().steps[0].id
     assert (folder.raw(step) / "imported").read_bytes() == copy.read_bytes()
+
+
+# --- sysbench --------------------------------------------------------------------------------------------
+
+SYSBENCH = FIXTURES / "sysbench-1.0.20"
+
+
+def test_what_sysbench_printed_of_an_oltp_run() -> None:
+    (found,) = read(SYSBENCH / "read_write-text.txt")
+    values = {s.metric: s.value for s in found.reading.samples}
+    assert (found.work.workload, found.work.load, found.tool) == ("oltp", 4, "sysbench 1.0.20")
+    assert values["transactions"] == pytest.approx(436.36, rel=1e-3)
+    assert values["queries"] == pytest.approx(8727.21, rel=1e-3)
+    assert values["latency_p99"] == pytest.approx(0.05684, rel=0.02)
+    assert [point.t_s for point in found.reading.series] == [1.0, 2.0, 3.0]
+
+
+def test_without_a_histogram_its_one_percentile_is_taken() -> None:
+    (found,) = read(SYSBENCH / "point_select-text.txt")
+    values = {s.metric: s.value for s in found.reading.samples}
+    assert (found.work.load, found.work.rate, found.reading.latencies) == (1, 100.0, ())
+    assert values["latency_p95"] == 0.00281
+    assert "latency_p99" not in values
+
+
+def test_an_imported_oltp_run_is_a_campaign_without_evidence(tmp_path: Path) -> None:
+    found = read(SYSBENCH / "read_write-text.txt")
+    folder = importing.keep(found, Store(tmp_path), 1 << 30)
+    assert set(folder.read("samples").column("verdict").to_pylist()) == {"suspect"}
+    reasons = set(folder.read("samples").column("reasons").to_pylist()[0])
+    assert "no-device" in reasons
