@@ -34,7 +34,7 @@ def _metrics() -> dict[str, Metric]:
     higher = {"throughput": "B/s", "iops": "1/s", "transactions": "1/s", "queries": "1/s", "ops": "1/s"}
     higher["hits"] = "1/s"
     lower = {"elapsed": "s", "outage": "s", "lateness_p99": "s"}
-    lower |= dict.fromkeys(("misses", "errors", "lost", "corrupt", "timeouts", "reconnects"), "1")
+    lower |= dict.fromkeys(("misses", "errors", "lost", "corrupt", "timeouts", "reconnects", "late"), "1")
     for kind in ("latency", "latency_service"):
         for point in ("mean", "p50", "p90", "p95", "p99", "p999", "max"):
             lower[f"{kind}_{point}"] = "s"
@@ -410,6 +410,7 @@ class Reading:
     ended_at: float | None = None
     operation_latencies: tuple[OperationLatency, ...] = ()
     flushes: int | None = None  # how often the program asked for data to be on the drive, where it says so
+    drive_reads: int | None = None  # values that were answered and can only have come from the drive, one read each
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +453,7 @@ class Evidence:
     server_fsyncs: int | None = None
     server_cpu: float | None = None
     settled_s: float | None = None
+    device_reads_per_get: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,15 +276,16 @@ def serve(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     group: Path | None = None,
+    mark: bool = True,
 ) -> Running:
     """Start a server that runs until it is ended, its output to `log`, in a session of its own.
 
-    `group` is a cgroup (v2) that it runs in. Raises CannotRunError when it cannot be started, ResultsError when
-    the log cannot be written.
+    `group` is a cgroup (v2) that it runs in. Without `mark` it is not ours to end, as a server that a user's command
+    starts. Raises CannotRunError when it cannot be started, ResultsError when the log cannot be written.
     """
     run = f"{os.getpid()}-{time.monotonic_ns()}"
     with _opened(log) as out:
-        process = _popen(argv, out.fileno(), out.fileno(), cwd, {**(env or {}), _RUN_MARK: run}, pass_fds)
+        process = _popen(argv, out.fileno(), out.fileno(), cwd, {**(env or {}), _RUN_MARK: run}, pass_fds, mark=mark)
     running = Running(process, argv, log, run)
     try:
         if group is not None:

@@ -96,7 +96,7 @@ def schema(table: str) -> pa.Schema:
             *((name, whole) for name in ("device_reads", "device_writes")),
             ("cache_hit_ratio", real),
             *((name, whole) for name in ("server_reads", "server_writes", "server_fsyncs")),
-            *((name, real) for name in ("server_cpu", "settled_s")),
+            *((name, real) for name in ("server_cpu", "settled_s", "device_reads_per_get")),
         ],
         "series": [("campaign", text), ("step", text), ("t_s", real), ("metric", text), ("value", real)],
         "latency": [
@@ -446,7 +446,7 @@ def _checked(part: pa.Table, table: str, path: Path) -> pa.Table:
 # Evidence's columns that came later: null in what was kept before.
 _LATER = (
     *("device_reads", "device_writes", "cache_hit_ratio", "server_reads", "server_writes", "server_fsyncs"),
-    *("server_cpu", "settled_s"),
+    *("server_cpu", "settled_s", "device_reads_per_get"),
 )
 
 

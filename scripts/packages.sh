@@ -16,6 +16,7 @@ lsblk:util-linux:util-linux
 nbdkit:nbdkit:nbdkit
 nbdfuse:libnbd-bin:nbdfuse
 fusermount3:fuse3:fuse3
+memcached:memcached:memcached
 smartctl:smartmontools:smartmontools
 dbench:dbench:dbench
 sysbench:sysbench:sysbench

@@ -25,6 +25,7 @@ OWN = (
     "rand",
     "dd",
     "oltp",
+    "kvs",
     "results",
     "profiles",
     "block-devices",

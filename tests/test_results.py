@@ -139,7 +139,7 @@ CONTRACT = {
         ("rate_cv", REAL), ("rate_drift", REAL), ("background_bytes", WHOLE), ("unwritten_bytes", WHOLE),
         ("limited_by", TEXT), ("temperature_c", REAL), ("device_reads", WHOLE), ("device_writes", WHOLE),
         ("cache_hit_ratio", REAL), ("server_reads", WHOLE), ("server_writes", WHOLE), ("server_fsyncs", WHOLE),
-        ("server_cpu", REAL), ("settled_s", REAL),
+        ("server_cpu", REAL), ("settled_s", REAL), ("device_reads_per_get", REAL),
     ],
     "series": [("campaign", TEXT), ("step", TEXT), ("t_s", REAL), ("metric", TEXT), ("value", REAL)],
     "latency": [("campaign", TEXT), ("step", TEXT), ("op", TEXT), ("histogram", TEXT), ("count", WHOLE)],

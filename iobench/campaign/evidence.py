@@ -171,8 +171,13 @@ def gather(
         temperature_c=temperature_c,
         device_reads=counted.reads,
         device_writes=counted.writes,
+        device_reads_per_get=_reads_per_get(reading, counted),
         **dataclasses.asdict(facts),
     )
+
+
+def _reads_per_get(reading: Reading, counted: Window) -> float | None:
+    return counted.reads / reading.drive_reads if reading.drive_reads and counted.reads is not None else None
 
 
 def _background(reading: Reading, counted: Window) -> int | None:
@@ -248,7 +253,7 @@ def _at_limit(emulation: Emulation, reading: Reading, counted: Window) -> bool:
     for op, told in (("read", reading.bytes_read), ("write", reading.bytes_written)):
         bps, iops = limits[op]
         count = told
-        if told is None and counted.seconds > 0:
+        if (told is None or reading.drive_reads) and counted.seconds > 0:
             count, requests = device[op]
             values.setdefault((op, "iops"), (requests or 0) / counted.seconds)
         if bps and count and count / seconds >= (1 - THROTTLE_NEAR) * bps:

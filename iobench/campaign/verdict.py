@@ -62,6 +62,7 @@ def judge(
             _lost,
             _page_cache,
             _flushed,
+            _page_cache_gets,
             _unwritten,
             _no_device,
             _depth,
@@ -71,6 +72,7 @@ def judge(
             _compressible,
             _thermal,
             _small,
+            _small_cached,
         )
         for finding in rule(context, reading, evidence)
     ) + tuple(_not_steady(context, reading, series))
@@ -131,6 +133,17 @@ def _flushed(context: Context, reading: Reading, evidence: Evidence) -> Iterator
             f"The load asked {flushes:,} times for data to be on the drive, but only {format_bytes(device)} reached "
             f"{evidence.device_name}: less than a page each time. Something answers flushes without the drive; measure "
             "a file system that brings them to it.",
+        )
+
+
+def _page_cache_gets(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    each, gets = evidence.device_reads_per_get, reading.drive_reads
+    if gets and each is not None and each < reached_least(context.work, reading):
+        yield Finding(
+            "page-cache",
+            f"{gets:,} values were read that lay on the drive, but {evidence.device_name} was read only "
+            f"{evidence.device_reads:,} times ({each:.2f} a get): the rest was memory. Use a larger --size, so that "
+            "what the server and the machine keep in memory is a small part of it.",
         )
 
 
@@ -263,7 +276,20 @@ def _small_tables(context: Context, evidence: Evidence) -> Iterator[Finding]:
     )
 
 
+def _small_cached(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    if context.work.params.get("cache") == "cached" and context.passport.device is not None:
+        reads = evidence.device_reads
+        known = f" ({evidence.device_name} was read {reads:,} times)" if reads is not None else ""
+        yield Finding(
+            "small-working-set",
+            f"--cache cached was asked for: gets were answered from the machine's memory{known}, so this is the speed "
+            "of memory and protocol, not of the drive. Use --cache cold for the drive.",
+        )
+
+
 def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint]) -> Iterator[Finding]:
+    if context.work.params.get("outage"):
+        return  # it was made unsteady on purpose
     rates = rates_over_time(context.work, reading, series)
     if len(rates) < STEADY_POINTS:
         return

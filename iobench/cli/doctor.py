@@ -49,6 +49,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("findmnt", _package("util-linux"), "file systems and their space"),
     Program("blkid", _package("util-linux"), "what a block device holds, before it is overwritten"),
     Program("smartctl", _package("smartmontools"), "health of a drive"),
+    Program("memcached", _package("memcached"), "a private key-value store (kvs)"),
     Program("losetup", _package("mount", "util-linux"), "emulated drives"),
     Program("mkfs.ext4", _package("e2fsprogs"), "emulated drives", version=("-V",)),
     Program("dbench", _package("dbench"), "a file server's load"),

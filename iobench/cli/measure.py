@@ -178,7 +178,7 @@ def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions,
                 observer(event)
 
         stack.enter_context(folder.held())
-        stop = stack.enter_context(_signals())
+        stop = stack.enter_context(signals())
         director = directors.of(prepared.campaign)
         deadline = Deadline.within(within_s(prepared.campaign))
         Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe, director, deadline).run()
@@ -212,7 +212,7 @@ def _confirm(question: str) -> bool:
 
 
 @contextmanager
-def _signals() -> Iterator[proc.Stop]:
+def signals() -> Iterator[proc.Stop]:
     """Turn the signals that ask us to end into a request that the engine looks at."""
     stop = proc.Stop()
 

@@ -48,7 +48,14 @@ def _command(runner: runners.Runner) -> click.Command:
     def callback(**kwargs: Any) -> int:
         from iobench.cli.measure import measure
 
+        proving = kwargs.pop("prove", False)
         shared, values = options.split(kwargs)
+        if proving:
+            from iobench.cli.measure import signals
+            from iobench.cli.prove import prove
+
+            with signals() as stop:
+                return prove(shared, values, stop)
         request = Request(runner.NAME, values, f"run {runner.NAME}")
         scheme = address.scheme if address else ""
         return measure(Suite(None, f"run {runner.NAME}", ROUNDS, (request,)), shared, scheme)
@@ -57,5 +64,6 @@ def _command(runner: runners.Runner) -> click.Command:
     summary = f"{runner.SUMMARY[0].upper()}{runner.SUMMARY[1:]}."
     command = click.command(name=runner.NAME, help=summary)(callback)
     there = options.endpoint_options(address)
-    command.params = [*own, *there, *command.params]
+    proofs = [click.Option(["--prove"], is_flag=True, help=runner.PROVES)] if hasattr(runner, "PROVES") else []
+    command.params = [*own, *there, *proofs, *command.params]
     return command

@@ -15,6 +15,8 @@ DISTRIBUTIONS = ("uniform", "zipf", "hot")
 ARRIVALS = ("even", "poisson")
 # An item's header and key come on top of the value; memcached refuses an item above its -I (1 MiB by default).
 LONGEST_KEY = 250
+# What lives longer than this outlives a run: one that is not found is lost, not expired.
+OUTLIVES_S = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class Config:
 
     def __post_init__(self) -> None:
         _check(self)
+
+    @property
+    def expires(self) -> bool:
+        """Whether values may expire while they are measured: one that is not found is then no loss."""
+        return 0 < self.ttl_s < OUTLIVES_S
 
     @property
     def mean_value(self) -> float:

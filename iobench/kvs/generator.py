@@ -103,7 +103,7 @@ def _adapt(config: Config, probes: Sequence[answered.Probe]) -> tuple[Config, tu
 
 def _recall(config: Config, acknowledged: memoryview) -> None:
     """Mark the keys that servers have confirmed before this run. Keys that expire are never called lost."""
-    if config.acknowledged == "none" or config.ttl_s:
+    if config.acknowledged == "none" or config.expires:
         return
     if config.acknowledged == "all":
         known = b"\1" * config.keys.count

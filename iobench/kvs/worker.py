@@ -80,7 +80,7 @@ class Worker:
     def _record(self, mix: Mix, stored: tuple[int, ...]) -> tuple[made.Record, made.Record]:
         record = self._records.of(mix)
         respond = record.response.append
-        if not stored or self._config.ttl_s or self._config.acknowledged == "all":
+        if not stored or self._config.expires or self._config.acknowledged == "all":
             return respond, record.service.append
         confirm = self._loop.confirm
 

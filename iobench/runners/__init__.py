@@ -45,9 +45,9 @@ class Runner(Protocol):
 
 def registry() -> Mapping[str, Runner]:
     """Return the runners by name."""
-    from iobench.runners import dbench, dd, oltp, rand, seq, steady, verify
+    from iobench.runners import dbench, dd, kvs, oltp, rand, seq, steady, verify
 
-    return {runner.NAME: runner for runner in (seq, rand, dd, dbench, steady, verify, oltp)}
+    return {runner.NAME: runner for runner in (seq, rand, dd, dbench, steady, verify, oltp, kvs)}
 
 
 def find(name: str) -> Runner:

@@ -73,9 +73,9 @@ class Module(Protocol):
 
 def registry() -> Mapping[str, Module]:
     """Return the servers' modules by kind."""
-    from iobench.servers import mariadb, nfs
+    from iobench.servers import mariadb, memcached, nfs
 
-    return {"mariadb": mariadb, "nfs": nfs}
+    return {"mariadb": mariadb, "memcached": memcached, "nfs": nfs}
 
 
 def module(kind: str) -> Module:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -108,8 +109,13 @@ def _live(runner: runners.Runner, work: Work, folder: Path, endpoint: servers.En
     assert (work.duration_s is None) == (work.fixed_bytes > 0)
 
     command = runner.command(work, dataclasses.replace(_place(work, folder), service=endpoint))
-    assert command.tool in runner.TOOLS
-    assert command.argv[0] == command.tool
+    if runner.TOOLS:
+        assert command.tool in runner.TOOLS
+        assert command.argv[0] == command.tool
+    else:  # a program of our own
+        assert command.argv[0] == sys.executable
+    for name, text in command.inputs.items():
+        (folder / "out" / name).write_text(text)
     assert all(isinstance(word, str) for word in command.argv)
     assert not {"sh", "bash", "-c"} & set(command.argv)
     assert command.timeout_s > 10
