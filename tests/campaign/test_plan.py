@@ -161,11 +161,12 @@ def test_quick_is_what_the_issue_asks() -> None:
         ("dd-write", 1),
         ("dbench", 1),
         ("dbench", 4),
+        ("oltp", 16),
         ("rand-read", 1),
         ("rand-read", 8),
         ("rand-read", 64),
     ]
-    assert {w.params["engine"] for w in works if w.runner not in ("dd", "dbench")} == {"io_uring"}
+    assert {w.params["engine"] for w in works if w.runner not in ("dd", "dbench", "oltp")} == {"io_uring"}
 
 
 def test_deck_has_five_rounds_and_steps_that_are_long_enough() -> None:
@@ -173,7 +174,7 @@ def test_deck_has_five_rounds_and_steps_that_are_long_enough() -> None:
     works = plan.works(suite, {"A": drive("A")}, "libaio", {})
     assert suite.rounds == 5
     assert {w.workload for w in works} == {
-        "seq-read", "seq-write", "dd-write", "dd-read", "rand-read", "rand-write", "rand-mixed", "dbench",
+        "seq-read", "seq-write", "dd-write", "dd-read", "rand-read", "rand-write", "rand-mixed", "dbench", "oltp",
     }  # fmt: skip
     assert [w.load for w in works if w.workload == "rand-read"] == [1, 2, 4, 8, 16, 32, 64]
     assert all(w.duration_s >= 6 for w in works if w.duration_s is not None)
