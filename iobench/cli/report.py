@@ -35,6 +35,7 @@ from iobench.texts import LANGUAGES
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The report's language.")
 @click.option("--baseline", metavar="NAME", help="The drive that ratios are taken to.  [default: sas, else the last]")
 @click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
+@click.option("--published", metavar="NAME", help="Figures that others published beside ours: 2011, or a CSV file.")
 @click.option("--redact", is_flag=True, help="Without host names, serials, WWNs, addresses and user paths.")
 @results_option
 @json_option
@@ -47,6 +48,7 @@ def report(
     lang: str,
     baseline: str | None,
     resolution: str,
+    published: str | None,
     redact: bool,
     results: Path,
     as_json: bool,
@@ -62,7 +64,7 @@ def report(
     folders, called = open_campaigns(store, campaigns)
     out = output if output is not None else folders[-1].path / "report"
     several = Several(pool=pool, anyway=anyway, called=tuple(called))
-    written = build(folders, out, wanted, lang, baseline, share, several, redact, say=_say)
+    written = build(folders, out, wanted, lang, baseline, share, several, redact, published, say=_say)
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,

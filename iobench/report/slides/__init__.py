@@ -20,6 +20,7 @@ _TALK = (
     ("kvs",),
 )
 _PANELS = 2  # charts on a slide, at most
+_NARROW = 5  # drives that can be named beside a chart of half a slide
 
 
 def deck(content: Content) -> bytes:
@@ -63,14 +64,13 @@ def arranged(made: Sequence[Chart]) -> tuple[list[Group], list[Group]]:
         name = next((w for w in workloads if any(c.spec.workload == w for c in made)), None)
         if name is not None:
             own = _together([c for c in made if c.spec.workload == name])
-            main.append(own)
+            main += _slides(own)
             used |= {c.spec.id for c in own}
     rest: dict[tuple[str, str, str], list[Chart]] = {}
     for chart in made:
         if chart.spec.id not in used:
             rest.setdefault((chart.spec.workload, chart.spec.op, chart.spec.subtitle), []).append(chart)
-    pages = [tuple(own[i : i + _PANELS]) for own in rest.values() for i in range(0, len(own), _PANELS)]
-    return main, pages
+    return main, [group for own in rest.values() for group in _slides(own)]
 
 
 def _together(own: Sequence[Chart]) -> Group:
@@ -79,6 +79,12 @@ def _together(own: Sequence[Chart]) -> Group:
     same = [c for c in own[1:] if c.spec.metric == first.spec.metric and c.spec.op == first.spec.op]
     other = [c for c in own[1:] if c.spec.metric != first.spec.metric and c.spec.op == first.spec.op]
     return (first, *(same or other)[: _PANELS - 1])
+
+
+def _slides(own: Sequence[Chart]) -> list[Group]:
+    """Charts in slides: side by side, or one a slide where many drives need the room for their names."""
+    size = _PANELS if all(len(c.spec.series) <= _NARROW for c in own) else 1
+    return [tuple(own[i : i + size]) for i in range(0, len(own), size)]
 
 
 def _properties(presentation: object, content: Content) -> None:
