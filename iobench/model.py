@@ -494,3 +494,4 @@ class Campaign:
     imported: bool = False
     notes: tuple[str, ...] = ()
     director: Mapping[str, ParamValue] | None = None  # who makes the plan grow, and what was asked of it
+    limits: Mapping[str, ParamValue] | None = None  # what it must not do to the machine

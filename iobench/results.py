@@ -644,6 +644,7 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
         imported=data["imported"],
         notes=tuple(data["notes"]),
         director=data.get("director"),
+        limits=data.get("limits"),
     )
 
 

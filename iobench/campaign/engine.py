@@ -27,6 +27,7 @@ from iobench.campaign.events import (
     StepStarted,
     Ticked,
 )
+from iobench.campaign.limits import Guard, LimitReached, Limits
 from iobench.campaign.plan import Estimate
 from iobench.campaign.plan import services as services_of
 from iobench.campaign.programs import named
@@ -51,6 +52,8 @@ from iobench.servers import Server, Witness
 from iobench.tools import fio
 
 CLOCK_SET_S = 0.2  # the two clocks differ by more only where one was set
+_EMPTY_MOST = 4  # batches of a director of which not one step could be run
+_LEAST_S = 2.0  # what a program gets where the time is over: less would only give errors
 _OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
 
 
@@ -80,6 +83,8 @@ class Engine:
         self._observe = observe
         self._director = director
         self._deadline = deadline or Deadline()
+        self._limits = Limits.of(campaign)
+        self._guards: dict[str, Callable[[], None]] = {}
         self._left_out: dict[str, str] = {}
         self._warm: list[tuple[str, Work]] = []
         self._source = MemorySource(stop)
@@ -98,17 +103,23 @@ class Engine:
                 stack.callback(self._source.close)
                 stack.callback(self._kernel.close)
                 self._folder.warm_up()
-                left = left or self._grow()
+                left, empty = left or self._grow(), 0
                 while left:
-                    self._open_sites(left, stack)
-                    self._set_up_all(left)
-                    for step in left:
-                        self._run_in_time(step)
+                    soon = [step for step in left if self._in_time(step)]
+                    self._open_sites(soon, stack)
+                    self._set_up_all(soon)
+                    for step in soon:
+                        if self._in_time(step):
+                            self._run_step(step)
                     # A director that wants only what does not fit in the time would want it for ever.
-                    left = self._grow() if any(step.id not in self._left_out for step in left) else []
+                    empty = empty + 1 if all(step.id in self._left_out for step in left) else 0
+                    left = self._grow() if empty < _EMPTY_MOST else []
         except InterruptedCampaign:
             journal.write(self._folder.path, "interrupted")
             raise self._interrupted() from None
+        except LimitReached as reached:
+            journal.write(self._folder.path, "limit-reached", why=str(reached))
+            raise
         journal.write(self._folder.path, "ended")
         with suppress(ResultsError):  # only a copy for quick reading: the numbers are safe without it
             self._folder.pack()
@@ -146,14 +157,21 @@ class Engine:
         self._observe(PlanGrew(campaign, seconds, self._estimate.step_s))
         return list(new)
 
-    def _run_in_time(self, step: Step) -> None:
-        """Run a step that will be over before the deadline; leave another out."""
+    def _guard(self, site: Site) -> Callable[[], None]:
+        """Return what looks, while a program runs, whether a limit of the campaign is reached."""
+        counters = site.counters
+        before = counters.read().bytes_written if counters else 0
+        guard = Guard(self._limits, site.passport, 0)
+        return lambda: guard.look(counters.read().bytes_written - before if counters else None)
+
+    def _in_time(self, step: Step) -> bool:
+        """Return whether a step will be over before the deadline; another one is left out."""
         expected = self._estimate.step_s.get(step.id, 0.0)
         if self._deadline.fits(expected):
-            self._run_step(step)
-        else:
-            left = self._deadline.left_s or 0.0
-            self._leave_out(step, f"it takes about {expected:.0f} s, and {left:.0f} s are left")
+            return True
+        left = self._deadline.left_s or 0.0
+        self._leave_out(step, f"it takes about {expected:.0f} s, and {left:.0f} s are left")
+        return False
 
     def _leave_out(self, step: Step, sentence: str) -> None:
         journal.write(self._folder.path, "left-out", step=step.id, why=sentence)
@@ -171,6 +189,7 @@ class Engine:
                 # Numbered: two targets may share a folder.
                 site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
                 self._sites[name] = stack.enter_context(site)
+                self._guards[name] = self._guard(site)
 
     def _set_up_all(self, left: list[Step]) -> None:
         try:
@@ -274,7 +293,7 @@ class Engine:
         journal.write(self._folder.path, "started", step=step.id)
         try:
             result = self._measure(step)
-        except (InterruptedCampaign, ResultsError):
+        except (InterruptedCampaign, ResultsError, LimitReached):
             raise
         except (IobenchError, OSError) as error:
             # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
@@ -347,20 +366,28 @@ class Engine:
     def _watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
         for name, text in command.inputs.items():
             write_safely(raw / name, text)
+        guard, left = self._guards[site.passport.target.name], self._deadline.left_s
+        timeout_s = command.timeout_s if left is None else min(command.timeout_s, max(_LEAST_S, left))
+        argv = (*self._limits.prefix, *command.argv)
+
+        def watched() -> None:
+            guard()
+            tick()
+
         ended = proc.watch(
-            command.argv,
+            argv,
             stdout=raw / "stdout",
             stderr=raw / "stderr",
-            timeout_s=command.timeout_s,
+            timeout_s=timeout_s,
             stop=self._stop,
-            tick=tick,
+            tick=watched,
             cwd=site.ground.cwd,
             env=command.env,
             pass_fds=(*site.ground.pass_fds, *self._source.fds),
             group=site.group,
         )
         kept = {
-            "argv": list(command.argv),
+            "argv": list(argv),
             "exit_code": ended.exit_code,
             "wall_s": ended.wall_s,
             "cpu_s": ended.cpu_s,
@@ -370,7 +397,7 @@ class Engine:
         if ended.reason == "stopped":
             raise InterruptedCampaign
         if ended.reason == "timeout":
-            raise ToolError(f"{command.tool} did not end within {command.timeout_s:.0f} s and was stopped")
+            raise ToolError(f"{command.tool} did not end within {timeout_s:.0f} s and was stopped")
         return ended
 
     def _judged(

@@ -113,6 +113,8 @@ def works(
     for request in suite.requests:
         runner = runners.find(request.runner)
         known = {p.name for p in params.describe(runner.Params)}
+        if "max_rate" in overrides and "max_rate" not in known:
+            raise UsageError(f"{request.where}: the rate of {request.runner} cannot be capped; leave out --max-rate")
         values = {**request.values, **{k: v for k, v in overrides.items() if k in known}}
         asked = params.build(runner.Params, values, request.where)
         asked = _resolved(asked, passports, engine)
@@ -165,13 +167,13 @@ def _check_layouts(plan: Sequence[Work], passports: Mapping[str, Passport]) -> N
 
 def _check_overrides(overrides: Mapping[str, object]) -> None:
     """Raise UsageError for a value that cannot be read, even where no workload of the suite would use it."""
-    for name, parse in (("duration", parse_duration), ("size", parse_size)):
+    for name, parse in (("duration", parse_duration), ("size", parse_size), ("max_rate", parse_size)):
         value = overrides.get(name)
         if isinstance(value, str):
             try:
                 parse(value)
             except UsageError as error:
-                raise UsageError(f"--{name}: {error}") from None
+                raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
 
 
 def _check_blocks(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:

@@ -183,6 +183,8 @@ def _measure(asked: Asked, shared: options.MeasureOptions, view: View) -> int:
     from iobench.drives.passport import default_target, parse_targets
     from iobench.results import Store
 
+    if shared.max_rate is not None:
+        raise UsageError("a search of the highest load has no use for --max-rate; --most is the highest that is tried")
     targets = parse_targets(shared.targets) or [default_target()]
     measure.check_baseline(shared, [target.name for target in targets])
     if not shared.dry_run:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "import": ("importing", "import_files", "Take in an archive, or make a campaign of fio JSON or dd output."),
     "compare": ("compare", "compare", "Compare drives: median, 95 % interval, ratio to a baseline."),
     "explain": ("explain", "explain", "Why a number was marked, with its figures."),
+    "validate": ("validate", "validate", "Is this server what was ordered? Pass, fail or not decided."),
     "report": ("report", "report", "Draw the report: HTML and PNG."),
     "capacity": ("capacity", "capacity", "How much drives hold: space, wear, load within an SLO, how many are needed."),
     "clean": ("clean", "clean", "Remove what a killed run left (only what carries our marker)."),

@@ -18,10 +18,12 @@ import click
 
 from iobench import SCHEMA_VERSION, proc
 from iobench.campaign import director as directors
-from iobench.campaign import prepare
+from iobench.campaign import plan, prepare
 from iobench.campaign.director import Deadline
 from iobench.campaign.engine import Engine, failure_code, failures
 from iobench.campaign.events import Event, Observer
+from iobench.campaign.limits import Limits
+from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite
 from iobench.campaign.prepare import Prepared
 from iobench.campaign.site import Permission
@@ -67,12 +69,16 @@ def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
 
 def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show | None = None) -> int:
     """Keep a new campaign, run it and show what it found; return the exit code."""
+    limits = options.limits
+    kept = dataclasses.replace(prepared.campaign, limits=limits.as_params())
+    prepared = dataclasses.replace(prepared, campaign=kept)
     # Before a target is touched: that the results, and the log, can be written.
-    folder = _create(store, prepared.campaign)
+    folder = create(store, prepared.campaign)
     try:
         with progress.log(options.log_file) as log:
             prepared = prepare.probed(prepared)
-            _say_estimate(prepared, options)
+            say_estimate(prepared, options)
+            keep_to(limits, prepared)
             return (show or finish)(folder, options, perform(prepared, folder, options, log))
     except (CannotRunError, ResultsError):
         # Refused before anything was run (a device in use, …): there is nothing to go on with.
@@ -82,7 +88,14 @@ def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show 
         raise
 
 
-def _create(store: Store, campaign: Campaign) -> CampaignFolder:
+def keep_to(limits: Limits, prepared: Prepared) -> None:
+    """Raise CannotRunError for a plan that would pass a limit."""
+    campaign = prepared.campaign
+    needed = plan.needed([step.work for step in campaign.steps])
+    check_limits(limits, campaign.passports, needed, prepared.estimate)
+
+
+def create(store: Store, campaign: Campaign) -> CampaignFolder:
     """Make a campaign's folder, or raise CannotRunError and leave nothing of it behind."""
     try:
         return store.create(campaign)
@@ -117,7 +130,8 @@ def clean_before(targets: list[Target], options: MeasureOptions) -> None:
         say(f"removed {leftover.path}, left by a killed iobench", options)
 
 
-def _say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
+def say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
+    """Say how long a campaign takes and what it writes."""
     campaign, estimate = prepared.campaign, prepared.estimate
     say(f"campaign {campaign.id}: {len(campaign.steps)} steps, about {format_seconds(estimate.seconds)}", options)
     for name, written in estimate.written.items():
@@ -174,11 +188,17 @@ def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions,
             observers.append(stack.enter_context(bar) if bar is not None else progress.Lines(sys.stderr))
 
         def observe(event: Event) -> None:
-            for observer in observers:
-                observer(event)
+            for observer in list(observers):
+                try:
+                    observer(event)
+                except OSError:
+                    # The terminal is gone. What is logged is another matter: a log that cannot be written ends it.
+                    if observer is log or options.log_file is None:
+                        raise
+                    observers.remove(observer)
 
         stack.enter_context(folder.held())
-        stop = stack.enter_context(signals())
+        stop = stack.enter_context(signals(hangup=options.log_file is None))
         director = directors.of(prepared.campaign)
         deadline = Deadline.within(within_s(prepared.campaign))
         Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe, director, deadline).run()
@@ -212,12 +232,16 @@ def _confirm(question: str) -> bool:
 
 
 @contextmanager
-def signals() -> Iterator[proc.Stop]:
-    """Turn the signals that ask us to end into a request that the engine looks at."""
+def signals(hangup: bool = True) -> Iterator[proc.Stop]:
+    """Turn the signals that ask us to end into a request that the engine looks at.
+
+    A terminal that goes is one of them, unless a log file says how it goes on.
+    """
     stop = proc.Stop()
 
     def handler(number: int, _: object) -> None:
-        stop.set(number)
+        if number != signal.SIGHUP or hangup:
+            stop.set(number)
 
     before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

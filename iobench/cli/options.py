@@ -16,6 +16,9 @@ from iobench.runners import Address
 if TYPE_CHECKING:
     from iobench.results import CampaignFolder, Store
 
+if TYPE_CHECKING:
+    from iobench.campaign.limits import Limits
+
 F = TypeVar("F", bound=Callable[..., Any])
 _METAVARS = {Kind.SIZE: "SIZE", Kind.TIME: "TIME", Kind.COUNT: "N", Kind.COUNTS: "N,N…", Kind.PERCENT: "PERCENT"}
 _METAVARS |= {Kind.TEXT: "TEXT", Kind.RATE: "RATE"}
@@ -39,11 +42,24 @@ class MeasureOptions:
     log_file: Path | None
     endpoint: str | None = None  # the address of a server that exists, as one more target
     endpoint_secret: Path | None = None
+    min_free: str | None = None
+    max_temp: float | None = None
+    max_write: str | None = None
+    max_rate: str | None = None
+    idle: bool = False
 
     @property
     def overrides(self) -> dict[str, object]:
         """The parameters that hold for every workload which knows them."""
-        return {name: v for name, v in (("duration", self.duration), ("size", self.size)) if v is not None}
+        given = (("duration", self.duration), ("size", self.size), ("max_rate", self.max_rate))
+        return {name: v for name, v in given if v is not None}
+
+    @property
+    def limits(self) -> Limits:
+        """What the campaign must not do to the machine. Raises UsageError."""
+        from iobench.campaign import limits
+
+        return limits.read(self.min_free, self.max_temp, self.max_write, self.idle)
 
 
 def default_results() -> Path:
@@ -113,6 +129,21 @@ def going_options(function: F) -> F:
     return function
 
 
+def limit_options(function: F) -> F:
+    """Add the options that keep a machine in service from harm."""
+    for option in reversed(
+        (
+            click.option("--min-free", metavar="SHARE", help="Leave at least so much free, as 10% or 20G."),
+            click.option("--max-temp", type=float, metavar="CELSIUS", help="Stop when a drive is hotter."),
+            click.option("--max-write", metavar="SIZE", help="Refuse a plan that writes more to a target; stop at it."),
+            click.option("--max-rate", metavar="SIZE", help="Bytes a second at most, each direction (fio workloads)."),
+            click.option("--idle", is_flag=True, help="Start programs with idle I/O priority."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
 def measure_options(function: F) -> F:
     """Add the options of run and suite."""
     for option in reversed(
@@ -138,7 +169,7 @@ def measure_options(function: F) -> F:
         )
     ):
         function = option(function)
-    return going_options(function)
+    return going_options(limit_options(function))
 
 
 def split(kwargs: dict[str, Any]) -> tuple[MeasureOptions, dict[str, object]]:

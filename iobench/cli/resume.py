@@ -32,5 +32,10 @@ def resume(campaign: str, **kwargs: Any) -> int:
     learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
+    if (stored.director or {}).get("name") == "validate":
+        from iobench.cli import validate
+
+        judged = validate.Wanted(("json",) if shared.as_json else ("text",), None, "en")
+        return validate.run(folder, again(stored, finished), shared, judged)
     with log(shared.log_file) as observer:
         return go(again(stored, finished), folder, shared, observer)

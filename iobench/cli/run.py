@@ -60,7 +60,9 @@ def _command(runner: runners.Runner) -> click.Command:
         scheme = address.scheme if address else ""
         return measure(Suite(None, f"run {runner.NAME}", ROUNDS, (request,)), shared, scheme)
 
-    own = [options.from_param(p) for p in params.describe(runner.Params) if p.name not in ("duration", "size")]
+    own = [
+        options.from_param(p) for p in params.describe(runner.Params) if p.name not in ("duration", "size", "max_rate")
+    ]
     summary = f"{runner.SUMMARY[0].upper()}{runner.SUMMARY[1:]}."
     command = click.command(name=runner.NAME, help=summary)(callback)
     there = options.endpoint_options(address)

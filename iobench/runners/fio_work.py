@@ -35,6 +35,7 @@ class CommonParams:
     ramp: float = param(1.0, Kind.TIME, "time before the measured one, not counted")
     size: int | None = param(None, Kind.SIZE, "size of the test file (default: 4G or a tenth of the room)", least=1)
     engine: str = param("auto", Kind.CHOICE, "fio's I/O engine (auto: io_uring, else libaio)", ENGINES)
+    max_rate: int | None = param(None, Kind.SIZE, "bytes a second at most, each direction (default: no cap)", least=1)
     buffered: bool = param(False, Kind.FLAG, "through the page cache, to see what it does to a number")
     layout: str = param(
         "write", Kind.CHOICE, "write every block first; fallocate shows how unwritten blocks lie", LAYOUTS
@@ -68,6 +69,8 @@ def asked(params: CommonParams, block_size: int, depth: int) -> dict[str, str | 
         "ramp_s": params.ramp,
         "direct": not params.buffered,
         "layout": params.layout,
+        # Only where there is a cap: works without one stay what they were.
+        **({"max_rate": params.max_rate} if params.max_rate else {}),
     }
 
 
@@ -84,6 +87,7 @@ def command(work: Work, place: Place, rw: str, rates: tuple[int, ...] = ()) -> C
         engine=str(p["engine"]),
         numjobs=whole(p["jobs"]),
         direct=bool(p["direct"]),
+        max_rate=whole(p["max_rate"]) if p.get("max_rate") else None,
         ramp_s=work.ramp_s,
         runtime_s=work.duration_s,
         read_share=whole(share) if share is not None else None,

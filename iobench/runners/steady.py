@@ -26,6 +26,7 @@ class Params:
     depth: int = param(32, Kind.COUNT, "outstanding I/O of a round", least=1)
     duration: float = param(60.0, Kind.TIME, "length of a round", least=0.1)
     size: int | None = param(None, Kind.SIZE, "what is written over (default: 4G or a tenth of the room)", least=1)
+    max_rate: int | None = param(None, Kind.SIZE, "bytes a second at most, each direction (default: no cap)", least=1)
     engine: str = param("auto", Kind.CHOICE, "fio's I/O engine (auto: io_uring, else libaio)", fio_work.ENGINES)
 
 
@@ -41,6 +42,8 @@ def plan(params: Params) -> tuple[Work, ...]:
         "direct": True,
         "layout": "write",
     }
+    if params.max_rate:
+        common["max_rate"] = params.max_rate
     fill = Work(
         runner=NAME,
         workload=PREPARE,
@@ -76,6 +79,7 @@ def command(work: Work, place: Place) -> Command:
         block_size=fio_work.whole(work.params["block_size"]),
         iodepth=fio_work.whole(work.params["depth"]),
         engine=str(work.params["engine"]),
+        max_rate=fio_work.whole(work.params["max_rate"]) if work.params.get("max_rate") else None,
     )
     return fio.fill(job, work.passes, place.out)
 

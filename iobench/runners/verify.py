@@ -25,6 +25,7 @@ class Params:
     depth: int = param(8, Kind.COUNT, "outstanding I/O", least=1)
     checksum: str = param("crc32c", Kind.CHOICE, "what each block carries", CHECKSUMS)
     size: int | None = param(None, Kind.SIZE, "what is written and read (default: 4G or a tenth of the room)", least=1)
+    max_rate: int | None = param(None, Kind.SIZE, "bytes a second at most, each direction (default: no cap)", least=1)
     engine: str = param("auto", Kind.CHOICE, "fio's I/O engine (auto: io_uring, else libaio)", fio_work.ENGINES)
 
 
@@ -34,6 +35,8 @@ def plan(params: Params) -> tuple[Work, ...]:
         raise ValueError("the size is resolved before planning")
     size = max(1, params.size // params.block_size) * params.block_size
     asked: dict[str, ParamValue] = {"block_size": params.block_size, "depth": params.depth, "checksum": params.checksum}
+    if params.max_rate:
+        asked["max_rate"] = params.max_rate
     work = Work(
         runner=NAME,
         workload=NAME,
@@ -56,6 +59,7 @@ def command(work: Work, place: Place) -> Command:
         block_size=fio_work.whole(work.params["block_size"]),
         iodepth=fio_work.whole(work.params["depth"]),
         engine=str(work.params["engine"]),
+        max_rate=fio_work.whole(work.params["max_rate"]) if work.params.get("max_rate") else None,
     )
     return fio.verify(job, str(work.params["checksum"]), place.out)
 

@@ -41,6 +41,7 @@ class Job:
     ramp_s: float = 0.0
     runtime_s: float | None = None  # None: once over `size`
     read_share: int | None = None  # percent, for mixed work
+    max_rate: int | None = None  # B/s at most, each direction, all jobs together
     rates: tuple[int, ...] = ()  # operations offered a second to each job: reads, or reads and writes of mixed work
     poisson: bool = False  # whether offered operations arrive at random instead of evenly spaced
 
@@ -64,6 +65,8 @@ class Job:
         if not self.direct:
             # fio drops the file from the page cache first, and whoever asks for the cache wants to see it.
             args.append("--invalidate=0")
+        if self.max_rate is not None:
+            args.append(f"--rate={max(1, self.max_rate // self.numjobs)}")
         if self.read_share is not None:
             args.append(f"--rwmixread={self.read_share}")
         if self.rates:

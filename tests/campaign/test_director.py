@@ -30,6 +30,8 @@ class Repeats:
     """Wants a work until it is finished so often."""
 
     def more(self, progress: Progress) -> Sequence[Ask]:
+        if not progress.campaign.steps:
+            return []
         first = progress.campaign.steps[0]
         return [] if len(progress.finished) >= WANTED else [Ask(first.work, first.target)]
 

@@ -1,0 +1,112 @@
+"""`iobench validate --learn NAME`: a handover profile written from a server that is known to be good."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iobench.cli.options import MeasureOptions
+from iobench.errors import CannotRunError, UsageError
+
+BASE = "nvme"  # whose works are measured where no profile is named: they suit any drive
+# What the next server may be worse by: drives of one model differ, and so do days.
+RATE_MARGIN, LATENCY_MARGIN = 0.05, 0.25
+_IDENTITY = ("kind", "vendor", "model", "firmware", "size", "link_width", "link_speed")
+
+
+def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
+    """Measure a server, and write what it is and does as the profile NAME.toml; return the exit code."""
+    from iobench.analysis import order
+    from iobench.analysis.handover import LEAST_REPEATS
+    from iobench.campaign import handover
+    from iobench.campaign.engine import failures
+    from iobench.cli import measure, progress
+    from iobench.drives.passport import default_target, parse_targets
+    from iobench.results import Store
+
+    path = Path(name if name.endswith(".toml") else f"{name}.toml")
+    if path.exists():
+        raise UsageError(f"{path} exists; a profile is not overwritten, choose another name")
+    found, text = order.read(base or BASE)
+    targets = parse_targets(shared.targets) or [default_target()]
+    if len(targets) != 1:
+        raise UsageError("a profile is learnt from one drive; give one -t")
+    measure.clean_before(targets, shared)
+    store = Store(shared.results)
+    wish = handover.Wish(size=shared.size, duration=shared.duration, most=shared.repeats or LEAST_REPEATS)
+    prepared, _ = handover.begin(found, text, targets, wish, store.ids())
+    prepared = dataclasses.replace(
+        prepared, campaign=dataclasses.replace(prepared.campaign, limits=shared.limits.as_params())
+    )
+    measure.keep_to(shared.limits, prepared)
+    folder = measure.create(store, prepared.campaign)
+    handover.look_at_drives(folder, prepared.campaign.passports.values(), handover.BEFORE)
+    with progress.log(shared.log_file) as log:
+        measure.perform(prepared, folder, shared, log)
+    from iobench.analysis import handover as judged
+
+    figures = judged.measured(folder, failures(folder))
+    known = handover.known(folder, handover.BEFORE)[targets[0].name]
+    host = str(prepared.campaign.host.get("name"))
+    source = f"learnt from {host}, campaign {folder.id}, {prepared.campaign.created_at:%Y-%m-%d}"
+    lines = list(_lines(path.stem, source, known.facts, found, figures, targets[0].name))
+    written = "\n".join(lines) + "\n"
+    order.parse(path.stem, written)  # what is written can be read
+    try:
+        path.write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise CannotRunError(f"{path} cannot be written: {error.strerror}") from error
+    click.echo(f"written: {path}; look through it, then: iobench validate ./{path} -t NAME=PATH", err=shared.as_json)
+    return 0
+
+
+def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target: str) -> Any:
+    yield f"# {source}. Rates may be {RATE_MARGIN:.0%} lower, latencies {LATENCY_MARGIN:.0%} higher."
+    yield f"title = {_quoted(title)}"
+    yield f"quick_size = {found.quick_size}"
+    for what in _IDENTITY:
+        value = facts.get(what)
+        if value is None or (facts.get("kind") in ("emulated", "loop") and what == "size"):
+            continue
+        test = "is" if isinstance(value, str) and what != "firmware" else "at_least"
+        shown = _quoted(value) if isinstance(value, str) else f"{value:g}" if what == "link_speed" else int(value)
+        yield from ("", "[[identity]]", f'what = "{what}"', f"{test} = {shown}", f"source = {_quoted(source)}")
+    if facts.get("passed") is True:
+        yield from ("", "[[health]]", 'what = "passed"', "is = true", f"source = {_quoted(source)}")
+    for _, entry in found.workloads:
+        yield from ("", "[[workload]]")
+        for key, value in entry.items():
+            yield f"{key} = {_toml(value)}"
+    for speed in found.asked("quick"):
+        estimate = figures.estimates.get((target, speed.workload, speed.op, speed.metric, speed.load))
+        if estimate is None or estimate.ci95 is None:
+            yield f"\n# {speed.id} could not be learnt: it has no valid figure"
+            continue
+        yield from ("", "[[performance]]", f"id = {_quoted(speed.id)}", f'workload = "{speed.workload}"')
+        yield from (f"load = {speed.load}", f'metric = "{speed.metric}"', f'op = "{speed.op}"')
+        low, high = estimate.ci95
+        if speed.of_best is not None:
+            yield f"of_best_at_least = {speed.of_best:g}"
+        elif speed.at_least is not None:
+            yield f"at_least = {low * (1 - RATE_MARGIN):.6g}"
+        else:
+            yield f"at_most = {high * (1 + LATENCY_MARGIN):.6g}"
+        yield f"source = {_quoted(source)}"
+    if found.integrity:
+        yield from ("", "[integrity]", *(f"{look} = {size}" for look, size in found.integrity.items()))
+
+
+def _quoted(text: str) -> str:
+    escaped = "".join(char if char.isprintable() else " " for char in text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    return _quoted(value) if isinstance(value, str) else str(value)
