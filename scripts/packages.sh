@@ -21,17 +21,22 @@ smartctl:smartmontools:smartmontools
 dbench:dbench:dbench
 sysbench:sysbench:sysbench
 mariadbd:mariadb-server-core:mariadb-server
+(pango):libpangoft2-1.0-0 libharfbuzz-subset0:pango
 (venv):python3-venv:python3'
 # What only the tests use, or what starts a server of its own when it is installed by hand.
 [ -z "${TESTS:-}" ] || wanted="$wanted
 ganesha.nfsd:nfs-ganesha-vfs:nfs-ganesha-vfs
 rpcbind:rpcbind:rpcbind
 ip:iproute2:iproute
-nfs-ls:libnfs-utils:libnfs-utils"
+nfs-ls:libnfs-utils:libnfs-utils
+chromium:chromium:chromium
+pdftotext:poppler-utils:poppler-utils"
 
 has() {
     case $1 in
         "(venv)") "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
+        "(pango)") "${PYTHON:-python3}" -c 'import ctypes
+for name in "libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0": ctypes.CDLL(name)' 2>/dev/null ;;
         *) PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 ;;
     esac
 }

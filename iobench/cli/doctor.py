@@ -172,7 +172,7 @@ def install_command(programs: list[Found], manager: str | None) -> str | None:
 
 def conditions() -> list[Condition]:
     """Return what this machine allows."""
-    return [_root(), _loops(), _throttle(), _io_uring(), _nfs()]
+    return [_root(), _loops(), _throttle(), _io_uring(), _nfs(), _pdf()]
 
 
 def _root() -> Condition:
@@ -224,6 +224,14 @@ def _nfs() -> Condition:
         return Condition(name, True, "the kernel can mount what a private NFS server gives out: dbench --nfs")
     why = "the kernel has none, or root or mount.nfs lacks"
     return Condition(name, False, f"{why}: dbench --nfs wants a dbench that speaks NFS itself (--dbench PATH)")
+
+
+def _pdf() -> Condition:
+    from iobench.report import pdf
+
+    if lacking := pdf.missing():
+        return Condition("PDF", False, f"{lacking} is missing: no PDF of a report; install {pdf.PACKAGES}")
+    return Condition("PDF", True, "a report can be a PDF")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -64,7 +67,10 @@ def report(
     folders, called = open_campaigns(store, campaigns)
     out = output if output is not None else folders[-1].path / "report"
     several = Several(pool=pool, anyway=anyway, called=tuple(called))
-    written = build(folders, out, wanted, lang, baseline, share, several, redact, published, say=_say)
+    with _progress() as progress:
+        written = build(
+            folders, out, wanted, lang, baseline, share, several, redact, published, say=_say, progress=progress
+        )
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -75,6 +81,21 @@ def report(
         return
     for path in written:
         click.echo(clean(str(path)))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Give what draws a bar over the charts on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("charts and files"))
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda done, total: bar.update(task, completed=done, total=total, refresh=True)
 
 
 def _formats(text: str) -> list[str]:

@@ -1,7 +1,8 @@
-"""The report: findings to charts to HTML, PNG, PPTX and CSV."""
+"""The report: findings to charts to HTML, PDF, PNG, PPTX and CSV."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from iobench.report.charts import Chart
     from iobench.report.content import Content
 
-FORMATS = ("html", "png", "pptx", "csv")
+FORMATS = ("html", "png", "pptx", "pdf", "csv")
 PAGE_NAME = "report.html"
 DECK_NAME = "report.pptx"
+PDF_NAME = "report.pdf"
 _CLAIMS = "talk-2011"
 
 
@@ -41,13 +43,15 @@ def build(
     redact: bool = False,
     published: str | None = None,
     say: Callable[[str], None] = lambda sentence: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Write the report of campaigns into a folder; return the files, the page (where asked for) last.
 
     `resolution` is the share under which a difference is none; `redact` leaves out who and where; `published`
-    names a file of figures of others, to stand beside as such. `say` gets what a person should know of the pictures.
-    Raises UsageError for an unknown format, language or baseline, and ResultsError for a folder that cannot be
-    written or a campaign that cannot be read.
+    names a file of figures of others, to stand beside as such. `say` gets what a person should know of the
+    pictures, and `progress` how many charts and files are done, of how many. Raises UsageError for an unknown
+    format, language or baseline, ResultsError for a folder that cannot be written or a campaign that cannot be
+    read, and CannotRunError for a PDF where Pango is missing.
     """
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
@@ -73,16 +77,22 @@ def build(
     beside = others.of_workloads(figures, [row.workload for row in comparison.rows])
     content = Content(folders, comparison, words, beside, redact)
     _prepare(out)
-    return list(_written(content, out, formats, say))
+    pictures = len(content.charts) * (("png" in formats) + ("html" in formats or "pdf" in formats))
+    total = pictures + ("pptx" in formats) + ("pdf" in formats)
+    done = itertools.count(1)
+    return list(_written(content, out, formats, say, lambda: progress(next(done), total)))
 
 
-def _written(content: Content, out: Path, formats: Sequence[str], say: Callable[[str], None]) -> Iterator[Path]:
-    from iobench.report import draw, html, slides, tables
+def _written(
+    content: Content, out: Path, formats: Sequence[str], say: Callable[[str], None], step: Callable[[], None]
+) -> Iterator[Path]:
+    from iobench.report import draw, html, pdf, slides, tables
 
     for number, chart in enumerate(content.charts, 1):
         name = f"{number:02d}-{chart.spec.id}"
         if "png" in formats:
             yield _write(out / f"{name}.png", draw.png(chart.spec))
+            step()
         if "csv" in formats:
             # With a byte order mark spreadsheets read names of any script.
             yield _write(out / f"{name}.csv", tables.chart_csv(content.comparison, chart).encode("utf-8-sig"))
@@ -90,9 +100,21 @@ def _written(content: Content, out: Path, formats: Sequence[str], say: Callable[
         _say_what_lacks(content.charts, say)
     if "pptx" in formats:
         yield _write(out / DECK_NAME, slides.deck(content))
-    if "html" in formats:
-        page = html.page(content.comparison, content.folders, content.charts, content.words, redacted=content.redacted)
-        yield _write(out / PAGE_NAME, page.encode())
+        step()
+    if "html" in formats or "pdf" in formats:
+        page = html.page(
+            content.comparison,
+            content.folders,
+            content.charts,
+            content.words,
+            redacted=content.redacted,
+            drawn=step,
+        )
+        if "pdf" in formats:
+            yield _write(out / PDF_NAME, pdf.pdf(page))
+            step()
+        if "html" in formats:
+            yield _write(out / PAGE_NAME, page.encode())
 
 
 def _say_what_lacks(made: Sequence[Chart], say: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from iobench.report import canvas as look
+from iobench.report import fonts
 from iobench.report.canvas import Align, Frame, Line, measured_by
 from iobench.report.draw import paint
 from iobench.report.spec import ChartSpec
@@ -23,6 +24,7 @@ _CLASSES = {
     look.PAPER: "paper",
     look.WARN: "warn",
 }
+_FAMILY = f"'{fonts.FAMILY}', 'Noto Sans', 'Segoe UI', Arial, 'Hiragino Sans', 'Yu Gothic', Meiryo, sans-serif"
 _ANCHORS = {"left": "", "center": ' text-anchor="middle"', "right": ' text-anchor="end"'}
 # How far a hatching's lines stand apart, in points.
 _APART = {1: 7.0, 2: 4.0}
@@ -113,7 +115,8 @@ class SvgCanvas:
         patterns = "".join(self._hatchings.values())
         content = "".join(element for _, _, element in sorted(self._drawn, key=lambda d: d[:2]))
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" role="group" aria-label="{escape(alt)}">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" role="group" aria-label="{escape(alt)}" '
+            f'font-family="{_FAMILY}">'
             f"{f'<defs>{patterns}</defs>' if patterns else ''}{content}</svg>"
         )
 

@@ -72,7 +72,8 @@ def all_figures(comparison: Comparison, workload: str, words: Words) -> Table:
     """Return every figure of a workload, drawn or not."""
     rows = [row for row in comparison.rows if row.workload == workload]
     pairs = [(row, d.name) for row in rows for d in comparison.drives if d.name in row.targets]
-    caption = words("page.more")
+    # With the workload's name: a reader's list of tables has one of each.
+    caption = words("what.metric", workload=labels.workload_name(workload, words), metric=words("page.more"))
     return _table(comparison, pairs, caption, words, metric=True, load=len({row.load for row in rows}) > 1)
 
 

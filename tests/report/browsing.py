@@ -1,0 +1,75 @@
+"""The system's Chromium for tests, and what is measured in it: boxes of texts, and findings of axe-core."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# Texts of the pictures that lie over each other, or reach over the edge. A font's box is higher than its signs.
+OVERLAPS = """() => {
+  const found = [];
+  for (const svg of document.querySelectorAll("svg[role=group]")) {
+    const frame = svg.getBoundingClientRect();
+    if (!frame.width) continue;
+    const boxes = [...svg.querySelectorAll("text")].map((text) => {
+      const box = text.getBoundingClientRect();
+      const spare = box.height * 0.16;
+      return { said: text.textContent, x0: box.left, x1: box.right, y0: box.top + spare, y1: box.bottom - spare };
+    });
+    boxes.forEach((one, i) => {
+      if (one.x0 < frame.left - 1 || one.x1 > frame.right + 1 || one.y0 < frame.top - 1 || one.y1 > frame.bottom + 1)
+        found.push(`over the edge: ${one.said}`);
+      for (const other of boxes.slice(i + 1))
+        if (Math.min(one.x1, other.x1) - Math.max(one.x0, other.x0) > 1 &&
+            Math.min(one.y1, other.y1) - Math.max(one.y0, other.y0) > 1)
+          found.push(`${one.said} | ${other.said}`);
+    });
+  }
+  return found;
+}"""
+
+# A text over the first chart's first one, and so long that it reaches over the edge.
+PLANT = """() => {
+  const text = document.querySelector(".wide svg text");
+  const copy = text.cloneNode(true);
+  copy.textContent = "planted" + "x".repeat(200);
+  text.parentNode.append(copy);
+}"""
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """The browser, without a window; the test is skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (TESTS=1 scripts/packages.sh installs it)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def axe(page: Any) -> list[str]:
+    """What axe-core finds on a page: rule, what it says, and the first element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found]
+
+
+def uri(path: Path) -> str:
+    return path.absolute().as_uri()

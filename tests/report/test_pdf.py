@@ -1,0 +1,47 @@
+"""The PDF: the page on paper, with its own fonts, and an answer where it cannot be made."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from making import stored
+
+from iobench import proc, report
+from iobench.cli.main import run
+from iobench.errors import EXIT_CANNOT_RUN
+from iobench.report import fonts, pdf
+
+needs_pango = pytest.mark.skipif(pdf.missing() is not None, reason=f"no PDF here without {pdf.missing()}")
+
+
+@needs_pango
+def test_the_page_on_paper(tmp_path: Path) -> None:
+    folder = stored(tmp_path, names=("ドライブ", "ssd", "sas"), rounds=1, loads=(1, 8))
+    written = report.build([folder], tmp_path / "out", ("html", "pdf"), "ja")
+    assert [path.name for path in written] == ["report.pdf", "report.html"]
+    made = written[0].read_bytes()
+    assert made.startswith(b"%PDF") and pdf.pdf(written[1].read_text(encoding="utf-8")) == made
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext to read it with")
+    said = proc.capture(["pdftotext", "-layout", str(written[0]), "-"]).stdout
+    assert "シーケンシャルリード" in said and "ドライブ" in said and folder.digest()[:20] in said
+    faces = proc.capture(["pdffonts", str(written[0])]).stdout
+    assert fonts.FAMILY.replace(" ", "-") in faces
+
+
+@needs_pango
+def test_nothing_is_fetched_for_it() -> None:
+    made = pdf.pdf("<!DOCTYPE html><img src='http://127.0.0.1:9/x.png'><img src='file:///etc/hostname'><p>text")
+    assert made.startswith(b"%PDF") and b"127.0.0.1" not in made
+
+
+def test_without_pango_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(tmp_path / "results", rounds=1, loads=(1,))
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    monkeypatch.setattr(pdf, "missing", lambda: "libpango-1.0.so.0")
+    assert run(["report", "--results", str(tmp_path / "results"), "--format", "pdf"]) == EXIT_CANNOT_RUN
+    said = capsys.readouterr().err
+    assert "libpango-1.0.so.0" in said and "install libpangoft2-1.0-0" in said and "Traceback" not in said
