@@ -9,6 +9,8 @@ from typing import Any
 
 from iobench.errors import UsageError, near_miss
 
+# What a drive's profile may say of how a report shows it.
+DRIVE_LOOK = ("label", "color", "price", "currency")
 # In a checkout the top-level folder is the source; a wheel carries a copy of it inside the package.
 _FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "shipped")
 

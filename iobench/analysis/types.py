@@ -76,6 +76,10 @@ class DriveSummary:
     kind: str
     emulation: Emulation | None
     passport: Passport | None
+    label: str | None = None  # what a profile has it called, coloured and priced at
+    color: str | None = None
+    price: float | None = None
+    currency: str | None = None
 
     @property
     def emulated(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,13 @@ from iobench.texts import LANGUAGES
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The report's language.")
 @click.option("--baseline", metavar="NAME", help="The drive that ratios are taken to.  [default: sas, else the last]")
 @click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
+@click.option(
+    "--drive",
+    "drives",
+    metavar="NAME=PROFILE",
+    multiple=True,
+    help="Show a drive as a profile has it: label, colour, order, price.",
+)
 @click.option("--published", metavar="NAME", help="Figures that others published beside ours: 2011, or a CSV file.")
 @click.option("--redact", is_flag=True, help="Without host names, serials, WWNs, addresses and user paths.")
 @results_option
@@ -51,6 +58,7 @@ def report(
     lang: str,
     baseline: str | None,
     resolution: str,
+    drives: tuple[str, ...],
     published: str | None,
     redact: bool,
     results: Path,
@@ -69,7 +77,18 @@ def report(
     several = Several(pool=pool, anyway=anyway, called=tuple(called))
     with _progress() as progress:
         written = build(
-            folders, out, wanted, lang, baseline, share, several, redact, published, say=_say, progress=progress
+            folders,
+            out,
+            wanted,
+            lang,
+            baseline,
+            share,
+            several,
+            redact,
+            published,
+            _drives(drives),
+            say=_say,
+            progress=progress,
         )
     if as_json:
         document = {
@@ -107,6 +126,14 @@ def _formats(text: str) -> list[str]:
     if not names:
         raise UsageError(f"--format names nothing; known: {', '.join(FORMATS)}")
     return list(dict.fromkeys(names))
+
+
+def _drives(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Read `sas=./sas.toml`. Raises UsageError for a text that is not so."""
+    pairs = [text.partition("=") for text in texts]
+    if wrong := next((text for text, pair in zip(texts, pairs, strict=True) if not pair[0] or not pair[2]), None):
+        raise UsageError(f"--drive {wrong!r}: write it as NAME=PROFILE, as sas=./sas.toml")
+    return [(name, profile) for name, _, profile in pairs]
 
 
 def _say(sentence: str) -> None:

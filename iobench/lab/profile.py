@@ -106,7 +106,7 @@ def read_profile(name: str) -> DriveProfile:
 
 def parse_profile(name: str, data: dict[str, Any], path: Path) -> DriveProfile:
     """Return the profile in a TOML file's content; the checks are those of read_profile."""
-    profiles.check_keys(data, (*_TEXTS, "order", "figures"), str(path))
+    profiles.check_keys(data, (*_TEXTS, "order", "figures", *profiles.DRIVE_LOOK), str(path))
     texts = {key: data.get(key, "") for key in _TEXTS}
     order, figures = data.get("order", 100), data.get("figures", {})
     if not all(isinstance(text, str) for text in texts.values()):

@@ -42,19 +42,22 @@ def build(
     several: Several = Several(),
     redact: bool = False,
     published: str | None = None,
+    drives: Sequence[tuple[str, str]] = (),
     say: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Write the report of campaigns into a folder; return the files, the page (where asked for) last.
 
     `resolution` is the share under which a difference is none; `redact` leaves out who and where; `published`
-    names a file of figures of others, to stand beside as such. `say` gets what a person should know of the
-    pictures, and `progress` how many charts and files are done, of how many. Raises UsageError for an unknown
-    format, language or baseline, ResultsError for a folder that cannot be written or a campaign that cannot be
-    read, and CannotRunError for a PDF where Pango is missing.
+    names a file of figures of others, to stand beside as such; `drives` are pairs of a drive and the profile that
+    says how it is shown, and its price. `say` gets what a person should know of the pictures, and `progress` how
+    many charts and files are done, of how many. Raises UsageError for an unknown format, language or baseline,
+    ResultsError for a folder that cannot be written or a campaign that cannot be read, and CannotRunError for a
+    PDF where Pango is missing.
     """
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
+    from iobench.report import look
     from iobench.report import published as others
     from iobench.report.content import Content
     from iobench.texts import Words
@@ -74,6 +77,7 @@ def build(
         anyway=several.anyway,
         called=several.called,
     )
+    comparison = look.dressed(comparison, drives)
     beside = others.of_workloads(figures, [row.workload for row in comparison.rows])
     content = Content(folders, comparison, words, beside, redact)
     _prepare(out)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from iobench.analysis.throttled import throttled
 from iobench.analysis.types import Comparison, Row
 from iobench.model import Better, Verdict
-from iobench.report import findings, labels
+from iobench.report import cost, findings, labels
 from iobench.report.findings import Finding
 from iobench.report.spec import ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words
@@ -21,9 +21,13 @@ def subtitle(rows: Sequence[Row], words: Words) -> str:
     return " · ".join(part for part in (name, labels.said_params(rows, words)) if part)
 
 
-def axis(row: Row, scale: labels.Scale, log: bool, words: Words) -> str:
+def axis(row: Row, scale: labels.Scale, log: bool, words: Words, money: str = "") -> str:
     """Return the title of the value axis, with its one unit and its good direction where that is down."""
     metric = labels.metric_name(row.metric, words)
+    if row.metric.endswith(labels.PER_PRICE):
+        metric = words(
+            "axis.cost", metric=labels.metric_name(row.metric.removesuffix(labels.PER_PRICE), words), money=money
+        )
     if not metric[1:2].isdigit():  # but `p99 latency` stays as it is
         metric = metric[:1].upper() + metric[1:]
     title = words("axis.plain", metric=metric, unit=scale.unit) if scale.unit else metric
@@ -57,6 +61,10 @@ def footnotes(
         notes.append(words("foot.throttled", drives=words.commas(held)))
     if comparison.despite:
         notes.append(words("foot.despite"))
+    if rows[0].metric.endswith(labels.PER_PRICE):
+        priced = [(names[d.name], cost.price(d)) for d in comparison.drives if d.price]
+        said = [words("foot.price-of", drive=drive, price=price) for drive, price in priced]
+        notes.append(words("foot.prices", prices=words("list.semicolon").join(said)))
     if kind is ChartKind.LINE:
         notes += _not_emulated(comparison, rows[0].better, names, words)
     return tuple(notes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from iobench.analysis.types import Comparison, DriveSummary, Row
 from iobench.model import Verdict, main_metrics
-from iobench.report import captions, findings, labels
+from iobench.report import captions, cost, findings, labels
 from iobench.report.findings import Finding
 from iobench.report.spec import COLORS, MARKERS, ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words
@@ -24,11 +24,9 @@ class Chart:
 
 def charts(comparison: Comparison, words: Words) -> list[Chart]:
     """Return the charts of a comparison, in the order of its rows."""
-    made: list[Chart] = []
-    for rows in _groups(comparison.rows):
-        if chart := _chart(comparison, rows, words):
-            made.append(chart)
-    return _unique(made)
+    made = [_chart(comparison, rows, words) for rows in _groups(comparison.rows)]
+    made += [_chart(comparison, [row], words) for row in cost.rows(comparison)]
+    return _unique([chart for chart in made if chart])
 
 
 def _groups(rows: Sequence[Row]) -> list[list[Row]]:
@@ -82,7 +80,7 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
         better=first.better,
         title=findings.headline(found, words, names),
         subtitle=captions.subtitle(rows, words),
-        axis=captions.axis(first, scale, log, words),
+        axis=captions.axis(first, scale, log, words, cost.amount(comparison)),
         x_axis=labels.load_name(first.workload, words),
         scale=scale,
         log=log,
@@ -114,7 +112,7 @@ def _series(
     return Series(
         drive=drive.name,
         label=labels.drive_labels(comparison)[drive.name],
-        color=COLORS[index % len(COLORS)],
+        color=drive.color or COLORS[index % len(COLORS)],
         marker=MARKERS[index % len(MARKERS)],
         tags=tuple(tags),
         points=points,

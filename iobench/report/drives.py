@@ -85,7 +85,7 @@ def _sheet(comparison: Comparison, index: int, drive: DriveSummary, name: str, w
             notes.append(words("drive.throttle-only" if drive.emulation.throttle_only else "drive.rate-only"))
         notes += [labels.clean(note, 500) for note in drive.emulation.notes]
     told = tuple((words(key), text) for key, text in facts if text)
-    return Sheet(name, COLORS[index % len(COLORS)], tuple(tags), told, tuple(notes))
+    return Sheet(name, drive.color or COLORS[index % len(COLORS)], tuple(tags), told, tuple(notes))
 
 
 def _device(device: Device, words: Words) -> Facts:

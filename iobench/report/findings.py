@@ -180,7 +180,10 @@ def _ratio(finding: Finding, words: Words, a: str, b: str) -> str:
     keys = [f"say.ratio.{row.workload}.{row.metric}", f"say.ratio.{row.metric}", "say.ratio.other"]
     if finding.load is not None:
         del keys[0]  # those sentences have no place for a load
-    subject, metric = what(finding, words, bare=True), labels.metric_name(row.metric, words)
+    metric = labels.metric_name(row.metric.removesuffix(labels.PER_PRICE), words)
+    if row.metric.endswith(labels.PER_PRICE):
+        keys = ["say.ratio.cost"]
+    subject = what(finding, words, bare=True)
     return words.first(*keys, what=subject, a=a, b=b, r=labels.ratio_number(finding.value), metric=metric)
 
 

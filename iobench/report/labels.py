@@ -13,6 +13,7 @@ from iobench.model import ParamValue
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_ratio, format_seconds, format_value
 
+PER_PRICE = "_per_price"  # behind a metric whose figures were divided by the drive's price
 # What the load counts, by workload; elsewhere it is I/Os outstanding.
 _LOADS = {"dbench": "clients", "oltp": "threads", "kvs": "connections"}
 # Said on a chart, in this order. What a step needed only to be made (its length, the file) is in the evidence.
@@ -49,7 +50,7 @@ def slug(text: str) -> str:
 
 def drive_labels(comparison: Comparison) -> dict[str, str]:
     """Return what to call each drive on a chart; names that look alike are told apart by a number."""
-    names = {d.name: clean(d.name, 120) for d in comparison.drives}
+    names = {d.name: clean(d.label or d.name, 120) for d in comparison.drives}
     taken = list(names.values())
     return {n: t if taken.count(t) == 1 else f"{t} [{i}]" for i, (n, t) in enumerate(names.items(), 1)}
 
@@ -122,7 +123,7 @@ def scale(unit: str, values: Sequence[float]) -> Scale:
 
 def value_text(value: float, metric: str, unit: str) -> str:
     """Return a value with its unit: `500 MB/s`, `42.2k IOPS`, `1.52 ms`."""
-    return f"{format_count(value)} IOPS" if metric == "iops" else format_value(value, unit)
+    return f"{format_count(value)} IOPS" if metric.removesuffix(PER_PRICE) == "iops" else format_value(value, unit)
 
 
 def interval_text(low: float, high: float, metric: str, unit: str) -> str:
@@ -180,7 +181,9 @@ def workload_name(workload: str, words: Words) -> str:
 
 
 def metric_name(metric: str, words: Words) -> str:
-    """Return a metric's name for people."""
+    """Return a metric's name for people; of one that was divided by a price, it says so."""
+    if metric.endswith(PER_PRICE):
+        return words("metric.per-price", metric=metric_name(metric.removesuffix(PER_PRICE), words))
     return words.or_name(f"metric.{metric}", clean(metric, 60))
 
 

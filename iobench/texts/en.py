@@ -45,6 +45,7 @@ TEXTS: Mapping[str, str] = {
     "metric.latency_p99": "p99 latency",
     "metric.latency_p999": "p99.9 latency",
     "metric.latency_max": "longest latency",
+    "metric.per-price": "{metric} per price",
     "load.outstanding": "I/Os outstanding (jobs × depth)",
     "load.clients": "clients",
     "load.threads": "threads",
@@ -73,6 +74,7 @@ TEXTS: Mapping[str, str] = {
     "param.rate": "{value}/s offered",
     # charts
     "axis.plain": "{metric}, {unit}",
+    "axis.cost": "{metric} per {money}",
     "axis.log": "{title} (log scale)",
     "axis.lower": "{title} — less is better",
     "chart.emulated": "emulated",
@@ -96,6 +98,8 @@ TEXTS: Mapping[str, str] = {
     "foot.flat": "no stability is said of {drives}: only the rate is emulated, which is flat by construction",
     "foot.throttled": "not drawn, since an emulated drive's latency is that of its limit where it is reached: {drives}",
     "foot.stability": "lowest {metric} against the highest, from {since} to {load}: {shares}",
+    "foot.prices": "prices as the drives' profiles have them: {prices}",
+    "foot.price-of": "{drive} {price}",
     "foot.share": "{drive} {share}",
     "foot.despite": "the campaigns did not do the same work; see the top of the page",
     # what campaigns did not do alike
@@ -116,6 +120,7 @@ TEXTS: Mapping[str, str] = {
     "say.ratio.transactions": "{what}: {a} does {r} times the transactions of {b}",
     "say.ratio.hits": "{what}: {a} serves {r} times the hits of {b}",
     "say.ratio.other": "{what}: the {metric} of {a} is {r} times that of {b}",
+    "say.ratio.cost": "{what}: for its price {a} gives {r} times the {metric} of {b}",
     "say.look": "{what}: {a} {ratio} {b}",
     "say.none": "{what}: no difference shown between {drives}",
     "say.figure": "{what}: {a} {value}",

@@ -42,6 +42,7 @@ TEXTS: Mapping[str, str] = {
     "metric.latency_p99": "p99 レイテンシー",
     "metric.latency_p999": "p99.9 レイテンシー",
     "metric.latency_max": "最長レイテンシー",
+    "metric.per-price": "価格あたりの{metric}",
     "load.outstanding": "同時 I/O 数（ジョブ × 深さ）",
     "load.clients": "クライアント数",
     "load.threads": "スレッド数",
@@ -70,6 +71,7 @@ TEXTS: Mapping[str, str] = {
     "param.rate": "要求 毎秒 {value}",
     # charts
     "axis.plain": "{metric}（{unit}）",
+    "axis.cost": "{money} あたりの{metric}",
     "axis.log": "{title}（対数目盛）",
     "axis.lower": "{title} ― 小さいほど良い",
     "chart.emulated": "エミュレーション",
@@ -93,6 +95,8 @@ TEXTS: Mapping[str, str] = {
     "foot.flat": "{drives} は速度のみのエミュレーションで、作りとして一定のため、安定性は述べません",
     "foot.throttled": "エミュレーションの上限に達した点のレイテンシーは上限によるもののため描いていません：{drives}",
     "foot.stability": "{metric}の最低値の最高値に対する割合（負荷 {since}～{load}）：{shares}",
+    "foot.prices": "価格はドライブのプロファイルによる：{prices}",
+    "foot.price-of": "{drive} {price}",
     "foot.share": "{drive} {share}",
     "foot.despite": "測定の条件が揃っていません（ページの先頭を参照）",
     # what campaigns did not do alike
@@ -112,6 +116,7 @@ TEXTS: Mapping[str, str] = {
     "say.ratio.transactions": "{what}：{a} のトランザクション数は {b} の {r} 倍",
     "say.ratio.hits": "{what}：{a} のヒット数は {b} の {r} 倍",
     "say.ratio.other": "{what}：{metric}は、{a} が {b} の {r} 倍",
+    "say.ratio.cost": "{what}：価格あたりの{metric}は、{a} が {b} の {r} 倍",
     "say.look": "{what}：{a} は {b} の {ratio}",
     "say.none": "{what}：{drives} の間に差は示されない",
     "say.figure": "{what}：{a} {value}",

@@ -75,6 +75,7 @@ def arranged(made: Sequence[Chart]) -> tuple[list[Group], list[Group]]:
 
 def _together(own: Sequence[Chart]) -> Group:
     """What stands on a workload's one slide: its rate, and beside it another way of it, else its latency."""
+    own = [c for c in own if not c.spec.metric.endswith(labels.PER_PRICE)] or own
     first = own[0]
     same = [c for c in own[1:] if c.spec.metric == first.spec.metric and c.spec.op == first.spec.op]
     other = [c for c in own[1:] if c.spec.metric != first.spec.metric and c.spec.op == first.spec.op]
