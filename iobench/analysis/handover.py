@@ -271,6 +271,8 @@ def judge_speed(speed: Speed, target: str, figures: Measured, how: Circumstances
             return base.item(Outcome.UNDECIDED, Phrase("handover.not-measured"), undone)
     estimate = figures.estimates.get(key)
     dropped = figures.dropped.get(key, Counter())
+    if estimate is not None and speed.workload == "steady-write":
+        estimate = _in_window(estimate, figures.steady[target])
     if estimate is None or estimate.n < LEAST_REPEATS or estimate.ci95 is None:
         return base.item(Outcome.UNDECIDED, *_too_few(key, estimate, dropped, figures))
     value, interval = estimate.median, estimate.ci95
@@ -283,6 +285,20 @@ def judge_speed(speed: Speed, target: str, figures: Measured, how: Circumstances
     if outcome is Outcome.UNDECIDED:
         why = Phrase("handover.why.between", {"n": estimate.n})
     return base.item(outcome, base.found(value, interval, estimate.n), why, value, interval, estimate.n)
+
+
+def _in_window(estimate: Estimate, state: steady.Steady) -> Estimate | None:
+    """The figure of the rounds of the window: those before it are not of the steady state."""
+    window = state.window
+    if window is None:
+        return None
+    pairs = zip(estimate.values, estimate.rounds, strict=True)
+    kept = [(value, round_) for value, round_ in pairs if window.first <= round_ <= window.last]
+    if not kept:
+        return None
+    values, rounds = tuple(value for value, _ in kept), tuple(round_ for _, round_ in kept)
+    figure = stats.median_figure(values, rounds)
+    return Estimate(len(values), figure.point, stats.interval(figure), estimate.verdict, (), values, rounds)
 
 
 def decide(

@@ -13,7 +13,7 @@ from typing import Any
 
 from iobench import proc, runners, servers
 from iobench.campaign import director as directors
-from iobench.campaign import evidence, journal, verdict
+from iobench.campaign import evidence, journal, prepared, verdict
 from iobench.campaign.director import Deadline, Director, Progress
 from iobench.campaign.events import (
     Ended,
@@ -86,6 +86,7 @@ class Engine:
         self._limits = Limits.of(campaign)
         self._guards: dict[str, Callable[[], None]] = {}
         self._left_out: dict[str, str] = {}
+        self._again: dict[str, Work] = {}  # preparations of an earlier run, until they are known to hold
         self._warm: list[tuple[str, Work]] = []
         self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
@@ -97,6 +98,7 @@ class Engine:
         """Run what is left. Raises InterruptedCampaign when a stop was requested, else IobenchError."""
         finished = self._folder.finished()
         left = [step for step in self._campaign.steps if step.id not in finished]
+        self._again = prepared.preparations(self._campaign, finished)
         try:
             # The servers end before the folders that they work in are removed.
             with ExitStack() as stack, self._services:
@@ -190,6 +192,15 @@ class Engine:
                 site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
                 self._sites[name] = stack.enter_context(site)
                 self._guards[name] = self._guard(site)
+                if prepared.take_up(self._folder, name, site):
+                    self._again.pop(name, None)
+                    journal.write(self._folder.path, "still-prepared", target=name)
+                stack.callback(self._keep_prepared, name, site)
+
+    def _keep_prepared(self, name: str, site: Site) -> None:
+        # A device that is gone, or a disk that is full, is told by what went on; here it only costs a preparation.
+        with suppress(IobenchError, OSError):
+            prepared.keep(self._folder, name, site)
 
     def _set_up_all(self, left: list[Step]) -> None:
         try:
@@ -205,6 +216,12 @@ class Engine:
             for file in site.missing(works):
                 self._observe(SetupStarted(name, "laying out the test file", self._estimate.setup_s.get(name, 1.0)))
                 self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
+                self._observe(SetupFinished(name))
+            if works and name in self._again:
+                work = self._again.pop(name)
+                journal.write(self._folder.path, "prepared-again", target=name)
+                self._observe(SetupStarted(name, "preparing it again, as it was changed or is gone", 1.0))
+                self._warm_up(site, name, work)
                 self._observe(SetupFinished(name))
             for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():
                 self._warm.append((name, work))

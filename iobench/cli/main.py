@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -108,10 +109,32 @@ def run(argv: Sequence[str] | None = None) -> int:
         # A terminal that cannot show ✗ or µ gets a question mark, not an error.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not asks_for_nagios(words):
+        return _run(words, _say)
+    # A monitoring system takes 2 for a failure, and only what stands on standard output.
+    problems: list[str] = []
+    code = _run(words, problems.append)
+    if not problems:
+        return code
+    from iobench.report.verdicts import NAGIOS_UNKNOWN, nagios_unknown
+
+    click.echo(nagios_unknown(problems[0]))
+    return NAGIOS_UNKNOWN
+
+
+def asks_for_nagios(words: Sequence[str]) -> bool:
+    """Whether a validation's result goes to a monitoring system, by what was typed: usage errors do so too."""
+    if not words or words[0] != "validate" or "--help" in words or "-h" in words:
+        return False
+    given = [after for before, after in itertools.pairwise(words) if before == "--format"]
+    given += [word.partition("=")[2] for word in words if word.startswith("--format=")]
+    return any("nagios" in text.split(",") for text in given)
+
+
+def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
     try:
-        result: Any = iobench.main(
-            args=list(argv) if argv is not None else None, prog_name="iobench", standalone_mode=False
-        )
+        result: Any = iobench.main(args=list(argv), prog_name="iobench", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
@@ -120,16 +143,19 @@ def run(argv: Sequence[str] | None = None) -> int:
         # Click leaves by itself after a completion, and with 1 when whoever read our output has gone.
         return 141 if error.code == 1 else 0
     except click.Abort:
-        _say("stopped")
+        say("stopped")
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        if say is _say:
+            error.show()
+        else:
+            say(error.format_message())
         return EXIT_USAGE
     except IobenchError as error:
-        _say(str(error))
+        say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone, as in `| head`. Python would complain once more at exit.
@@ -138,7 +164,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("IOBENCH_DEBUG"):
             raise
-        _say(f"this should not have happened: {type(error).__name__}: {error}. IOBENCH_DEBUG=1 shows where")
+        say(f"this should not have happened: {type(error).__name__}: {error}. IOBENCH_DEBUG=1 shows where")
         return EXIT_TOOL
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from iobench.analysis.handover import Sheet
 from iobench.analysis.steady import Steady
 from iobench.errors import CannotRunError
 from iobench.model import Campaign
-from iobench.report import verdicts
+from iobench.report import fonts, verdicts
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count
 
@@ -23,7 +24,7 @@ def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lan
     words = Words(lang)
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("sheet.html").render(
+    page = environment.get_template("sheet.html").render(
         lang=lang,
         t=words,
         sheet=sheet,
@@ -40,6 +41,19 @@ def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lan
         pictures=[(name, picture(state, words)) for name, state in sheet.steady.items() if len(state.rounds) > 1],
         tools=", ".join(campaign.tools.values()),
     )
+    return page.replace("/* fonts */", _fonts(page), 1)
+
+
+def _fonts(page: str) -> str:
+    """The fonts that ship, cut to the page's signs: it looks alike wherever it is opened or printed."""
+    rules = []
+    for bold in (False, True):
+        data = base64.b64encode(fonts.woff(page, bold)).decode("ascii")
+        rules.append(
+            f'@font-face {{ font-family: "{fonts.FAMILY}"; font-weight: {700 if bold else 400}; '
+            f'src: url("data:font/woff;base64,{data}") format("woff"); }}'
+        )
+    return "\n".join(rules)
 
 
 def _drive(name: str, campaign: Campaign, facts: dict[str, Any], words: Words) -> tuple[str, str]:

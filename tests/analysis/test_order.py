@@ -1,0 +1,71 @@
+"""Handover profiles: those that ship can be read, and what is wrong in one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from iobench import profiles
+from iobench.analysis import order
+from iobench.errors import UsageError
+
+SPEED = 'id = "x"\nworkload = "seq-read"\nload = 8\nmetric = "throughput"\nat_least = "446 MB/s"\nsource = "s"\n'
+
+
+@pytest.mark.parametrize("name", profiles.names("handover"))
+def test_what_ships_is_read_and_each_figure_has_a_source(name: str) -> None:
+    found, text = order.read(name)
+    assert found.title and text
+    assert {fact.group for fact in found.facts} == {"identity", "health"}
+    assert all(each.source for each in (*found.facts, *found.speeds))
+    assert found.speeds and found.integrity
+
+
+def test_the_iodrive_has_the_figures_of_its_order() -> None:
+    found, _ = order.read("iodrive-160-slc")
+    speeds = {speed.id: speed for speed in found.speeds}
+    assert (speeds["seq-read"].at_least, speeds["seq-read"].load) == (446e6, 4)
+    assert speeds["rand-read-holds"].of_best == 0.9
+    assert speeds["rand-read-p99"].at_most == 0.002
+    assert speeds["sustained-write"].look == "full"
+    assert [speed.id for speed in found.asked("quick")] == [s.id for s in found.speeds if s.look == "quick"]
+
+
+def test_a_speed() -> None:
+    (speed,) = order.parse("p", f"[[performance]]\n{SPEED}").speeds
+    assert (speed.limit, speed.op, speed.look) == (446e6, "read", "quick")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "asks for nothing"),
+        ("x =", "not TOML"),
+        ("tilte = 'x'", "title"),
+        ("[[identity]]\nwhat = 'modle'\nis = 'x'\nsource = 's'", "model"),
+        ("[[identity]]\nwhat = 'model'\nis = 'x'", "no source"),
+        ("[[identity]]\nwhat = 'model'\nsource = 's'", "exactly one"),
+        ("[[identity]]\nwhat = 'model'\nat_least = 'x'\nsource = 's'", "no number"),
+        ("[[identity]]\nwhat = 'model'\nmatches = '('\nsource = 's'", "pattern"),
+        ("[[identity]]\nwhat = 'size'\nat_least = 'large'\nsource = 's'", "size"),
+        ("[[health]]\nwhat = 'reserve'\nat_least = 'most'\nsource = 's'", "reserve"),
+        ("[[performance]]\n" + SPEED.replace("throughput", "thruput"), "throughput"),
+        ("[[performance]]\n" + SPEED.replace("at_least", "at_most"), "other side"),
+        ("[[performance]]\n" + SPEED.replace("446 MB/s", "fast"), "cannot be read"),
+        ("[[performance]]\n" + SPEED.replace("load = 8", "load = 'x'"), "load"),
+        ("[[performance]]\n" + SPEED + "look = 'fulll'", "full"),
+        ("[[performance]]\n" + SPEED + "[[performance]]\n" + SPEED, "twice"),
+        ("performance = 3", "list of tables"),
+        ("[[performance]]\n" + SPEED + "[preparation]\npasses = 0", "from 1"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        order.parse("p", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [("446 MB/s", "B/s", 446e6), ("1ms", "s", 1e-3), ("90%", "%", 0.9), ("160G", "B", 160e9), (5, "1", 5.0)],
+)
+def test_figures_in_base_units(text: object, unit: str, value: float) -> None:
+    assert order.amount(text, unit, "x") == pytest.approx(value)
