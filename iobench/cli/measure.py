@@ -47,6 +47,7 @@ def say(text: str, options: MeasureOptions) -> None:
 
 def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
     """Run a suite on the targets that were named; return the exit code. `scheme` is that of a server's address."""
+    limits = options.limits
     targets = parse_targets(options.targets)
     if options.endpoint is not None:
         targets.append(endpoint_target(options.endpoint, scheme, [target.name for target in targets]))
@@ -62,6 +63,7 @@ def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
         click.echo(f"warning: {clean(warning)}", err=True)
     if options.dry_run:
         show_plan(prepared, options)
+        keep_to(limits, prepared)
         return EXIT_OK
     learn_passwords(targets, options.endpoint_secret)
     return begin(prepared, store, options)
