@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from iobench import proc, runners, servers
 from iobench.campaign import director as directors
@@ -27,6 +26,7 @@ from iobench.campaign.events import (
     StepStarted,
     Ticked,
 )
+from iobench.campaign.failed import failures
 from iobench.campaign.limits import Guard, LimitReached, Limits
 from iobench.campaign.plan import Estimate
 from iobench.campaign.plan import services as services_of
@@ -37,8 +37,6 @@ from iobench.campaign.source import MemorySource, total_memory
 from iobench.drives.kernel_log import KernelLog
 from iobench.drives.temperature import limit_c, temperature_c
 from iobench.errors import (
-    EXIT_CANNOT_RUN,
-    EXIT_OK,
     EXIT_TOOL,
     CannotRunError,
     InterruptedCampaign,
@@ -494,26 +492,3 @@ def _last_line(path: Path) -> str:
 
 def _plain(name: str) -> str:
     return "".join(char if char.isascii() and char.isalnum() else "-" for char in name)[:40]
-
-
-def failures(folder: CampaignFolder) -> Mapping[str, str]:
-    """Return the steps that were tried and gave no number, with what went wrong."""
-    return {step: str(event.get("error")) for step, event in _failed(folder).items()}
-
-
-def failure_code(folder: CampaignFolder) -> int:
-    """Return the exit code of the steps that gave no number: 3 where none of them can run here, else 4.
-
-    0 where there is none.
-    """
-    codes = {event.get("exit_code", EXIT_TOOL) for event in _failed(folder).values()}
-    if not codes:
-        return EXIT_OK
-    return EXIT_CANNOT_RUN if codes == {EXIT_CANNOT_RUN} else EXIT_TOOL
-
-
-def _failed(folder: CampaignFolder) -> dict[str, dict[str, Any]]:
-    """The last failure of each step that has no number."""
-    finished = folder.finished()
-    events = (event for event in journal.read(folder.path) if event.get("event") == "failed")
-    return {str(e["step"]): e for e in events if e.get("step") not in finished}

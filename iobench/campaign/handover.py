@@ -18,7 +18,7 @@ from iobench.analysis.handover import LEAST_REPEATS, MOST_REPEATS, Circumstances
 from iobench.analysis.order import Order, Speed
 from iobench.campaign import host, plan, prepare
 from iobench.campaign.director import Ask, Director, Progress
-from iobench.campaign.engine import failures
+from iobench.campaign.failed import failures
 from iobench.campaign.plan import Request, Suite
 from iobench.campaign.steadying import Steadying
 from iobench.drives import facts

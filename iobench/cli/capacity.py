@@ -219,7 +219,7 @@ def _stored(sources: Sequence[str], shared: options.MeasureOptions, view: View) 
 
 def conclude(folder: CampaignFolder, shared: options.MeasureOptions, took: Took, view: View | None = None) -> int:
     """Show what a capacity campaign found; return 4 where a search has no answer, 1 where an SLO fails, else 0."""
-    from iobench.campaign.engine import failures
+    from iobench.campaign.failed import failures
 
     targets = [passport.target for passport in folder.campaign().passports.values()]
     code = _show_all([folder], _spaces(targets), shared, view or View(), took)
@@ -303,7 +303,7 @@ def _show_all(
 
 
 def _campaign_json(folder: CampaignFolder, took: Took) -> dict[str, Any]:
-    from iobench.campaign.engine import failures
+    from iobench.campaign.failed import failures
 
     failed = dict(failures(folder))
     return {"campaign": folder.id, "path": str(folder.path), "took_s": took.seconds, "failed": failed}

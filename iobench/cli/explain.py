@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.campaign.engine import failures
+from iobench.campaign.failed import failures
 from iobench.campaign.verdict import REASONS
 from iobench.cli.listing import complete_campaign
 from iobench.cli.options import json_option, results_option

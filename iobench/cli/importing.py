@@ -11,6 +11,7 @@ import click
 
 from iobench import SCHEMA_VERSION
 from iobench.cli.options import json_option, results_option
+from iobench.errors import CannotRunError
 
 if TYPE_CHECKING:
     from iobench.results import CampaignFolder, Store
@@ -57,11 +58,20 @@ def import_files(files: tuple[str, ...], dd_as: str, results: Path, as_json: boo
 
 def _measured(files: Sequence[str], dd_as: str, store: Store) -> tuple[CampaignFolder, int]:
     from iobench.campaign.importing import keep, parse_source, read
-    from iobench.campaign.source import total_memory
     from iobench.drives.passport import check_name
 
     sources = [parse_source(text) for text in files]
     for source in sources:
         check_name(source.target)
     found = [each for source in sources for each in read(source, dd_as)]
-    return keep(found, store, total_memory()), len(found)
+    return keep(found, store, _memory()), len(found)
+
+
+def _memory() -> int:
+    """The machine's memory in bytes; 0 where it cannot be told, and where nothing was measured it says nothing."""
+    from iobench.campaign.source import total_memory
+
+    try:
+        return total_memory()
+    except (OSError, CannotRunError):  # no Linux
+        return 0

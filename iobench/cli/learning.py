@@ -22,7 +22,7 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
     from iobench.analysis import order
     from iobench.analysis.handover import LEAST_REPEATS
     from iobench.campaign import handover
-    from iobench.campaign.engine import failures
+    from iobench.campaign.failed import failures
     from iobench.cli import measure, progress
     from iobench.drives.passport import default_target, parse_targets
     from iobench.results import Store

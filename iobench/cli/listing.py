@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from iobench import SCHEMA_VERSION
 from iobench.campaign import journal
-from iobench.campaign.engine import failures
+from iobench.campaign.failed import failures
 from iobench.cli.options import default_results, json_option, results_option
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import ResultsError, UsageError

@@ -20,8 +20,9 @@ from iobench import SCHEMA_VERSION, proc
 from iobench.campaign import director as directors
 from iobench.campaign import plan, prepare
 from iobench.campaign.director import Deadline
-from iobench.campaign.engine import Engine, failure_code, failures
+from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, Observer
+from iobench.campaign.failed import failure_code, failures
 from iobench.campaign.limits import Limits
 from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite

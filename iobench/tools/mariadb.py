@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from dataclasses import dataclass
 
 from iobench import proc
@@ -107,6 +106,8 @@ def serve(program: str, mariadb: bool, setup: Setup) -> tuple[str, ...]:
 
 def _user() -> str:
     """The daemon refuses to run as root unless it is told to."""
+    import pwd  # only Linux has it, and only where a server runs
+
     return pwd.getpwuid(os.geteuid()).pw_name
 
 

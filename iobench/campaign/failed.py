@@ -1,0 +1,33 @@
+"""The steps of a campaign that were tried and gave no number: which, why, and what that means for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from iobench.campaign import journal
+from iobench.errors import EXIT_CANNOT_RUN, EXIT_OK, EXIT_TOOL
+from iobench.results import CampaignFolder
+
+
+def failures(folder: CampaignFolder) -> Mapping[str, str]:
+    """Return the steps that were tried and gave no number, with what went wrong."""
+    return {step: str(event.get("error")) for step, event in _failed(folder).items()}
+
+
+def failure_code(folder: CampaignFolder) -> int:
+    """Return the exit code of the steps that gave no number: 3 where none of them can run here, else 4.
+
+    0 where there is none.
+    """
+    codes = {event.get("exit_code", EXIT_TOOL) for event in _failed(folder).values()}
+    if not codes:
+        return EXIT_OK
+    return EXIT_CANNOT_RUN if codes == {EXIT_CANNOT_RUN} else EXIT_TOOL
+
+
+def _failed(folder: CampaignFolder) -> dict[str, dict[str, Any]]:
+    """The last failure of each step that has no number."""
+    finished = folder.finished()
+    events = (event for event in journal.read(folder.path) if event.get("event") == "failed")
+    return {str(e["step"]): e for e in events if e.get("step") not in finished}
