@@ -32,7 +32,7 @@ WORKLOADS = {
         ("--threads", "1,4", "--tables", "1", "--size", "16Mi", "--duration", "1s", "--ramp", "1s", "--repeats", "2"),
         15.0,
     ),
-    "kvs": (("--connections", "1,4", "--size", "16Mi", "--duration", "1s", "--ramp", "0", "--repeats", "2"), 12.0),
+    "kvs": (("--loads", "1,4", "--size", "16Mi", "--duration", "1s", "--ramp", "0", "--repeats", "2"), 12.0),
 }
 
 

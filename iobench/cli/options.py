@@ -213,7 +213,7 @@ def _sentence(text: str) -> str:
 
 
 def _default(p: Param) -> str:
-    if p.default is None:
+    if p.default is None or p.default in ("", ()):
         return ""
     return f"  [default: {show_default(p)}]"
 
