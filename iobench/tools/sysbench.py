@@ -237,6 +237,7 @@ _LINES = {
     "writes": re.compile(r"^\s+write: +([0-9]{1,18})\s*$", re.MULTILINE),
     "other": re.compile(r"^\s+other: +([0-9]{1,18})\s*$", re.MULTILINE),
     "transactions": re.compile(r"^\s+transactions: +([0-9]{1,18}) +\(", re.MULTILINE),
+    "per_second": re.compile(rf"^\s+transactions: +[0-9]{{1,18}} +\({_NUMBER} per sec\.\)", re.MULTILINE),
     "errors": re.compile(r"^\s+(?:ignored errors|deadlocks): +([0-9]{1,18}) +\(", re.MULTILINE),
     "reconnects": re.compile(r"^\s+reconnects: +([0-9]{1,18}) +\(", re.MULTILINE),
     "seconds": re.compile(rf"^\s+(?:total time|time elapsed): +{_NUMBER}s\s*$", re.MULTILINE),
@@ -260,6 +261,16 @@ class TextRun:
     bins: dict[int, int]
 
 
+def _counted_s(total_s: float, transactions: int, per_second: Sequence[str]) -> float:
+    """The seconds in which the transactions were counted.
+
+    With `--report-checkpoints` the total time is that of the whole run, and only the rate tells of the rest.
+    """
+    rate = float(per_second[-1]) if per_second else 0.0
+    counted_s = transactions / rate if rate > 0 else total_s
+    return counted_s if counted_s < 0.98 * total_s else total_s
+
+
 def is_text(text: str) -> bool:
     """Whether a text is what sysbench prints of an OLTP run."""
     return _HEAD.search(text) is not None and _LINES["transactions"].search(text) is not None
@@ -280,7 +291,7 @@ def parse_text(text: str, name: str = "sysbench's output") -> TextRun:
     def milliseconds(key: str) -> float | None:
         return float(found[key][-1]) / 1000 if found[key] and whole("transactions") else None
 
-    seconds = float(found["seconds"][-1])
+    seconds = _counted_s(float(found["seconds"][-1]), whole("transactions"), found["per_second"])
     if not 0 < seconds < _MOST_S or not whole("threads") > 0:
         raise ParseError(f"{name} says {whole('threads')} threads in {seconds:g} s: no rate follows from that")
     report = Report(

@@ -139,3 +139,10 @@ def test_a_configuration_that_sysbench_reads_back() -> None:
     for bad in ("a\nb", "'\"", "x" * 300):
         with pytest.raises(ValueError, match="password"):
             sysbench.config({"password": bad})
+
+
+def test_after_a_checkpoint_the_rate_tells_the_time() -> None:
+    said = text("read_only-checkpoint-text.txt")
+    report = sysbench.parse_text(said).report
+    assert report.seconds == pytest.approx(2.0, abs=0.1), "the run took 4 s; its first two were not counted"
+    assert f"({report.transactions / report.seconds:.2f} per sec.)" in said
