@@ -27,7 +27,7 @@ class Existing:
         self._service, self._room, self._url = service, room, url
         self._session = self._patient = Session({})
         self._config: str | None = None
-        self._made = False
+        self._made = self._settled = False
 
     def start(self) -> Endpoint:
         """Connect, remove what a killed run of ours left, and fill our tables. Raises ToolError, CannotRunError."""
@@ -92,7 +92,10 @@ class Existing:
         self._patient.ask(f"DROP TABLE {MARKER}")
 
     def settle(self, work: Work) -> None:
-        """Nothing: the settings of a server that is not ours are left as they are."""
+        """Wait once until it has written what filling our tables left, 15 s at most; its settings are left alone."""
+        if not self._settled:
+            self._settled = True
+            self._session.settle_patiently()
 
     def begin(self, work: Work) -> None:
         """Note the server's counters: those of all who use it."""

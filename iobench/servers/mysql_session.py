@@ -104,15 +104,22 @@ class Session:
         """Have dirty pages written and old versions purged, for 15 s at most; how long it took is a fact."""
         self._settled_s = self.rest(SETTLE_MOST_S)
 
-    def rest(self, most_s: float) -> float:
-        """Wait for that, `most_s` seconds at most; return the seconds waited."""
+    def settle_patiently(self) -> None:
+        """Wait for that without asking for it: of a server that is not ours."""
+        self._settled_s = self.rest(SETTLE_MOST_S, hurry=False)
+
+    def rest(self, most_s: float, hurry: bool = True) -> float:
+        """Wait for that, `most_s` seconds at most; return the seconds waited.
+
+        Without `hurry` the server's settings are left as they are, and it takes the time that it takes.
+        """
         begin = time.monotonic()
         hurried = False
         while (waited := time.monotonic() - begin) < most_s:
             now = self.counters((mariadb.DIRTY, mariadb.HISTORY))
             if now is None or (now.get(mariadb.DIRTY, 0) == 0 and now.get(mariadb.HISTORY, 0) <= _REST_HISTORY):
                 break
-            if not hurried:  # by itself it writes 200 pages a second, and only when nothing else is done
+            if hurry and not hurried:  # by itself it writes 200 pages a second, and only when nothing else is done
                 self.tried(_HURRY)
                 hurried = True
             time.sleep(0.05)
