@@ -76,5 +76,7 @@ bench-checks: $(BIN)/pytest ## each guard and each check of the evidence taken o
 	$(BIN)/python benchmarks/taken_out.py
 bench-soak: $(BIN)/pytest ## half an hour of short steps: memory, open files, gaps
 	$(BIN)/python benchmarks/soak.py
+bench-capacity: $(BIN)/pytest ## the search for the highest rate against the rate that drives are set to (12 minutes)
+	$(BIN)/python benchmarks/capacity.py
 bench-short: $(BIN)/pytest
 	for each in startup gaps overhead equals kills estimate truth honest mutations soak; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

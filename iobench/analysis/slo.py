@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from iobench.bins import LEAST_BEYOND
 from iobench.errors import UsageError, near_miss
 from iobench.model import PERCENTILES
-from iobench.units import format_seconds, parse_duration
+from iobench.units import parse_duration
 
 LATENCIES = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
 _CONDITION = re.compile(r"(?P<point>[a-z]+[0-9.]*)\s*(?P<sign><=?)\s*(?P<time>[0-9.]+\s*[a-zµ]+)", re.IGNORECASE)
+_SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 _EXAMPLE = "write it as 'rand-read p99<1ms', or with several conditions as 'kvs p50<1ms p99<5ms'"
 
 
@@ -26,7 +27,8 @@ class Limit:
     @property
     def text(self) -> str:
         """The condition as it is typed."""
-        return f"{self.metric.removeprefix('latency_')}<{format_seconds(self.seconds).replace(' ', '')}"
+        scale, unit = next((pair for pair in _SCALES if self.seconds >= pair[0]), _SCALES[-1])
+        return f"{self.metric.removeprefix('latency_')}<{self.seconds / scale:.12g}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

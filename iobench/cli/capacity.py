@@ -100,12 +100,9 @@ def _view(own: dict[str, Any]) -> View:
     from iobench import profiles
     from iobench.analysis import pages, sizing
     from iobench.analysis.loadpoints import WORKLOADS
-    from iobench.cli.compare import parse_share
     from iobench.units import parse_duration, parse_size
 
-    headroom = parse_share(own["headroom"])
-    if not 0 <= headroom < 1:
-        raise UsageError(f"--headroom {own['headroom']} leaves nothing; give less than 100 %")
+    headroom = _share(own["headroom"], "--headroom")
     prices = own.get("prices")
     if prices is not None and not own.get("need"):
         raise UsageError("--prices are for what --need says; give both")
@@ -136,13 +133,12 @@ def _asked(own: dict[str, Any], shared: options.MeasureOptions) -> Asked:
     from iobench.analysis import capacity as analysis
     from iobench.analysis import slo
     from iobench.analysis.loadpoints import WORKLOADS
-    from iobench.cli.compare import parse_share
     from iobench.units import parse_duration
 
     slos = tuple(slo.parse(text, WORKLOADS) for text in own.get("slos", ()))
     if len({objective.text for objective in slos}) < len(slos):
         raise UsageError("--slo names an objective twice")
-    precision = parse_share(own["precision"])
+    precision = _share(own["precision"], "--precision")
     if not 0.001 <= precision <= 0.5:
         raise UsageError(f"--precision {own['precision']} is not between 0.1 % and 50 %")
     settings = {"size": shared.size} if shared.size is not None else {}
@@ -162,6 +158,15 @@ def _asked(own: dict[str, Any], shared: options.MeasureOptions) -> Asked:
         settings=settings,
         duration_s=None if shared.duration is None else parse_duration(shared.duration),
     )
+
+
+def _share(text: str, option: str) -> float:
+    from iobench.cli.compare import parse_share
+
+    try:
+        return parse_share(text)
+    except UsageError:
+        raise UsageError(f"{option} {text!r} is not a share below 100 %; write it as 30% or 0.3") from None
 
 
 def _most(text: str | None) -> float | None:

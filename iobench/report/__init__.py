@@ -90,7 +90,7 @@ def build(
 def _written(
     content: Content, out: Path, formats: Sequence[str], say: Callable[[str], None], step: Callable[[], None]
 ) -> Iterator[Path]:
-    from iobench.report import draw, html, pdf, slides, tables
+    from iobench.report import curves, draw, html, pdf, slides, tables
 
     for number, chart in enumerate(content.charts, 1):
         name = f"{number:02d}-{chart.spec.id}"
@@ -100,6 +100,12 @@ def _written(
         if "csv" in formats:
             # With a byte order mark spreadsheets read names of any script.
             yield _write(out / f"{name}.csv", tables.chart_csv(content.comparison, chart).encode("utf-8-sig"))
+    for number, results in enumerate(content.searches, len(content.charts) + 1):
+        made = curves.spec(results, content.comparison, content.words)
+        if made is not None and "png" in formats:
+            yield _write(out / f"{number:02d}-{made.id}.png", draw.png(made))
+        if made is not None and "csv" in formats:
+            yield _write(out / f"{number:02d}-{made.id}.csv", curves.points_csv(results).encode("utf-8-sig"))
     if "png" in formats:
         _say_what_lacks(content.charts, say)
     if "pptx" in formats:

@@ -12,6 +12,8 @@ from iobench.report.findings import Finding
 from iobench.report.spec import COLORS, MARKERS, ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words
 
+_MANY_RATES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -32,7 +34,10 @@ def charts(comparison: Comparison, words: Words) -> list[Chart]:
 def _groups(rows: Sequence[Row]) -> list[list[Row]]:
     """Rows that belong on one chart: they differ in their load only."""
     groups: dict[object, list[Row]] = {}
-    for row in (r for r in rows if r.metric in _drawn(r.workload, rows)):
+    swept = _swept(rows)
+    for row in (
+        r for r in rows if r.metric in _drawn(r.workload, rows) and (r.rate is None or r.workload not in swept)
+    ):
         key = (row.workload, row.op, row.metric, row.rate, labels.fixed_params(row))
         groups.setdefault(key, []).append(row)
     split = []
@@ -42,6 +47,15 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
         else:  # depth 8 by 1 job is not 1 by 8: one load, yet no one line
             split += [[row] for row in group]
     return split
+
+
+def _swept(rows: Sequence[Row]) -> frozenset[str]:
+    """The workloads that were measured at many rates: those are points of one curve (curves.py), not a chart each."""
+    rates: dict[str, set[float]] = {}
+    for row in rows:
+        if row.rate is not None:
+            rates.setdefault(row.workload, set()).add(row.rate)
+    return frozenset(workload for workload, own in rates.items() if len(own) >= _MANY_RATES)
 
 
 def _drawn(workload: str, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -64,6 +78,8 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
     values = [row.targets[d.name].median for row in rows for _, d in drives if d.name in row.targets]
     scale = labels.scale(first.unit, values)
     series = tuple(_series(comparison, i, d, rows, scale, words) for i, d in drives)
+    if not any(each.points for each in series):
+        return None  # all held back, as a limit's latency is
     shared = _shared(series)
     series = tuple(_without(each, shared, words) for each in series)
     found = findings.of_row(comparison, rows[-1], one_load)

@@ -16,6 +16,7 @@ from iobench.results import CampaignFolder
 from iobench.texts import Words
 
 if TYPE_CHECKING:
+    from iobench.analysis.capacity import Result
     from iobench.report.published import Published
 
 
@@ -62,6 +63,13 @@ class Content:
     def charts(self) -> tuple[Chart, ...]:
         """The charts, in the order of the comparison's rows."""
         return tuple(charts.charts(self.comparison, self.words))
+
+    @cached_property
+    def searches(self) -> tuple[tuple[Result, ...], ...]:
+        """The searches of capacity campaigns, those of one objective together. Raises ResultsError."""
+        from iobench.report import curves
+
+        return tuple(curves.found(self.folders))
 
     @cached_property
     def campaigns(self) -> tuple[Campaign, ...]:

@@ -25,7 +25,7 @@ from iobench.report.canvas import (
     text_width,
     wrap,
 )
-from iobench.report.spec import ChartKind, ChartSpec, Point
+from iobench.report.spec import ChartKind, ChartSpec, CurveSpec, Point
 
 _DPI = 150  # of a SLIDE: 1920 x 1080 pixels
 # Packing harder takes longer than drawing, for a tenth of the size.
@@ -68,23 +68,26 @@ def style(salt: str) -> Iterator[None]:
         yield
 
 
-def draw(spec: ChartSpec, frame: Frame) -> Canvas:
+def draw(spec: ChartSpec | CurveSpec, frame: Frame) -> Canvas:
     """Return a chart drawn in a frame as a picture. To be called within `style`."""
     canvas = Canvas(frame)
     paint(canvas, spec)
     return canvas
 
 
-def paint(canvas: Surface, spec: ChartSpec) -> None:
+def paint(canvas: Surface, spec: ChartSpec | CurveSpec) -> None:
     """Draw a chart on a canvas, of a picture or of a page."""
-    from iobench.report import bars, lines
+    from iobench.report import bars, curves, lines
 
     top = _head(canvas, spec)
     bottom = _foot(canvas, spec)
+    if isinstance(spec, CurveSpec):
+        curves.draw(canvas, spec, top, bottom)
+        return
     (bars if spec.kind is ChartKind.BAR else lines).draw(canvas, spec, top, bottom)
 
 
-def png(spec: ChartSpec) -> bytes:
+def png(spec: ChartSpec | CurveSpec) -> bytes:
     """Return a chart as a picture of 1920 x 1080 pixels."""
     target = io.BytesIO()
     with style(spec.id):
@@ -93,7 +96,7 @@ def png(spec: ChartSpec) -> bytes:
     return target.getvalue()
 
 
-def _head(canvas: Surface, spec: ChartSpec) -> float:
+def _head(canvas: Surface, spec: ChartSpec | CurveSpec) -> float:
     frame = canvas.frame
     y = frame.margin - 4 if frame.words else frame.margin
     room = frame.width - 2 * frame.margin
@@ -115,7 +118,7 @@ def _title(text: str, size: float, room: float) -> list[Line]:
     return next((lines for lines in wraps if not lines[-1].text.endswith("…")), wrap(line, room, 2))
 
 
-def _foot(canvas: Surface, spec: ChartSpec) -> float:
+def _foot(canvas: Surface, spec: ChartSpec | CurveSpec) -> float:
     frame = canvas.frame
     if not frame.words:
         return frame.height - frame.margin
@@ -126,7 +129,7 @@ def _foot(canvas: Surface, spec: ChartSpec) -> float:
     return y - 10
 
 
-def axis(canvas: Surface, plot: Plot, spec: ChartSpec, ticks: Sequence[float]) -> None:
+def axis(canvas: Surface, plot: Plot, spec: ChartSpec | CurveSpec, ticks: Sequence[float]) -> None:
     """Draw the quiet horizontal grid with its figures."""
     frame = canvas.frame
     for value in ticks:
@@ -137,7 +140,7 @@ def axis(canvas: Surface, plot: Plot, spec: ChartSpec, ticks: Sequence[float]) -
         canvas.put(plot.left - 8, y - frame.tick * 0.69, text, "right")
 
 
-def tick_room(spec: ChartSpec, frame: Frame, ticks: Sequence[float]) -> float:
+def tick_room(spec: ChartSpec | CurveSpec, frame: Frame, ticks: Sequence[float]) -> float:
     """Return the width that the axis' figures need, in points."""
     return max(text_width(spec.scale.tick(v), frame.tick) for v in ticks) + 8
 

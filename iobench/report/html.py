@@ -13,7 +13,7 @@ from iobench import __version__
 from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import ClaimResult, Comparison, DriveSummary
 from iobench.model import Campaign, Verdict
-from iobench.report import drives, evidence, findings, fonts, labels, repeat, steps, tables
+from iobench.report import curves, drives, evidence, findings, fonts, labels, repeat, steps, tables
 from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
@@ -110,9 +110,12 @@ def page(
         policy=_policy(script),
         head=_head(comparison, campaigns, words, redacted),
         glance=_glance(comparison, made, words),
-        findings=_sentences(comparison, made, words),
+        findings=[*_capacity_sentences(comparison, folders, words), *_sentences(comparison, made, words)],
         claims=_claims(comparison, words),
-        sections=[_section(comparison, i, w, made, words, drawn) for i, w in enumerate(_workloads(comparison), 1)],
+        sections=[
+            *_capacity(comparison, folders, words),
+            *(_section(comparison, i, w, made, words, drawn) for i, w in enumerate(_workloads(comparison), 1)),
+        ],
         drives=drives.sheets(comparison, words),
         hosts=drives.hosts(campaigns, words),
         notes=_notes(comparison, campaigns),
@@ -264,6 +267,27 @@ def _section(
         sentences=tuple(_sentences(comparison, own, words)),
         table=tables.all_figures(comparison, workload, words),
     )
+
+
+def _capacity_sentences(comparison: Comparison, folders: Sequence[CampaignFolder], words: Words) -> list[str]:
+    return [text for results in curves.found(folders) for text in curves.sentences(results, comparison, words)]
+
+
+def _capacity(comparison: Comparison, folders: Sequence[CampaignFolder], words: Words) -> list[Section]:
+    """A section for each objective that was searched."""
+    from markupsafe import Markup
+
+    made = []
+    for number, results in enumerate(curves.found(folders), 1):
+        if (spec := curves.spec(results, comparison, words)) is None:
+            continue
+        table, alt = curves.table(results, comparison, words), curves.alt_text(spec, words)
+        wide, narrow = (Markup(svg(spec, frame, alt)) for frame in (PAGE, PHONE))
+        own = Figure(spec.id, spec.title, spec.subtitle, wide, narrow, spec.footnotes, (), table)
+        said = tuple(curves.sentences(results, comparison, words))
+        name = f"{words('capacity.section')} {number}" if number > 1 else words("capacity.section")
+        made.append(Section(f"capacity-{number}", name, words("capacity.about"), (own,), said, table))
+    return made
 
 
 def _figure(comparison: Comparison, chart: Chart, words: Words, drawn: Callable[[], None]) -> Figure:

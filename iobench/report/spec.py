@@ -94,3 +94,46 @@ class ChartSpec:
     def loads(self) -> tuple[int, ...]:
         """The loads on the chart, rising."""
         return tuple(sorted({p.load for s in self.series for p in s.points}))
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A point of a curve: throughput (1/s) and latency (seconds), whether it held, and what is said of it."""
+
+    x: float
+    y: float
+    held: bool
+    random: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A drive's curve. `line` are the points that the line goes through; `best` and `knee` are marked by name."""
+
+    drive: str
+    label: str
+    color: str
+    marker: str
+    points: tuple[CurvePoint, ...]
+    line: tuple[CurvePoint, ...]
+    best: CurvePoint | None
+    knee: CurvePoint | None
+    best_text: str
+    knee_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurveSpec:
+    """A chart of latency against throughput, as data; `limit` is the SLO's, in seconds."""
+
+    id: str
+    title: str
+    subtitle: str
+    axis: str
+    x_axis: str
+    scale: labels.Scale
+    curves: tuple[Curve, ...]
+    limit: float
+    limit_text: str
+    footnotes: tuple[str, ...]

@@ -13,7 +13,7 @@ from iobench.report import canvas as look
 from iobench.report import fonts
 from iobench.report.canvas import Align, Frame, Line, measured_by
 from iobench.report.draw import paint
-from iobench.report.spec import ChartSpec
+from iobench.report.spec import ChartSpec, CurveSpec
 from iobench.report.widths import text_width
 
 _CLASSES = {
@@ -41,7 +41,7 @@ _MARKERS = {
 _REACH = 13.0  # of a marker under the pointer, in points
 
 
-def svg(spec: ChartSpec, frame: Frame, alt: str) -> str:
+def svg(spec: ChartSpec | CurveSpec, frame: Frame, alt: str) -> str:
     """Return a chart as an `<svg>` element for a page: the same bytes for the same spec, on every machine."""
     surface = SvgCanvas(frame, f"{spec.id}-{frame.width:.0f}")
     with measured_by(text_width):
