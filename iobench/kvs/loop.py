@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 from iobench.kvs import memcached_text as codec
@@ -36,14 +37,6 @@ _RETRY_NS = 10_000_000
 
 class Failed(Exception):
     """The run cannot go on; what was measured so far is kept."""
-
-
-class _Writing(OSError):
-    """Raised instead of reading: the request is not sent whole yet, or the connection not made."""
-
-
-def _not_yet(_size: int) -> bytes:
-    raise _Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +112,14 @@ class Lane:
 class Connection:
     """One connection and what it waits for."""
 
-    __slots__ = ("buffer", "buffer_of", "due", "ended", "fd", "freed", "lane", "left", "recv", "retry", "send",
-                 "sock", "start", "unit")  # fmt: skip
+    __slots__ = ("buffer", "buffer_of", "due", "ended", "fd", "freed", "lane", "left", "making", "retry", "sock",
+                 "start", "unit")  # fmt: skip
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.sock: socket.socket | None = None
         self.fd = -1
-        self.recv: Callable[[int], bytes] = _not_yet
-        self.send: Callable[[Any], int] = len
+        self.making = False  # the connection is under way
         self.unit = IDLE
         self.due = self.start = self.freed = self.retry = 0
         self.buffer = bytearray()
@@ -135,10 +127,10 @@ class Connection:
         self.left = b""  # of the request, still to be sent
         self.ended = False  # for good
 
-    def take(self, made: socket.socket) -> None:
+    def take(self, made: socket.socket, making: bool = False) -> None:
         """Work with this socket."""
         self.sock, self.fd = made, made.fileno()
-        self.recv, self.send, self.unit, self.left = made.recv, made.send, IDLE, b""
+        self.making, self.unit, self.left = making, IDLE, b""
 
 
 class Loop:
@@ -163,7 +155,7 @@ class Loop:
         self._look_ns = self._tick_ns // -(-self._tick_ns // (SECOND // 10))
         self._next_look = self._next_tick = self._origin = 0
         self._poll = select.epoll()
-        self._by_fd: dict[int, Connection] = {}
+        self._by_fd: list[Connection | None] = []  # by file descriptor
         self.series: list[tuple[float, dict[str, int]]] = []
         self.first_error: str | None = None
         self.first_error_at: int | None = None
@@ -184,9 +176,14 @@ class Loop:
 
     def _made(self, c: Connection, made: socket.socket) -> None:
         c.take(made)
-        self._by_fd[c.fd] = c
-        self._poll.register(c.fd, select.EPOLLIN)
+        self._know(c, select.EPOLLIN)
         self._up(c)
+
+    def _know(self, c: Connection, events: int) -> None:
+        known = self._by_fd
+        known.extend([None] * (c.fd + 1 - len(known)))
+        known[c.fd] = c
+        self._poll.register(c.fd, events)
 
     def _up(self, c: Connection) -> None:
         c.lane.alive += 1
@@ -196,8 +193,8 @@ class Loop:
 
     def close(self) -> None:
         """Close all connections."""
-        for c in self._by_fd.values():
-            if c.sock is not None:
+        for c in self._by_fd:
+            if c is not None and c.sock is not None:
                 c.sock.close()
         self._by_fd.clear()
         self._poll.close()
@@ -206,7 +203,7 @@ class Loop:
         """A connection is lost: what it waited for has failed."""
         if c.unit is not IDLE:
             self._error(why, len(c.lane.units.requests(c.unit[6])))
-        was_up = c.recv is not _not_yet or bool(c.left)
+        was_up = c.sock is not None and not c.making
         self._forget(c)
         if was_up:
             self._was_up(c)
@@ -216,9 +213,9 @@ class Loop:
 
     def _forget(self, c: Connection) -> None:
         if c.sock is not None:
-            self._by_fd.pop(c.fd, None)
+            self._by_fd[c.fd] = None
             c.sock.close()  # epoll forgets it with this
-        c.sock, c.fd, c.recv, c.unit, c.left = None, -1, _not_yet, IDLE, b""
+        c.sock, c.fd, c.making, c.unit, c.left = None, -1, False, IDLE, b""
         c.retry = clock() + _RETRY_NS
         if c in c.lane.free:
             c.lane.free.remove(c)
@@ -238,48 +235,38 @@ class Loop:
             self.records.wrong.reconnects += 1
             self._made(c, endpoint.ready(made))
         elif result == errno.EINPROGRESS:
-            c.sock, c.fd, c.recv, c.unit, c.left = made, made.fileno(), _not_yet, IDLE, b""
-            c.start = now
-            self._by_fd[c.fd] = c
-            self._poll.register(c.fd, select.EPOLLOUT)
+            c.take(made, making=True)
+            self._know(c, select.EPOLLOUT)
         else:
             made.close()
             c.retry = now + _RETRY_NS
 
-    def _trouble(self, c: Connection, error: OSError) -> None:
-        """Reading or sending failed: because it is not its time yet, or for good."""
-        if not isinstance(error, _Writing):
-            self._drop(c, f"{c.lane.endpoint.name} broke a connection: {error.strerror or type(error).__name__}")
-        elif c.left:
-            self._write_on(c)
-        elif c.sock is not None:  # being connected
-            failure = c.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if failure:
-                self._forget(c)
-                return
-            self.records.wrong.reconnects += 1
-            made = c.lane.endpoint.ready(c.sock)
-            c.take(made)
-            self._poll.modify(c.fd, select.EPOLLIN)
-            self._up(c)
-
     def _write_on(self, c: Connection) -> None:
-        assert c.sock is not None
-        try:
-            sent = c.send(c.left)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._drop(c, f"{c.lane.endpoint.name} broke a connection: {error.strerror}")
-            return
-        c.left = c.left[sent:]
-        if not c.left:
-            c.recv = c.sock.recv
-            self._poll.modify(c.fd, select.EPOLLIN)
+        """Nothing can be read: send what is left of a request, or look whether a connection has been made."""
+        if c.making and c.sock is not None:
+            if not c.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self.records.wrong.reconnects += 1
+                c.take(c.lane.endpoint.ready(c.sock))
+                self._poll.modify(c.fd, select.EPOLLIN)
+                self._up(c)
+            else:
+                self._forget(c)
+        elif c.left:
+            try:
+                sent = os.write(c.fd, c.left)
+            except OSError as error:
+                sent = max(0, self._unsent(c, error))
+            c.left = c.left[sent:]
+            if c.sock is not None and not c.left:
+                self._poll.modify(c.fd, select.EPOLLIN)
+
+    def _trouble(self, c: Connection, error: OSError) -> None:
+        """A connection is broken, or could not be made."""
+        self._drop(c, f"{c.lane.endpoint.name} broke a connection: {error.strerror or type(error).__name__}")
 
     def _partly(self, c: Connection, request: bytes, sent: int) -> None:
         """A request did not fit into the socket's buffer: the rest is sent when there is room."""
-        c.left, c.recv = request[sent:], _not_yet
+        c.left = request[sent:]
         self._poll.modify(c.fd, select.EPOLLIN | select.EPOLLOUT)
 
     def _unsent(self, c: Connection, error: OSError) -> int:
@@ -294,7 +281,8 @@ class Loop:
     def run_closed(self, until: int) -> None:
         """Keep every connection busy until then: the next request is sent as soon as a reply has been read."""
         poll, by_fd, late_ms = self._poll.poll, self._by_fd, self._look_ns / 1e9
-        last = self._last_good
+        # A file's read and write take 0.2 µs less of Python than a socket's.
+        read, write, last = os.read, os.write, self._last_good
         while True:
             for lane in self.lanes:
                 while lane.free and self._sending and not lane.exhausted:
@@ -303,13 +291,14 @@ class Loop:
             seen = clock()
             before = last
             for fd, _ in events:
-                c = by_fd.get(fd)
+                c = by_fd[fd]
                 if c is None:
                     continue
                 unit = c.unit
                 try:
-                    data = c.recv(unit[3])
+                    data = read(fd, unit[3])
                 except BlockingIOError:
+                    self._write_on(c)
                     continue
                 except OSError as error:
                     self._trouble(c, error)
@@ -334,7 +323,7 @@ class Loop:
                     continue
                 c.start = now
                 try:
-                    sent = c.send(unit[0])
+                    sent = write(fd, unit[0])
                 except OSError as error:
                     sent = self._unsent(c, error)
                 if sent != unit[1] and sent >= 0:
@@ -360,7 +349,7 @@ class Loop:
         c.unit = unit
         c.start = c.due = clock()
         try:
-            sent = c.send(unit[0])
+            sent = os.write(c.fd, unit[0])
         except OSError as error:
             sent = self._unsent(c, error)
         if sent != unit[1] and sent >= 0:
@@ -379,7 +368,7 @@ class Loop:
         stop = until if stop is None else stop
         poll, by_fd, lanes = self._poll.poll, self._by_fd, self.lanes
         late = self.records.lateness.append
-        last = self._last_good
+        read, write, last = os.read, os.write, self._last_good
         now = clock()
         while True:
             soonest = until
@@ -407,7 +396,7 @@ class Loop:
                     freed = c.freed
                     late(start - (due if due > freed else freed))
                     try:
-                        sent = c.send(unit[0])
+                        sent = write(c.fd, unit[0])
                     except OSError as error:
                         sent = self._unsent(c, error)
                     if sent != unit[1] and sent >= 0:
@@ -423,13 +412,14 @@ class Loop:
             if events:
                 before = last
                 for fd, _ in events:
-                    c = by_fd.get(fd)  # type: ignore[assignment]
+                    c = by_fd[fd]  # type: ignore[assignment]
                     if c is None:
                         continue
                     unit = c.unit
                     try:
-                        data = c.recv(unit[3])
+                        data = read(fd, unit[3])
                     except BlockingIOError:
+                        self._write_on(c)
                         continue
                     except OSError as error:
                         self._trouble(c, error)
@@ -491,11 +481,11 @@ class Loop:
 
     def backlog(self, now: int) -> int:
         """Return how many requests are due and not answered."""
-        busy = sum(c.unit is not IDLE for c in self._by_fd.values())
+        busy = sum(c is not None and c.unit is not IDLE for c in self._by_fd)
         return busy + (0 if self.closed else sum(lane.waiting(now) for lane in self.lanes))
 
     def _all_done(self, stop: int = 0) -> bool:
-        if any(c.unit is not IDLE for c in self._by_fd.values()):
+        if any(c is not None and c.unit is not IDLE for c in self._by_fd):
             return False
         if self.closed and not self._sending:
             return True
@@ -562,8 +552,13 @@ class Loop:
         Afterwards the connection is idle (answered, well or not), still waits, or is gone.
         """
         name, unit = c.lane.endpoint.name, c.unit
+        if c.making:
+            return False
         if not data:
             self._drop(c, f"{name} closed a connection")
+            return False
+        if c.left:
+            self._unparsable(c, f"{name} answered {codec.show(data)} before it had the whole request")
             return False
         if unit is IDLE:
             self._unparsable(c, f"{name} sent {codec.show(data)}, which nobody asked for")
@@ -664,5 +659,9 @@ def pin(cpu: int | None) -> None:
     os.sched_setaffinity(0, {cpu})
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -20)
-    except PermissionError:
+        # Where the kernel groups processes by session, nice counts within a session only; the group has its own. A
+        # session that is not ours alone is left as it is.
+        if os.getsid(0) in (os.getpid(), os.getppid()):
+            Path("/proc/self/autogroup").write_text("-20", encoding="ascii")
+    except OSError:  # not root, or a kernel without such groups: then it shares its processor like any other
         return

@@ -105,16 +105,19 @@ class Units:
         return unit
 
     def feed(self, order: array[int], once: bool) -> Iterator[Unit]:
-        """Return the units of an order, over and over or once; what fits is rendered now."""
+        """Return the units of an order, over and over or once, rendered now as far as there is room."""
+        some = order[:: max(1, len(order) // 256)]
+        weight = sum(unit[1] + len(unit[2] or b"") + _OVERHEAD for unit in map(self.render, some)) / len(some)
+        if weight * len(order) < KEPT_BYTES:
+            # Each in its place, also where it is the same as an earlier one: the loop then walks through memory, and
+            # does not wait for it. Shared units in random order cost 1.0 to 1.6 µs more a request, of 6.
+            row = list(map(self.render, order))
+            return iter(row) if once else chain.from_iterable(repeat(row))
         numbers = set(order)
-        for number in numbers if len(numbers) <= _KEPT_UNITS else order[:_KEPT_UNITS]:
-            if self._room < _OVERHEAD + 4096:
-                break
-            self(number)
-        fetch: Callable[[int], Unit] = self
-        if all(number in self._kept for number in numbers):
-            fetch = self._kept.__getitem__
-        return map(fetch, order if once else chain.from_iterable(repeat(order)))
+        if weight * len(numbers) < KEPT_BYTES and len(numbers) < _KEPT_UNITS:
+            for number in numbers:
+                self(number)
+        return map(self, order if once else chain.from_iterable(repeat(order)))
 
 
 def single(count: int, one_byte: bool = False) -> Callable[[int], Sequence[Request]]:

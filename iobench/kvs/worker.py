@@ -98,7 +98,7 @@ class Worker:
         """The lanes of a load: drawn keys, each at its owner's."""
         config, rng = self._config, self._rng
         composed = config.multi_get > 1 or config.pipeline > 1 or config.noreply
-        length = max(_DRAWS[0], min(_DRAWS[1], 4 * config.keys.count))
+        length = max(_DRAWS[0], min(_DRAWS[1], 2 * config.keys.count))
         keys = draw(config.keys, _COMPOSED_DRAWS if composed else length, rng)
         lanes = []
         for number, endpoint in enumerate(self._endpoints):
