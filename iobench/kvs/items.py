@@ -22,8 +22,8 @@ class Items:
 
     def __init__(self, config: Config) -> None:
         self.count = config.keys.count
-        self._prefix = config.keys.prefix.encode()
-        self._digits = max(8, len(str(self.count - 1)))
+        prefix = config.keys.prefix.encode().replace(b"%", b"%%")
+        self._name = b"%b%%0%dd" % (prefix, max(8, len(str(self.count - 1))))
         self._sizes = [size for size, _ in config.values]
         self._edges = list(accumulate(weight for _, weight in config.values))
         # The same in every run, whatever its seed: a later run reads what an earlier one stored.
@@ -31,7 +31,7 @@ class Items:
 
     def key(self, number: int) -> bytes:
         """Return the name of a key."""
-        return b"%b%0*d" % (self._prefix, self._digits, number)
+        return self._name % number
 
     def size(self, number: int) -> int:
         """Return the size of a key's value, drawn by the weights, the same each time."""
@@ -42,12 +42,15 @@ class Items:
 
     def value(self, number: int) -> bytes:
         """Return the value of a key."""
-        key, size = self.key(number), self.size(number)
-        begin = zlib.crc32(key) % _POOL
-        filler = self._filler[begin : begin + max(0, size - len(key) - _CHECK)]
-        value = b"%b %08x %b" % (key, zlib.crc32(filler, zlib.crc32(key)), filler)
-        # A value too small for all of it carries what tells keys apart best: the checksum, then the key's end.
-        return value if len(value) == size else (b"%08x" % zlib.crc32(key) + key[::-1])[:size].ljust(size, b".")
+        key, size = self._name % number, self.size(number)
+        check = zlib.crc32(key)
+        begin = check % _POOL
+        room = size - len(key) - _CHECK
+        if room < 0:
+            # Too small for all of it: it carries what tells keys apart best, the checksum, then the key's end.
+            return (b"%08x" % check + key[::-1])[:size].ljust(size, b".")
+        filler = self._filler[begin : begin + room]
+        return b"%b %08x %b" % (key, zlib.crc32(filler, check), filler)
 
 
 def draw(keys: Keys, length: int, rng: random.Random) -> array[int]:

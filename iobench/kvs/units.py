@@ -10,7 +10,7 @@ import random
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 from iobench.kvs import memcached_text as codec
@@ -47,6 +47,21 @@ class Mix:
     unconfirmed: int = 0
 
 
+_GET, _SET = Mix(gets=1, keys=1), Mix(sets=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """What unit numbers mean where each is one request: a get below `count`, a set from there."""
+
+    count: int
+    one_byte: bool = False
+
+    def __call__(self, number: int) -> Sequence[Request]:
+        """Return the one request of a unit."""
+        return (Request(number < self.count, (number % self.count,), one_byte=self.one_byte),)
+
+
 class Units:
     """Renders units, and keeps what fits.
 
@@ -65,9 +80,29 @@ class Units:
         self._items, self._record, self._ttl_s = items, record, ttl_s
         self._kept: dict[int, Unit] = {}
         self._room = KEPT_BYTES
+        self._count = requests.count if isinstance(requests, Single) else None
+        self._one_byte = isinstance(requests, Single) and requests.one_byte
+        self._of_gets = record(_GET, ())
 
     def render(self, number: int) -> Unit:
         """Return a unit, made anew."""
+        if self._count is None:
+            return self._compose(number)
+        # Single requests are by far the most, and there are hundreds of thousands: no objects in between.
+        items = self._items
+        if number < self._count:
+            key = items.key(number)
+            request, expected = codec.get((key,)), codec.found(((key, items.value(number)),))
+            response, service = self._of_gets
+        else:
+            stored = number - self._count
+            value = b"1" if self._one_byte else items.value(stored)
+            request, expected = codec.store(items.key(stored), value, self._ttl_s), codec.STORED
+            response, service = self._record(_SET, (stored,))
+        size = len(expected)
+        return request, len(request), expected, min(size, LONGEST_READ), response, service, number
+
+    def _compose(self, number: int) -> Unit:
         sent: list[bytes] = []
         wanted: list[bytes] = []
         stored: list[int] = []
@@ -120,15 +155,6 @@ class Units:
         return map(self, order if once else chain.from_iterable(repeat(order)))
 
 
-def single(count: int, one_byte: bool = False) -> Callable[[int], Sequence[Request]]:
-    """Return what unit numbers mean where each is one request: a get below `count`, a set from there."""
-
-    def requests(number: int) -> Sequence[Request]:
-        return (Request(number < count, (number % count,), one_byte=one_byte and number >= count),)
-
-    return requests
-
-
 def mixed(keys: array[int], count: int, ratio: tuple[int, int], rng: random.Random) -> array[int]:
     """Return the order of single requests: each drawn key, as a get or a set by the ratio."""
     gets, sets = ratio
@@ -154,7 +180,7 @@ def composed(
         replies = 0
         while replies < pipeline:
             if share and (share == 1 or rng.random() < share):
-                taken = tuple(key for key, _ in zip(at, range(several), strict=False))
+                taken = tuple(islice(at, several))
                 if len(taken) < several:
                     return units
                 # A key drawn twice is asked once, as clients do it.

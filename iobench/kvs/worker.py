@@ -18,9 +18,9 @@ from iobench.kvs.records import Emit, Records
 from iobench.kvs.units import Mix, Units
 
 # Drawn beforehand and then repeated: several times each key, within bounds of time and memory.
-_DRAWS = (1 << 18, 1 << 21)
-_COMPOSED_DRAWS = 1 << 18
-_GAPS = 1 << 18
+_DRAWS = (1 << 14, 1 << 21)
+_COMPOSED_DRAWS = 1 << 17
+_GAPS = 1 << 15
 _FOREVER = 1 << 62
 
 
@@ -99,7 +99,7 @@ class Worker:
         config, rng = self._config, self._rng
         composed = config.multi_get > 1 or config.pipeline > 1 or config.noreply
         length = max(_DRAWS[0], min(_DRAWS[1], 2 * config.keys.count))
-        keys = draw(config.keys, _COMPOSED_DRAWS if composed else length, rng)
+        keys = draw(config.keys, min(2 * length, _COMPOSED_DRAWS) if composed else length, rng)
         lanes = []
         for number, endpoint in enumerate(self._endpoints):
             mine = keys if len(self._endpoints) == 1 else array("L", [k for k in keys if self._owners[k] == number])
@@ -113,7 +113,7 @@ class Worker:
                 units, order = self._units(pool.__getitem__), array("L", range(len(pool)))
                 per_unit = sum(map(len, pool)) / len(pool)
             else:
-                units = self._units(made.single(config.keys.count))
+                units = self._units(made.Single(config.keys.count))
                 order, per_unit = made.mixed(mine, config.keys.count, config.ratio, rng), 1.0
             lane = Lane(endpoint, units, units.feed(order, once=False))
             if config.rate is not None:
@@ -143,9 +143,9 @@ class Worker:
     def _pass(self, keys: array[int], one_byte: bool) -> tuple[Units, Any]:
         config, count = self._config, self._config.keys.count
         if config.mode == "readback":
-            units = self._units(made.single(count))
+            units = self._units(made.Single(count))
             return units, map(units.render, keys)
-        units = self._units(made.single(count, one_byte))
+        units = self._units(made.Single(count, one_byte))
         return units, map(units.render, array("L", [count + key for key in keys]))
 
     # --- the run -----------------------------------------------------------------------------------------
