@@ -177,8 +177,8 @@ class Private:
 
     def tick(self, elapsed_s: float) -> None:
         """Raise ToolError when a server has ended: a client would wait for it for minutes."""
-        if (problem := self.problem()) is not None:
-            raise ToolError(problem)
+        if self.problem() is not None:
+            raise ToolError("the private NFS server ended while it was measured")  # why is added by who asks `problem`
 
     def end(self, work: Work) -> Facts:
         """Return the processor cores that the server used."""
@@ -204,9 +204,11 @@ class Private:
         return None
 
     def _last_lines(self, running: proc.Running | None = None) -> str:
-        told = _text(self._room.log / "ganesha.log").strip().splitlines()[-3:]
-        own = running.last_lines(3) if running is not None else ""
-        return " / ".join([*told, own] if own and own != "it said nothing" else told) or "it said nothing"
+        """The last line of the server's log without its stamps, and what the program itself said."""
+        lines = [line.rpartition(" :")[2] for line in _text(self._room.log / "ganesha.log").splitlines()]
+        told = [line.strip() for line in lines if line.strip(" -")][-1:]
+        own = running.last_lines(2) if running is not None else ""
+        return " / ".join([*told, *([own] if own and own != "it said nothing" else [])]) or "it said nothing"
 
     def close(self, kill: bool) -> None:
         """End the server and its namespaces. What it gave out is thrown away, so it is killed in either case."""
