@@ -260,7 +260,7 @@ def _small(context: Context, reading: Reading, evidence: Evidence) -> Iterator[F
 
 
 def _small_tables(context: Context, evidence: Evidence) -> Iterator[Finding]:
-    tables, pool = context.work.params.get("size"), context.work.params.get("buffer_pool")
+    tables, pool = context.work.params.get("tables_size"), context.work.params.get("buffer_pool")
     hits = evidence.cache_hit_ratio
     private = context.passport.target.kind != "server"  # of a server that exists the pool is not ours to set
     fits = private and isinstance(tables, int) and isinstance(pool, int) and tables <= pool

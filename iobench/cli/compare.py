@@ -256,6 +256,8 @@ def _title(rows: Sequence[Row]) -> str:
         said.append(f"{_binary(size)} blocks")
     if "read_share" in same:
         said.append(f"{same['read_share']} % reads")
+    if isinstance(size := same.get("tables_size"), int):
+        said.append(f"{same.get('profile')}, tables of {format_bytes(size)}")
     if isinstance(size := same.get("size"), int):
         said.append(f"a file of {format_bytes(size)}")
     said += [f"{key} {same[key]}" for key in ("source", "flush") if key in same]

@@ -20,6 +20,7 @@ _LOADS = {"dbench": "clients", "oltp": "threads", "kvs": "connections"}
 _SAID = (
     *("block_size", "direct", "engine", "depth", "jobs", "read_share", "flush", "source", "size"),
     *("over", "sync", "load_file"),  # of dbench
+    *("profile", "tables_size", "buffer_pool"),  # of oltp
 )
 _CONCURRENCY = ("depth", "iodepth", "jobs", "numjobs", "clients", "threads", "connections")
 
@@ -238,7 +239,7 @@ def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
         return words("param.load_file", value=clean(str(value).rpartition("/")[2], 60))
     if name == "direct":
         return words("param.direct" if value else "param.buffered")
-    if name in ("block_size", "size") and isinstance(value, int | float):
+    if name in ("block_size", "size", "tables_size", "buffer_pool") and isinstance(value, int | float):
         return words(f"param.{name}", size=binary_size(value))
     if name == "duration_s" and isinstance(value, int | float):
         return words("param.duration_s", time=format_seconds(value))

@@ -78,7 +78,7 @@ def _work(params: Params, profile: str, threads: int, service: Service) -> Work:
             "profile": profile,
             "tables": params.tables,
             "rows": service.params["rows"],
-            "size": params.size,
+            "tables_size": params.size,
             "buffer_pool": service.params["buffer_pool"],
             "keys": "uniform",
             "duration_s": duration,

@@ -71,6 +71,9 @@ TEXTS: Mapping[str, str] = {
     "param.over.nfs": "over NFS",
     "param.sync": "O_SYNC",
     "param.load_file": "load {value}",
+    "param.profile": "{value}",
+    "param.tables_size": "tables of {size}",
+    "param.buffer_pool": "buffer pool {size}",
     "param.rate": "{value}/s offered",
     # charts
     "axis.plain": "{metric}, {unit}",

@@ -68,6 +68,9 @@ TEXTS: Mapping[str, str] = {
     "param.over.nfs": "NFS 経由",
     "param.sync": "O_SYNC",
     "param.load_file": "負荷ファイル {value}",
+    "param.profile": "{value}",
+    "param.tables_size": "表 {size}",
+    "param.buffer_pool": "バッファプール {size}",
     "param.rate": "要求 毎秒 {value}",
     # charts
     "axis.plain": "{metric}（{unit}）",
