@@ -149,13 +149,15 @@ def parsers() -> tuple[Parser, ...]:
     from iobench.campaign import importing
     from iobench.drives import counters, guards, inventory, mounts
     from iobench.errors import ParseError, UsageError
-    from iobench.tools import dd, fio, sysbench
+    from iobench.tools import dbench, dd, fio, ganesha, sysbench
 
     said = (ParseError,)
     return (
         Parser("fio JSON", fio.parse, _texts("fio-*/*.json"), said),
         Parser("fio log", fio.parse_log, _texts("fio-*/*.log"), said),
         Parser("dd", dd.parse, _texts("dd-*/*.txt"), said),
+        Parser("dbench", dbench.parse, _texts("dbench-*/*.txt"), said),
+        Parser("/proc/net/tcp", ganesha.listening, _TCP, ()),
         Parser("sysbench JSON", lambda text: sysbench.parse(text, 1), _texts("sysbench-*/*-json.txt"), said),
         Parser("sysbench text", sysbench.parse_text, _texts("sysbench-*/*-text.txt"), said),
         Parser("lsblk", inventory.parse_lsblk, _texts("lsblk-*/*.json"), said),
@@ -172,6 +174,10 @@ def parsers() -> tuple[Parser, ...]:
     )
 
 
+_TCP = (
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    "   0: 0100007F:0801 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0\n",
+)
 _STATS = ("  12345   678  9012345  4567  89012  345  6789012  34567  0  89012  123456  0  0  0  0  0  0\n",)
 
 
