@@ -147,9 +147,9 @@ def _texts(pattern: str, most: int = 40_000) -> list[str]:
 def parsers() -> tuple[Parser, ...]:
     """Return every parser of what another program or person wrote."""
     from iobench.campaign import importing
-    from iobench.drives import counters, guards, inventory, mounts
+    from iobench.drives import counters, guards, mounts
     from iobench.errors import ParseError, UsageError
-    from iobench.tools import dbench, dd, fio, ganesha, sysbench
+    from iobench.tools import dbench, dd, findmnt, fio, fio_status, ganesha, lsblk, smartctl, sysbench
 
     said = (ParseError,)
     return (
@@ -160,9 +160,10 @@ def parsers() -> tuple[Parser, ...]:
         Parser("/proc/net/tcp", ganesha.listening, _TCP, ()),
         Parser("sysbench JSON", lambda text: sysbench.parse(text, 1), _texts("sysbench-*/*-json.txt"), said),
         Parser("sysbench text", sysbench.parse_text, _texts("sysbench-*/*-text.txt"), said),
-        Parser("lsblk", inventory.parse_lsblk, _texts("lsblk-*/*.json"), said),
-        Parser("findmnt", inventory.parse_findmnt, _texts("findmnt-*/*.json"), said),
-        Parser("smartctl health", inventory.parse_smart_health, _texts("smartctl-*/*.json"), said),
+        Parser("lsblk", lsblk.parse_lsblk, _texts("lsblk-*/*.json"), said),
+        Parser("findmnt", findmnt.parse_findmnt, _texts("findmnt-*/*.json"), said),
+        Parser("fio-status", fio_status.parse, _texts("fio-status-*/*"), said),
+        Parser("smartctl health", smartctl.parse, _texts("smartctl-*/*.json"), said),
         Parser("blkid", guards.parse_blkid, _texts("blkid-*/*.txt"), said),
         Parser("/proc/mountinfo", lambda text: mounts.parse_mountinfo(text.encode(errors="replace")), _mounts(), said),
         Parser("/sys stat", lambda text: counters.parse_stat(text.encode(errors="replace"), 0.0), _STATS, said),
