@@ -375,9 +375,9 @@ class Loop:
             worked = False
             for lane in lanes:
                 due = lane.due
-                if due < soonest:
-                    soonest = due
                 if due > now or due >= stop or lane.exhausted:
+                    if due < soonest and not lane.exhausted:
+                        soonest = due
                     continue
                 free = lane.free
                 for _ in range(_SEND_AT_ONCE):
@@ -406,7 +406,8 @@ class Loop:
                     if due > start or due >= stop:
                         break
                 lane.due = due
-                if due < soonest:
+                # Where every connection is busy, a reply wakes us, not the clock.
+                if due < soonest and (free or not lane.alive):
                     soonest = due
             events = poll(0, _READ_AT_ONCE)
             if events:
@@ -447,7 +448,7 @@ class Loop:
                 idle_from = now
                 now = clock()
                 self.spun_ns += now - idle_from
-                away = min(soonest if soonest > now else until, self._next_look, until) - now
+                away = min(soonest, self._next_look) - now
                 if away > _SPIN_NS + 1_000_000:
                     poll((away - _SPIN_NS) / 1e9, 1)
                     now = clock()
