@@ -78,5 +78,7 @@ bench-soak: $(BIN)/pytest ## half an hour of short steps: memory, open files, ga
 	$(BIN)/python benchmarks/soak.py
 bench-capacity: $(BIN)/pytest ## the search for the highest rate against the rate that drives are set to (12 minutes)
 	$(BIN)/python benchmarks/capacity.py
+bench-kvs: $(BIN)/pytest ## the KVS load generator against memtier, memcaslap and pymemcache (15 minutes)
+	$(BIN)/python benchmarks/kvs.py
 bench-short: $(BIN)/pytest
-	for each in startup gaps overhead equals kills estimate truth honest mutations soak; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in startup gaps overhead equals kills estimate truth honest mutations soak kvs; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
