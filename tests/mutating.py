@@ -146,24 +146,23 @@ def _texts(pattern: str, most: int = 40_000) -> list[str]:
 @cache
 def parsers() -> tuple[Parser, ...]:
     """Return every parser of what another program or person wrote."""
+    from iobench.analysis import order, pages, sizing, slo
     from iobench.campaign import importing
     from iobench.drives import counters, guards, mounts
     from iobench.errors import ParseError, UsageError
-    from iobench.tools import dbench, dd, findmnt, fio, fio_status, ganesha, lsblk, smartctl, sysbench
+    from iobench.kvs import config, result
+    from iobench.kvs import memcached_text as codec
+    from iobench.tools import dbench, dd, findmnt, fio, fio_status, lsblk, smartctl, sysbench
 
     said = (ParseError,)
     return (
         Parser("fio JSON", fio.parse, _texts("fio-*/*.json"), said),
         Parser("fio log", fio.parse_log, _texts("fio-*/*.log"), said),
         Parser("dd", dd.parse, _texts("dd-*/*.txt"), said),
-        Parser("dbench", dbench.parse, _texts("dbench-*/*.txt"), said),
-        Parser("/proc/net/tcp", ganesha.listening, _TCP, ()),
         Parser("sysbench JSON", lambda text: sysbench.parse(text, 1), _texts("sysbench-*/*-json.txt"), said),
         Parser("sysbench text", sysbench.parse_text, _texts("sysbench-*/*-text.txt"), said),
         Parser("lsblk", lsblk.parse_lsblk, _texts("lsblk-*/*.json"), said),
         Parser("findmnt", findmnt.parse_findmnt, _texts("findmnt-*/*.json"), said),
-        Parser("fio-status", fio_status.parse, _texts("fio-status-*/*"), said),
-        Parser("smartctl health", smartctl.parse, _texts("smartctl-*/*.json"), said),
         Parser("blkid", guards.parse_blkid, _texts("blkid-*/*.txt"), said),
         Parser("/proc/mountinfo", lambda text: mounts.parse_mountinfo(text.encode(errors="replace")), _mounts(), said),
         Parser("/sys stat", lambda text: counters.parse_stat(text.encode(errors="replace"), 0.0), _STATS, said),
@@ -171,14 +170,36 @@ def parsers() -> tuple[Parser, ...]:
         Parser(
             "what is imported, by name", importing.parse_source, ["sas=/var/tmp/fio.json", "fio.json"], (UsageError,)
         ),
-        Parser("suite", _suite, _profiles(), (UsageError,)),
+        Parser("dbench", dbench.parse, _texts("dbench-*/*.txt"), said),
+        Parser("smartctl", smartctl.parse, _texts("smartctl-*/*.json"), said),
+        Parser("fio-status text", fio_status.parse_text, _texts("fio-status*/*.txt"), said),
+        Parser("fio-status JSON", fio_status.parse_json, _texts("fio-status*/*.json"), said),
+        Parser("reply to a get", lambda text: codec.read_get(_bytes(text), 0), _REPLIES, (codec.ProtocolError,)),
+        Parser("reply to a set", lambda text: codec.read_set(_bytes(text), 0), _REPLIES, (codec.ProtocolError,)),
+        Parser("the generator's result", result.from_json, _texts("kvs-*/*.json"), said),
+        Parser("the generator's configuration", config.from_json, _CONFIGS, (UsageError,)),
+        Parser("suite", _suite, _profiles("suites"), (UsageError,)),
+        Parser("handover profile", lambda text: order.parse("spoilt", text), _profiles("handover"), (UsageError,)),
+        Parser("drive profile", _drive, _profiles("drives"), (UsageError,)),
+        Parser("claims", _claims, _profiles("claims"), (UsageError,)),
+        Parser("SLO", lambda text: slo.parse(text, ("rand-read", "oltp", "kvs")), _SLOS, (UsageError,)),
+        Parser("need", sizing.parse_need, ("20000 gets/s, 800 transactions/s, 300 GB",), (UsageError,)),
+        Parser("page", lambda text: pages.parse(text, ("oltp", "kvs")), ("oltp=3 kvs=20",), (UsageError,)),
     )
 
 
-_TCP = (
-    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-    "   0: 0100007F:0801 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0\n",
+_REPLIES = (
+    "VALUE key:0000000000000007 0 12\r\nabcdefghijkl\r\nVALUE key:0000000000000008 0 2\r\nxy\r\nEND\r\n",
+    "END\r\n",
+    "STORED\r\n",
+    "SERVER_ERROR out of memory storing object\r\n",
+    "ERROR\n",
 )
+_CONFIGS = (
+    '{"endpoints": ["127.0.0.1:11211", "unix:/run/memcached.sock"], "connections": 50, "rate": 20000, '
+    '"arrival": "poisson", "duration_s": 6.0, "ramp_s": 1, "seed": 7, "pipeline": 1}',
+)
+_SLOS = ("rand-read p99<1ms", "oltp p95<100ms", "kvs p99 < 5 ms")
 _STATS = ("  12345   678  9012345  4567  89012  345  6789012  34567  0  89012  123456  0  0  0  0  0  0\n",)
 
 
@@ -190,8 +211,12 @@ def _any_output() -> list[str]:
     return [_texts(pattern, 20_000)[0] for pattern in ("fio-*/*.json", "dd-*/*.txt", "sysbench-*/*-text.txt")]
 
 
-def _profiles() -> list[str]:
-    return [path.read_text(encoding="utf-8") for path in sorted(PROFILES.glob("suites/*.toml"))]
+def _profiles(kind: str) -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in sorted(PROFILES.glob(f"{kind}/*.toml"))]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
 
 
 def _suite(text: str) -> object:
@@ -199,6 +224,20 @@ def _suite(text: str) -> object:
 
     with _file(text, ".toml") as name:
         return plan.load_suite(name)
+
+
+def _drive(text: str) -> object:
+    from iobench.lab import profile
+
+    with _file(text, ".toml") as name:
+        return profile.read_profile(name)
+
+
+def _claims(text: str) -> object:
+    from iobench.analysis import claims
+
+    with _file(text, ".toml") as name:
+        return claims.load(name)
 
 
 def _imported(text: str) -> object:

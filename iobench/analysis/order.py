@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ HEALTH: Mapping[str, str | None] = {
 _TESTS = ("is", "matches", "at_least", "at_most", "grows_at_most")
 _TOLD = ("source", "conditions")
 _SPEED = ("id", "workload", "op", "metric", "load", "at_least", "at_most", "of_best_at_least", "look")
+
+_MOST = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +210,10 @@ def _fact(entry: dict[str, Any], group: str, known: Mapping[str, str | None], wh
 
 def _pattern(value: object, where: str) -> str:
     try:
-        re.compile(str(value))
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # of what will mean something else one day
+            re.compile(str(value))
+    except (re.error, FutureWarning, RecursionError, OverflowError) as error:
         raise UsageError(f"{where}: {value!r} is not a pattern: {error}") from None
     return str(value)
 
@@ -277,6 +282,8 @@ def amount(value: object, unit: str, where: str) -> float:
     if isinstance(value, bool):
         raise UsageError(f"{where}: {value!r} is no figure")
     if isinstance(value, int | float):
+        if not abs(value) < _MOST:  # TOML knows nan, inf and whole numbers of any length
+            raise UsageError(f"{where}: the number is no figure of a drive; the most is {_MOST:g}")
         return float(value)
     text = str(value).strip()
     try:

@@ -160,5 +160,6 @@ def _value(key: str, raw: object, where: str) -> float:
 
 def _positive(value: float, where: str) -> float:
     if not 0 < value < 1e15:
-        raise UsageError(f"{where}: {value:g} is not above 0 (leave the figure out for no limit)")
+        shown = f"{value:g}" if abs(value) < 1e300 else "a number of that length"
+        raise UsageError(f"{where}: {shown} is not above 0 and below 1e15 (leave the figure out for no limit)")
     return float(value)
