@@ -76,7 +76,7 @@ def test_random_arrivals_are_allowed_their_counting_noise() -> None:
         (100_000, "rand-read p99<1ms", 6.0),  # 10,000 operations are done sooner, and a burst would be in them
         (1250, "rand-read p99<1ms", 8.0),
         (700, "rand-read p99<1ms", 10.0),
-        (40, "rand-read p99<1ms", 13.2),  # 500 operations for a p99, and some
+        (40, "rand-read p99<1ms", 15.7),  # 500 operations for a p99, and some
         (1, "rand-read p99<1ms", 30.0),
         (40, "rand-read mean<1ms", 10.0),
     ],
@@ -116,6 +116,12 @@ def test_the_backlog_grows_by_what_is_missing_in_the_second_half() -> None:
     ]
     assert growth == [pytest.approx(0.0), pytest.approx(100.0)]
     assert loadpoints._growth(1000.0, [1000.0]) is None, "too few seconds say nothing"
+
+
+def test_a_key_value_stores_requests_are_its_hits_misses_and_sets() -> None:
+    series = {"hits": [(1.0, 80.0), (2.0, 90.0)], "misses": [(1.0, 10.0)], "sets": [(1.0, 10.0), (2.0, 10.0)]}
+    assert loadpoints._done_a_second(series, {}) == [100.0, 100.0]
+    assert loadpoints._done_a_second(series, {"multi_get": 4}) == [], "keys of one get are not requests"
 
 
 def test_a_campaign_of_other_work_has_no_points(tmp_path: Path) -> None:
