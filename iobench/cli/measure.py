@@ -262,7 +262,8 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
         return conclude(folder, options, took)
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
-    from iobench.cli.compare import DEFAULT_CLAIMS, exit_code, show, to_json
+    from iobench.cli.compare import DEFAULT_CLAIMS, exit_code, to_json
+    from iobench.cli.screen import show
 
     failed, rules = failures(folder), claims.load(DEFAULT_CLAIMS)
     # Where no step gave a number there is nothing to compare, and the steps' own sentences are what counts.

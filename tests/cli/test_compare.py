@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from stored import Measured
 
 from iobench.analysis.compare import compare
-from iobench.cli.compare import parse_share, show
+from iobench.cli.compare import parse_share
 from iobench.cli.main import run
+from iobench.cli.screen import show
 from iobench.errors import UsageError
 from iobench.model import Emulation, Verdict
 
@@ -61,6 +64,40 @@ def test_drives_stand_beside_each_other_where_they_fit(make_campaign):
     comparison = compare([make_campaign(*three())])
     assert any("500 MB/s" in line and "150 MB/s" in line for line in shown(comparison, 80).splitlines())
     assert not any("500 MB/s" in line and "150 MB/s" in line for line in shown(comparison, 60).splitlines())
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("width", [60, 72, 80, 130])
+def test_bars_stand_in_line_also_beside_wide_signs(make_campaign, width, lang):
+    names = ("ドライブ一号機", "ssd", "sas")
+    works = [rate(name, value) for name, value in zip(names, (4e8, 2e8, 1e8), strict=True)]
+    lines = shown(compare([make_campaign(*works)]), width, lang=lang).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    bars = [re.search("[█▏▎▍▌▋▊▉]+", line) for line in lines]
+    found = [(cell_len(line[: bar.start()]), len(bar[0])) for line, bar in zip(lines, bars, strict=True) if bar]
+    beside = any("400 MB/s" in line and "200 MB/s" in line for line in lines)
+    assert beside == (width >= 80)
+    if beside:
+        assert len(found) == 1 and lines[next(i for i, b in enumerate(bars) if b)].count("█") == 16 + 8 + 4
+    else:  # one column, and lengths as the figures
+        longest = found[0][1]
+        assert len({start for start, _ in found}) == 1
+        assert [length for _, length in found] == [longest, -(-longest // 2), -(-longest // 4)] and longest >= 4
+    assert ("ドライブ一号機" in "".join(lines)) and (("負荷 8" in "".join(lines)) == (lang == "ja" and not beside))
+
+
+def test_what_is_not_valid_has_a_bar_of_dots(make_campaign):
+    works = rate("a", 2e8, unsound={1: (Verdict.INVALID, "page-cache")}), rate("b", 1e8)
+    text = shown(compare([make_campaign(*works)]), 60)
+    assert "░░░░" in text and text.count("█") >= 2
+
+
+def test_every_sentence_is_in_the_language_asked_for(make_campaign, iobench):
+    make_campaign(*three(params={"block_size": 1 << 20}))
+    code, out, _ = iobench("--lang", "ja")
+    assert code == 0
+    assert "シーケンシャルリード：1 MiB ブロック" in out and "5 回の中央値" in out and "差は示されない" in out
+    assert not any(word in out for word in ("Median", "ratio", "load", "baseline", "difference"))
 
 
 def test_even_40_columns_lose_no_figure(make_campaign):
