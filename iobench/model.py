@@ -63,7 +63,7 @@ MAIN_METRICS: Mapping[str, tuple[str, ...]] = {
     "rand-mixed": ("iops", "latency_p99"),
     "dbench": ("throughput", "latency_max"),
     "oltp": ("transactions", "latency_p95"),
-    "kvs": ("hits", "latency_p99"),
+    "kvs": ("hits", "latency_p99", "outage"),
     "precondition": ("throughput",),
     "steady-write": ("iops", "latency_p99"),
     "verify": ("corrupt", "throughput"),

@@ -334,6 +334,8 @@ class Engine:
         if server is not None:
             server.settle(work)
             server.begin(work)
+        if isinstance(server, Witness):
+            server.watch(raw)
         watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
         started = datetime.now(UTC)
         begin = time.monotonic()

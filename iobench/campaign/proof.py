@@ -113,6 +113,7 @@ def _measured(server: memcached.Memcached, endpoint: Endpoint, work: Work, out: 
         write_safely(out / name, text)
     server.settle(work)
     server.begin(work)
+    server.watch(out)
     begin = time.monotonic()
     ended = proc.watch(
         command.argv,

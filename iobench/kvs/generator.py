@@ -75,7 +75,7 @@ def run(config: Config, out: Path) -> answered.Result:
     acknowledged = memoryview(table).cast("Q")
     _recall(config, acknowledged)
     wanted = _wanted(config, acknowledged)
-    parts = _Parts(config)
+    parts = _Parts(config, out)
     for index in range(config.processes):
         parts.start(index, endpoints, owned, acknowledged, wanted)
     parts.collect()
@@ -144,7 +144,8 @@ class _Part:
 class _Parts:
     """The processes of a run."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, out: Path) -> None:
+        self._out = out
         self._config = config
         self._parts: list[_Part] = []
         self._histograms = Histograms()
@@ -195,6 +196,9 @@ class _Parts:
                 self._take(part)
             if not self._begin and all(part.ready or part.report for part in self._parts):
                 self._begin = clock() + _START_NS
+                # Who makes an outage on purpose has to know when the measured window begins.
+                window = time.time() + _START_NS / SECOND + self._config.ramp_s
+                (self._out / answered.BEGAN).write_text(f"{window:.6f}", encoding="ascii")
                 for part in self._parts:
                     if part.report is None:
                         os.write(part.go, self._begin.to_bytes(8, "little"))

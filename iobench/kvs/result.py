@@ -15,6 +15,7 @@ from iobench.errors import ParseError
 
 RESULT = "result.json"
 ACKNOWLEDGED = "acknowledged.bin"
+BEGAN = "began"  # when the measured window begins, in Unix time; written when all processes are ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from iobench.analysis.types import Comparison, Row
 from iobench.model import Better, Verdict
 from iobench.report import cost, findings, labels
 from iobench.report.findings import Finding
-from iobench.report.spec import ChartKind, ChartSpec, Point, Series
+from iobench.report.spec import Across, ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words
 
 
@@ -132,9 +132,11 @@ def marks(points: Sequence[Point], words: Words) -> tuple[str, ...]:
 def alt_text(spec: ChartSpec, words: Words) -> str:
     """Return a chart in words, for who does not see it."""
     parts = [words(f"chart.alt.{spec.kind.value}", title=spec.title)]
+    if spec.across is Across.TIME:  # a hundred figures tell nobody anything
+        return " ".join([*parts, *spec.footnotes])
     for series in spec.series:
         figures = [
-            words("what.load", what=p.text, load=p.load) if spec.kind is ChartKind.LINE else p.text
+            words("what.load", what=p.text, load=spec.x_text(p.load)) if spec.kind is ChartKind.LINE else p.text
             for p in series.points
         ]
         parts.append(f"{series.label}: {words.commas(figures) or words('chart.not-measured')}.")

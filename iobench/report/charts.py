@@ -9,7 +9,7 @@ from iobench.analysis.types import Comparison, DriveSummary, Row
 from iobench.model import Verdict, main_metrics
 from iobench.report import captions, cost, findings, labels
 from iobench.report.findings import Finding
-from iobench.report.spec import COLORS, MARKERS, ChartKind, ChartSpec, Point, Series
+from iobench.report.spec import COLORS, MARKERS, Across, ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words
 
 _MANY_RATES = 3
@@ -32,17 +32,21 @@ def charts(comparison: Comparison, words: Words) -> list[Chart]:
 
 
 def _groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows that belong on one chart: they differ in their load only."""
+    """Rows that belong on one chart: they differ in their load only, or in the rate that was offered."""
     groups: dict[object, list[Row]] = {}
     swept = _swept(rows)
-    for row in (
-        r for r in rows if r.metric in _drawn(r.workload, rows) and (r.rate is None or r.workload not in swept)
-    ):
-        key = (row.workload, row.op, row.metric, row.rate, labels.fixed_params(row))
+    drawn = [row for row in rows if row.metric in _drawn(row.workload, rows)]
+    drawn = [row for row in drawn if row.rate is None or row.workload not in swept]
+    paced = _paced(drawn)
+    for row in drawn:
+        along = row.load if _offers(row) in paced else row.rate
+        key = (row.workload, row.op, row.metric, along, row.rate is None, labels.fixed_params(row))
         groups.setdefault(key, []).append(row)
     split = []
     for group in groups.values():
-        if len({row.load for row in group}) == len(group):
+        if len({row.rate for row in group}) > 1:
+            split.append(sorted(group, key=lambda row: row.rate or 0.0))
+        elif len({row.load for row in group}) == len(group):
             split.append(sorted(group, key=lambda row: row.load))
         else:  # depth 8 by 1 job is not 1 by 8: one load, yet no one line
             split += [[row] for row in group]
@@ -50,12 +54,29 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _swept(rows: Sequence[Row]) -> frozenset[str]:
-    """The workloads that were measured at many rates: those are points of one curve (curves.py), not a chart each."""
+    """The workloads that were measured at many rates: those are points of one curve (curves.py), not a chart each.
+
+    Those of kvs were asked for one by one (`--rates`), and are a line.
+    """
     rates: dict[str, set[float]] = {}
     for row in rows:
-        if row.rate is not None:
+        if row.rate is not None and row.workload != "kvs":
             rates.setdefault(row.workload, set()).add(row.rate)
     return frozenset(workload for workload, own in rates.items() if len(own) >= _MANY_RATES)
+
+
+def _offers(row: Row) -> object:
+    """What rows at several rates share."""
+    return (row.workload, row.op, row.metric, row.load, labels.fixed_params(row)) if row.rate is not None else None
+
+
+def _paced(rows: Sequence[Row]) -> set[object]:
+    """What several rates were offered to, at one load each."""
+    rates: dict[object, set[float | None]] = {}
+    for row in rows:
+        if row.rate is not None:
+            rates.setdefault(_offers(row), set()).add(row.rate)
+    return {offers for offers, several in rates.items() if len(several) > 1}
 
 
 def _drawn(workload: str, rows: Sequence[Row]) -> tuple[str, ...]:
@@ -66,6 +87,7 @@ def _drawn(workload: str, rows: Sequence[Row]) -> tuple[str, ...]:
 
 def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart | None:
     first, one_load = rows[0], len(rows) == 1
+    across = Across.RATE if len({row.rate for row in rows}) > 1 else Across.LOAD
     quiet = findings.silent(comparison, first.metric)
     drives = [
         (i, d)
@@ -83,7 +105,7 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
     shared = _shared(series)
     series = tuple(_without(each, shared, words) for each in series)
     found = findings.of_row(comparison, rows[-1], one_load)
-    stable = [] if one_load else findings.shares(comparison, rows)
+    stable = [] if one_load or across is Across.RATE else findings.shares(comparison, rows)
     kind = ChartKind.BAR if one_load else ChartKind.LINE
     log = kind is ChartKind.LINE and first.metric.startswith("latency") and min(values) > 0
     spec = ChartSpec(
@@ -97,13 +119,14 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
         title=findings.headline(found, words, names),
         subtitle=captions.subtitle(rows, words),
         axis=captions.axis(first, scale, log, words, cost.amount(comparison)),
-        x_axis=labels.load_name(first.workload, words),
+        x_axis=words("load.rate") if across is Across.RATE else labels.load_name(first.workload, words),
         scale=scale,
         log=log,
         series=series,
         footnotes=captions.footnotes(comparison, rows, series, kind, shared, stable, names, words),
         shared=shared,
         none_shown=words("chart.none-shown"),
+        across=across,
     )
     return Chart(spec, tuple(rows), (*found, *stable))
 
@@ -116,9 +139,14 @@ def _series(
     scale: labels.Scale,
     words: Words,
 ) -> Series:
+    paced = len({row.rate for row in rows}) > 1
+
+    def at(row: Row) -> int:
+        return round(row.rate or 0) if paced else row.load
+
     is_baseline = drive.name == comparison.baseline
     points = tuple(
-        _point(comparison, row, drive.name, scale, words)
+        _point(comparison, row, at(row), drive.name, scale, words)
         for row in rows
         if drive.name in row.targets and not findings.held_back(comparison, row, drive.name)
     )
@@ -138,7 +166,7 @@ def _series(
     )
 
 
-def _point(comparison: Comparison, row: Row, drive: str, scale: labels.Scale, words: Words) -> Point:
+def _point(comparison: Comparison, row: Row, at: int, drive: str, scale: labels.Scale, words: Words) -> Point:
     estimate = row.targets[drive]
     low, high = estimate.ci95 or (None, None)
     ratio = comparison.shown_ratio(row, drive)
@@ -149,7 +177,7 @@ def _point(comparison: Comparison, row: Row, drive: str, scale: labels.Scale, wo
         if twin and drive in twin.targets:
             note = labels.value_text(twin.targets[drive].median, twin.metric, twin.unit)
     return Point(
-        load=row.load,
+        load=at,
         value=estimate.median,
         low=low,
         high=high,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from iobench.analysis.types import Comparison
 from iobench.model import Campaign
-from iobench.report import charts, labels
+from iobench.report import charts, labels, outage
 from iobench.report.charts import Chart
 from iobench.results import CampaignFolder
 from iobench.texts import Words
@@ -62,7 +62,8 @@ class Content:
     @cached_property
     def charts(self) -> tuple[Chart, ...]:
         """The charts, in the order of the comparison's rows."""
-        return tuple(charts.charts(self.comparison, self.words))
+        curves = outage.charts(self.folders, self.comparison, self.words)
+        return (*charts.charts(self.comparison, self.words), *curves)
 
     @cached_property
     def searches(self) -> tuple[tuple[Result, ...], ...]:

@@ -17,6 +17,7 @@ from iobench.report import curves, drives, evidence, findings, fonts, labels, re
 from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
+from iobench.report.spec import Across
 from iobench.report.steps import Step
 from iobench.report.svg import svg
 from iobench.report.tables import Table
@@ -190,7 +191,7 @@ def _glance(comparison: Comparison, made: Sequence[Chart], words: Words) -> Mapp
     names = labels.drive_labels(comparison)
     heads = [{"name": names[d.name], "tags": _tags(comparison, d, words)} for d in comparison.drives]
     rows = []
-    for chart in made:
+    for chart in (chart for chart in made if chart.spec.across is not Across.TIME):
         load = chart.spec.loads[-1]
         cells = []
         for drive in comparison.drives:

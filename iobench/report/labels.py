@@ -21,7 +21,11 @@ _SAID = (
     *("block_size", "direct", "engine", "depth", "jobs", "read_share", "flush", "source", "size"),
     *("over", "sync", "load_file"),  # of dbench
     *("profile", "tables_size", "buffer_pool"),  # of oltp
+    *("ratio", "value_size", "data", "cache", "keys", "multi_get", "pipeline", "outage"),  # of kvs
 )
+_SIZES = ("block_size", "size", "tables_size", "buffer_pool", "data", "memory")
+# Not said where it is so.
+_PLAIN: Mapping[str, ParamValue] = {"jobs": 1, "multi_get": 1, "pipeline": 1, "keys": "uniform"}
 _CONCURRENCY = ("depth", "iodepth", "jobs", "numjobs", "clients", "threads", "connections")
 
 
@@ -216,7 +220,7 @@ def said_params(rows: Sequence[Row], words: Words) -> str:
     moving, params = varying(rows), rows[0].params
     known = [n for n in _SAID if n in params and n not in moving]
     texts = [text for name in known if (text := _said(name, params[name], words))]
-    if rows[0].rate is not None:
+    if rows[0].rate is not None and len({row.rate for row in rows}) == 1:
         texts.append(words("param.rate", value=format_count(rows[0].rate)))
     return words.commas(texts)
 
@@ -229,7 +233,7 @@ def all_params(params: Mapping[str, ParamValue], words: Words) -> str:
 
 
 def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
-    if value is None or (name == "jobs" and value == 1 and not all):
+    if value is None or (name in _PLAIN and value == _PLAIN[name] and not all):
         return ""
     if name == "over":
         return words.or_name(f"param.over.{value}", clean(value, 40))
@@ -239,7 +243,7 @@ def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
         return words("param.load_file", value=clean(str(value).rpartition("/")[2], 60))
     if name == "direct":
         return words("param.direct" if value else "param.buffered")
-    if name in ("block_size", "size", "tables_size", "buffer_pool") and isinstance(value, int | float):
+    if name in _SIZES and isinstance(value, int | float):
         return words(f"param.{name}", size=binary_size(value))
     if name == "duration_s" and isinstance(value, int | float):
         return words("param.duration_s", time=format_seconds(value))

@@ -18,7 +18,7 @@ from iobench.report.draw import (
     names_of,
     tick_room,
 )
-from iobench.report.spec import ChartSpec, Point, Series
+from iobench.report.spec import Across, ChartSpec, Point, Series
 
 _LONG_LEADER = 60  # points
 _SIGN = 8.5  # a marker's size in points
@@ -58,15 +58,33 @@ def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
     _loads(canvas, spec, plot)
     for series in spec.series:
         _line(canvas, spec, series, plot)
+    _moments(canvas, spec, plot)
     _labels(canvas, spec, plot, column - 26, bottom)
 
 
-def x_of(plot: Plot, loads: Sequence[int], load: int) -> float:
-    """Return where a load stands: loads double, so their scale is logarithmic."""
-    low, high = math.log2(max(loads[0], 1)), math.log2(max(loads[-1], 1))
+def x_of(plot: Plot, spec: ChartSpec, load: int) -> float:
+    """Return where a load stands: loads and rates double, so their scale is logarithmic; time goes on evenly."""
+    loads = spec.loads
+    if spec.across is Across.TIME:
+        low, high, at = float(loads[0]), float(loads[-1]), float(load)
+    else:
+        low, high, at = (math.log2(max(each, 1)) for each in (loads[0], loads[-1], load))
     inset = 8.0
-    share = (math.log2(max(load, 1)) - low) / (high - low) if high > low else 0.5
+    share = (at - low) / (high - low) if high > low else 0.5
     return plot.left + inset + share * (plot.right - plot.left - 2 * inset)
+
+
+def _moments(canvas: Surface, spec: ChartSpec, plot: Plot) -> None:
+    """A line at each moment, with what happened at its top."""
+    for load, text in spec.moments:
+        x = x_of(plot, spec, load)
+        canvas.line((x, x), (plot.top, plot.bottom), WARN, 1.1, 3)
+        line = Line(text, canvas.frame.small + 1, color=WARN)
+        top = plot.top - line.height * 0.4
+        if x + line.width + 6 < plot.right:
+            canvas.put(x + 4, top, line, "left")
+        else:
+            canvas.put(x - 4, top, line, "right")
 
 
 def _loads(canvas: Surface, spec: ChartSpec, plot: Plot) -> None:
@@ -75,9 +93,9 @@ def _loads(canvas: Surface, spec: ChartSpec, plot: Plot) -> None:
     # From the highest load down: that is the one the title speaks of, so its figure is never left out.
     kept: list[tuple[float, Line]] = []
     right = math.inf
-    for load in reversed(loads):
-        line = Line(f"{load:,}", frame.tick, color=MUTED)
-        x = x_of(plot, loads, load)
+    for load in reversed(_seconds(loads) if spec.across is Across.TIME else loads):
+        line = Line(spec.x_text(load), frame.tick, color=MUTED)
+        x = x_of(plot, spec, load)
         if x + line.width / 2 + 6 <= right and x - line.width / 2 > edge:
             kept.append((x, line))
             right = x - line.width / 2
@@ -88,10 +106,16 @@ def _loads(canvas: Surface, spec: ChartSpec, plot: Plot) -> None:
     canvas.stack((plot.left + plot.right) / 2, plot.bottom + 8 + frame.tick * 1.32, title, "center")
 
 
+def _seconds(moments: Sequence[int]) -> list[int]:
+    """The whole seconds among moments (ms)."""
+    first, last = math.ceil(moments[0] / 1000), math.floor(moments[-1] / 1000)
+    return [second * 1000 for second in range(first, last + 1)]
+
+
 def _line(canvas: Surface, spec: ChartSpec, series: Series, plot: Plot) -> None:
     loads = spec.loads
     for run in _runs(series.points, loads):
-        xs = [x_of(plot, loads, p.load) for p in run]
+        xs = [x_of(plot, spec, p.load) for p in run]
         spread = [ends(p) for p in run]
         highs = [plot.y(high) for _, high in spread]
         lows = [plot.y(max(low, plot.least)) for low, _ in spread]
@@ -101,7 +125,7 @@ def _line(canvas: Surface, spec: ChartSpec, series: Series, plot: Plot) -> None:
             canvas.area(xs, highs, lows, fc=series.color, alpha=0.2, lw=0, zorder=2)
             canvas.line(xs, [plot.y(p.value) for p in run], series.color, 2.4, 5)
             _hatch(canvas, series, run, xs, highs, lows)
-    for point in series.points:
+    for point in series.points if spec.across is not Across.TIME else ():
         _point(canvas, spec, series, point, plot)
 
 
@@ -146,13 +170,13 @@ def _hatch(
 
 
 def _point(canvas: Surface, spec: ChartSpec, series: Series, point: Point, plot: Plot) -> None:
-    x, y = x_of(plot, spec.loads, point.load), plot.y(point.value)
+    x, y = x_of(plot, spec, point.load), plot.y(point.value)
     sound = point.verdict is Verdict.VALID
     if point.mark:
         # Where the spread is small the band's hatching is too: a hatched ground is seen at any spread.
         canvas.box(x - 10, y - 10, 20, 20, 4, fc="none", ec=series.color, lw=1.2, hatch=HATCH[point.verdict] * 2)
     dot = canvas.marker(x, y, series.marker, series.color, _SIGN, 6, hollow=not sound)
-    parts = [f"{series.label}, {point.load}: {point.text}", *series.tags, point.ratio_text, point.mark]
+    parts = [f"{series.label}, {spec.x_text(point.load)}: {point.text}", *series.tags, point.ratio_text, point.mark]
     canvas.tip(dot, " · ".join(part for part in parts if part))
 
 
@@ -197,7 +221,7 @@ def _labels(canvas: Surface, spec: ChartSpec, plot: Plot, width: float, bottom: 
         last = label.series.points[-1]
         start = middle - label.height / 2
         sign = start + label.lines[0].height / 2
-        _leader(canvas, label.series.color, x_of(plot, spec.loads, last.load), plot.y(last.value), x - 9, sign)
+        _leader(canvas, label.series.color, x_of(plot, spec, last.load), plot.y(last.value), x - 9, sign)
         canvas.marker(x - 9, sign, label.series.marker, label.series.color, _SIGN * 0.8, 6)
         canvas.stack(x, start, label.lines)
 

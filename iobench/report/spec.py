@@ -30,9 +30,17 @@ class ChartKind(StrEnum):
     LINE = "line"
 
 
+class Across(StrEnum):
+    """What runs along a line chart: the load, the rate that was offered, or the time."""
+
+    LOAD = "load"
+    RATE = "rate"
+    TIME = "time"
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A drive's figure at a load, in the base unit, with every text that stands beside it."""
+    """A drive's figure at a load (or rate, 1/s, or moment, ms), in the base unit, with the texts beside it."""
 
     load: int
     value: float
@@ -89,12 +97,17 @@ class ChartSpec:
     footnotes: tuple[str, ...]
     shared: tuple[str, ...] = ()
     none_shown: str = ""  # what stands under a ratio that shows no difference
+    across: Across = Across.LOAD
+    moments: tuple[tuple[int, str], ...] = ()  # what happened when, on a chart along the time
 
     @property
     def loads(self) -> tuple[int, ...]:
-        """The loads on the chart, rising."""
+        """The loads on the chart (or rates, or moments), rising."""
         return tuple(sorted({p.load for s in self.series for p in s.points}))
 
+    def x_text(self, load: int) -> str:
+        """Return how a place along the chart is written; a moment in seconds."""
+        return f"{load / 1000:g}" if self.across is Across.TIME else f"{load:,}"
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:

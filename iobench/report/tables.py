@@ -11,6 +11,7 @@ from iobench.analysis.types import Comparison, Difference, Estimate, Ratio, Row
 from iobench.model import Verdict
 from iobench.report import findings, labels
 from iobench.report.charts import Chart
+from iobench.report.spec import Across
 from iobench.texts import Words
 
 _OWN_UNITS = labels.Scale(1.0, None)  # each figure in the unit that suits it
@@ -152,12 +153,29 @@ def _verdict(own: Estimate, words: Words) -> Cell:
 def chart_csv(comparison: Comparison, chart: Chart) -> str:
     """Return a chart's data as CSV: base units, an empty field for what is not known."""
     target = io.StringIO()
+    if chart.spec.across is Across.TIME:
+        return _curve_csv(chart)
     writer = csv.DictWriter(target, _CSV, lineterminator="\r\n")
     writer.writeheader()
     for row in chart.rows:
         for series in chart.spec.series:
             if series.drive in row.targets:
                 writer.writerow(_csv_row(comparison, chart, row, series.drive, series.emulated))
+    return target.getvalue()
+
+
+def _curve_csv(chart: Chart) -> str:
+    """A chart along the time: a line a moment and drive."""
+    target, spec = io.StringIO(), chart.spec
+    writer = csv.writer(target, lineterminator="\r\n")
+    writer.writerow(
+        ("chart", "workload", "op", "drive", "emulated", "metric", "unit", "t_s", "median", "least", "most")
+    )
+    for series in spec.series:
+        head = (spec.id, _cell(spec.workload), _cell(spec.op), _cell(series.drive), str(series.emulated).lower())
+        for p in series.points:
+            ends = ("", "") if p.low is None else (p.low, p.high)
+            writer.writerow((*head, _cell(spec.metric), spec.unit, p.load / 1000, p.value, *ends))
     return target.getvalue()
 
 

@@ -156,7 +156,7 @@ def _work(params: Params, service: Service, load: int, rate: float | None, cache
     asked: dict[str, ParamValue] = {
         "ratio": params.ratio,
         "value_size": params.value_size,
-        "size": params.size,
+        "data": params.size,
         "keys": params.keys,
         "multi_get": params.multi_get,
         "pipeline": params.pipeline,
@@ -170,7 +170,7 @@ def _work(params: Params, service: Service, load: int, rate: float | None, cache
     if rate is not None:
         asked |= {"arrival": params.arrival}
     if params.outage:
-        at = params.ramp + _OUTAGE_AT * params.duration
+        at = _OUTAGE_AT * params.duration
         asked |= {"outage": params.outage, "restore": params.restore, "outage_at_s": at, "outage_s": params.outage_time}
     return Work(
         runner=NAME,

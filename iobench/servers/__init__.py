@@ -105,6 +105,9 @@ def attach(url: str, service: Service, room: Room) -> Server:
 class Witness(Protocol):
     """A server that has more to tell of a step than counters: what it did on purpose, what it found afterwards."""
 
+    def watch(self, out: Path) -> None:
+        """Learn the folder in which the step's program leaves its files."""
+
     def told(self) -> Mapping[str, str]:
         """Return texts by file name; kept beside the program's own output, where the runner reads them."""
 

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from iobench import proc
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ToolError, UsageError
@@ -101,6 +102,7 @@ class Memcached:
         self._outage: Outage | None = None
         self._timer: threading.Timer | None = None
         self._readback: str | None = None
+        self._out: Path | None = None
         self._emptied = False
         self._cpus, self._client_cpus = shared_processors(setting(self._params, "processes"))
         self._generator = Generator(self._data, (self.endpoint,), room.private, room.log, room.stop)
@@ -253,9 +255,10 @@ class Memcached:
         if self._cold:
             self._drop_cached()
         outage = self._outage
-        if outage is None or self._running is None:
+        if outage is None or self._running is None or self._out is None:
             return
-        if outage.due(elapsed_s):
+        outage.look(self._out)
+        if outage.due():
             outage.began_at = time.time()
             if outage.how == "freeze":
                 self._running.signal(signal.SIGSTOP)
@@ -265,7 +268,7 @@ class Memcached:
             else:
                 self._running.kill()
                 self._emptied = True
-        elif outage.how != "freeze" and outage.over(elapsed_s):
+        elif outage.how != "freeze" and outage.over():
             self._come_back(outage, self._running)
 
     def _come_back(self, outage: Outage, running: proc.Running) -> None:
@@ -298,6 +301,10 @@ class Memcached:
             self._timer.join()
             self._timer = None
 
+    def watch(self, out: Path) -> None:
+        """Learn where the load generator says when its window begins."""
+        self._out = out
+
     def told(self) -> Mapping[str, str]:
         """Return what became of an outage, and of the keys after it."""
         return _told(self._outage, self._readback)
@@ -326,6 +333,7 @@ class Existing:
         self._outage: Outage | None = None
         self._commands: dict[str, proc.Running] = {}
         self._readback: str | None = None
+        self._out: Path | None = None
         self._probe = ""
         self._stats = False
         self._before: _Counted | None = None
@@ -355,12 +363,13 @@ class Existing:
     def tick(self, elapsed_s: float) -> None:
         """Run the command that stops a server, and later the one that starts it, when it is time."""
         outage = self._outage
-        if outage is None:
+        if outage is None or self._out is None:
             return
-        if outage.due(elapsed_s):
+        outage.look(self._out)
+        if outage.due():
             outage.began_at = time.time()
             self._run("outage", outage.how)
-        elif outage.over(elapsed_s) and outage.restore:
+        elif outage.over() and outage.restore:
             outage.restored_at = time.time()
             self._run("restore", outage.restore)
 
@@ -402,6 +411,10 @@ class Existing:
             except ToolError:
                 return _Counted(time.monotonic(), {})
         return _Counted(time.monotonic(), sums)
+
+    def watch(self, out: Path) -> None:
+        """Learn where the load generator says when its window begins."""
+        self._out = out
 
     def told(self) -> Mapping[str, str]:
         """Return what the probe found, and what became of an outage and of the keys after it."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
+from iobench.kvs.result import BEGAN
 from iobench.model import Params
 
 OUTAGE, READBACK = "outage.json", "readback.json"
@@ -13,7 +17,7 @@ OUTAGE, READBACK = "outage.json", "readback.json"
 
 @dataclass
 class Outage:
-    """A failure at `at_s` seconds after the program began, until `lasts_s` seconds later.
+    """A failure at `at_s` seconds after the measured window began, until `lasts_s` seconds later.
 
     `how` is `kill` or `freeze` for a server of ours, else the command that stops one; `restore` is the command that
     starts it again. Moments are Unix time; an exit code is None while a command runs, and where there is none.
@@ -28,6 +32,7 @@ class Outage:
     outage_exit: int | None = None
     restore_exit: int | None = None
     problem: str | None = None
+    window_at: float | None = None
 
     @classmethod
     def of(cls, params: Params) -> Outage | None:
@@ -38,13 +43,19 @@ class Outage:
         at, lasts = params["outage_at_s"], params["outage_s"]
         return cls(str(how), float(str(at)), float(str(lasts)), str(params.get("restore") or ""))
 
-    def due(self, elapsed_s: float) -> bool:
-        """Whether it is time for it to begin."""
-        return self.began_at is None and elapsed_s >= self.at_s
+    def look(self, out: Path) -> None:
+        """Learn from the load generator's folder when the measured window begins."""
+        if self.window_at is None:
+            with contextlib.suppress(OSError, ValueError):  # it is not written yet, or not whole
+                self.window_at = float((out / BEGAN).read_text(encoding="ascii"))
 
-    def over(self, elapsed_s: float) -> bool:
+    def due(self) -> bool:
+        """Whether it is time for it to begin."""
+        return self.began_at is None and self.window_at is not None and time.time() >= self.window_at + self.at_s
+
+    def over(self) -> bool:
         """Whether it is time for it to end."""
-        return self.began_at is not None and self.restored_at is None and elapsed_s >= self.at_s + self.lasts_s
+        return self.began_at is not None and self.restored_at is None and time.time() >= self.began_at + self.lasts_s
 
     def text(self) -> str:
         """Return it as JSON, as it is kept beside the program's output."""

@@ -111,11 +111,14 @@ def test_a_killed_server_comes_back_empty_and_is_filled_before_the_next_step(roo
         server.start()
         server.settle(asked)
         server.begin(asked)
+        server.watch(room.log)
         server.tick(0.0)
-        assert server.problem() is None
-        server.tick(100.0)
+        assert server.problem() is None, "the window has not begun"
+        (room.log / "began").write_text(f"{time.time() - 10:.3f}")
+        server.tick(0.1)
         assert "ended with exit code" in str(server.problem())
-        server.tick(101.0)
+        time.sleep(0.2)
+        server.tick(0.3)
         server.end(asked)
         told = server.told()
         lost = result.from_json(told["readback.json"]).counts.lost
@@ -133,7 +136,9 @@ def test_a_frozen_server_loses_nothing(room: Room) -> None:
         server.start()
         server.settle(asked)
         server.begin(asked)
-        server.tick(100.0)
+        server.watch(room.log)
+        (room.log / "began").write_text("1.0")
+        server.tick(0.1)
         server.end(asked)
         told = server.told()
         moments = json.loads(told["outage.json"])
@@ -168,7 +173,10 @@ def test_the_commands_of_an_outage_run_without_a_shell(room: Room, port: int, tm
         server.start()
         server.settle(asked)
         server.begin(asked)
-        for elapsed in (100.0, 101.0):
+        server.watch(room.log)
+        (room.log / "began").write_text("1.0")
+        for elapsed in (0.1, 0.4):
+            time.sleep(0.2)
             server.tick(elapsed)
             deadline = time.monotonic() + 10
             while any(c.alive() for c in server._commands.values()) and time.monotonic() < deadline:

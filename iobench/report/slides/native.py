@@ -149,12 +149,12 @@ def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> N
     scale = _line_scale(spec, frame)
     rows = [[next((p for p in s.points if p.load == load), None) for load in loads] for s in spec.series]
     data: Any = CategoryChartData(number_format="General")
-    data.categories = [f"{load:,}" for load in loads]
+    data.categories = [spec.x_text(load) for load in loads]
     for series, points in zip(spec.series, rows, strict=True):
         data.add_series(series.label, [_in(p.value, divisor) if p else None for p in points])
     chart = _chart(sheet, frame, XL_CHART_TYPE.LINE_MARKERS, data, alt)
     pairs = [(s.label, points) for s, points in zip(spec.series, rows, strict=True)]
-    _workbook(chart, [f"{load:,}" for load in loads], pairs, divisor, None)
+    _workbook(chart, [spec.x_text(load) for load in loads], pairs, divisor, None)
     _axes(chart, frame, scale, x_title=spec.x_axis)
     for i, (series, points) in enumerate(zip(spec.series, rows, strict=True)):
         line = chart.plots[0].series[i]

@@ -17,6 +17,7 @@ from iobench.report.findings import Finding, Kind
 from iobench.report.slides import theme
 from iobench.report.slides.chart import source
 from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted, table_heights
+from iobench.report.spec import Across
 
 _MOST_ROWS = 8
 _MOST_DRIVES = 6
@@ -116,7 +117,8 @@ def _table(content: Content, main: Sequence[Sequence[Chart]]) -> tuple[list[str]
         tag = f" ({words('chart.baseline')})" if drive.name == comparison.baseline else ""
         heads.append(names[drive.name] + tag)
     rows = []
-    for chart in [chart for group in main for chart in group][:_MOST_ROWS]:
+    charts = [chart for group in main for chart in group if chart.spec.across is not Across.TIME]
+    for chart in charts[:_MOST_ROWS]:
         cells: list[Paragraph] = [(Run(measure(chart, content), 12.5, True),)]
         for drive in drives:
             cells.append(_cell(content, chart, drive.name))

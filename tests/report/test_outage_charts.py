@@ -1,0 +1,102 @@
+"""The recovery curve from a real outage, and charts along the rate that was offered."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from stored import Measured, make_campaign
+
+from iobench.analysis.compare import compare
+from iobench.model import Campaign, Device, Evidence, Finding, Output, Passport, Step, StepResult, Target, Verdict
+from iobench.report import charts, draw, outage, tables
+from iobench.report.captions import alt_text
+from iobench.report.spec import Across, ChartKind
+from iobench.results import CampaignFolder, Store
+from iobench.runners import kvs
+from iobench.texts import LANGUAGES, Words
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "kvs-1"
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> CampaignFolder:
+    """A campaign of one drive and two rounds of the same real outage, the second a little later in its window."""
+    params = kvs.Params(size=8 << 20, loads=(8,), rate=800.0, outage="kill", duration=6.0)
+    (work,) = kvs.plan(params)
+    files = {name: (FIXTURES / f"killed{part}.json").read_text() for name, part in _FILES.items()}
+    steps = tuple(Step(f"000{i}-r{i}-kvs-8-sas", "sas", i, work) for i in (1, 2))
+    passport = Passport(Target("sas", "/mnt/sas"), Device("sda", 8, 0, kind="SAS"))
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    campaign = Campaign("20250101-000000", now, None, "outage", 2, steps, {"sas": passport}, {"name": "host"}, {})
+    folder = Store(tmp_path).create(campaign)
+    for i, step in enumerate(steps):
+        told = json.loads(files["outage.json"])
+        told = {**told, "began_at": told["began_at"] + i * 0.1, "restored_at": told["restored_at"] + i * 0.1}
+        reading = kvs.read(work, Output((), 0, "", "", {**files, "outage.json": json.dumps(told)}, 8.0, 1.0))
+        lost = Finding("lost-data", "keys were gone")
+        folder.save(campaign, StepResult(step, reading, Evidence(), Verdict.INVALID, (lost,), now, "memcached 1.6.18"))
+    return folder
+
+
+_FILES = {"result.json": "", "readback.json": "-readback", "outage.json": "-outage"}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_curve_of_a_real_outage(killed: CampaignFolder, lang: str) -> None:
+    words = Words(lang)
+    (chart,) = outage.charts([killed], compare([killed], None), words)
+    spec = chart.spec
+    assert (spec.across, spec.kind, spec.id) == (Across.TIME, ChartKind.LINE, "kvs-recovery")
+    assert spec.loads[0] < 0 < spec.loads[-1], "seconds from the failure, before and after"
+    assert "4,574" in spec.title and "1." in spec.title, "how many keys were lost, how long it did not answer"
+    (began, first), (restored, second) = spec.moments
+    assert (began, first, second) == (0, words("outage.began"), words("outage.restored"))
+    assert 900 < restored < 1200
+    points = {p.load: p.value for p in spec.series[0].points}
+    assert max(points[at] for at in points if at < -100) > 500
+    assert all(points[at] == 0 for at in points if 200 <= at <= 800), "nothing was answered"
+    assert {p.repeats for p in spec.series[0].points} == {2}
+    assert "lost-data" in spec.series[0].marks[0]
+    assert draw.png(spec)[:4] == b"\x89PNG"
+    assert len(alt_text(spec, words)) < 600
+
+
+def test_the_curve_as_csv(killed: CampaignFolder) -> None:
+    comparison = compare([killed], None)
+    (chart,) = outage.charts([killed], comparison, Words("en"))
+    rows = list(csv.DictReader(io.StringIO(tables.chart_csv(comparison, chart))))
+    assert len(rows) == len(chart.spec.loads)
+    assert float(rows[0]["t_s"]) == pytest.approx(chart.spec.loads[0] / 1000)
+    assert all(float(row["least"]) <= float(row["median"]) <= float(row["most"]) for row in rows)
+
+
+def test_a_campaign_without_an_outage_has_no_curve(tmp_path: Path) -> None:
+    folder = make_campaign(tmp_path, Measured("sas", {"hits": (1.0, 2.0)}, "kvs", "get"))
+    assert outage.charts([folder], compare([folder], None), Words("en")) == []
+
+
+def test_several_rates_make_one_line(tmp_path: Path) -> None:
+    works = [
+        Measured("sas", {"hits": (0.99 * rate, rate)}, "kvs", "get", load=64, rate=rate)
+        for rate in (1000.0, 4000.0, 16000.0)
+    ]
+    folder = make_campaign(tmp_path, *works)
+    (chart,) = charts.charts(compare([folder], None), Words("en"))
+    assert (chart.spec.across, chart.spec.kind, chart.spec.loads) == (Across.RATE, ChartKind.LINE, (1000, 4000, 16000))
+    assert chart.spec.x_axis == "requests offered per second"
+    assert "offered" not in chart.spec.subtitle, "it is along the chart"
+    assert draw.png(chart.spec)[:4] == b"\x89PNG"
+
+
+def test_one_rate_over_loads_is_a_line_along_the_loads(tmp_path: Path) -> None:
+    works = [Measured("sas", {"hits": (9.0, 9.5)}, "kvs", "get", load=load, rate=10.0) for load in (1, 8)]
+    works.append(dataclasses.replace(works[0], rate=None))
+    folder = make_campaign(tmp_path, *works)
+    made = {c.spec.across: c.spec for c in charts.charts(compare([folder], None), Words("en")) if len(c.rows) > 1}
+    assert made[Across.LOAD].loads == (1, 8)
