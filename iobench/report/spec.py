@@ -109,6 +109,7 @@ class ChartSpec:
         """Return how a place along the chart is written; a moment in seconds."""
         return f"{load / 1000:g}" if self.across is Across.TIME else f"{load:,}"
 
+
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
     """A point of a curve: throughput (1/s) and latency (seconds), whether it held, and what is said of it."""
