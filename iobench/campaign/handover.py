@@ -81,7 +81,6 @@ def begin(
         "most": max(LEAST_REPEATS, wish.most),
         "left_out": list(left_out),
         "why_left_out": list(left_out.values()),
-        "max_rate": wish.max_rate,
         **pinned,
     }
     opening = parts.preparation or parts.speeds or parts.integrity
@@ -143,6 +142,7 @@ def _pinned(found: Order, wish: Wish, campaign: Campaign) -> dict[str, ParamValu
         "size": size,
         "integrity_size": integrity,
         "duration": wish.duration,
+        "max_rate": wish.max_rate,
     }
 
 
@@ -153,12 +153,13 @@ def parts_of(found: Order, passports: Mapping[str, Passport], asked: Mapping[str
     def works(requests: Sequence[Request], size: ParamValue, **more: ParamValue) -> tuple[Work, ...]:
         if not requests:
             return ()
-        overrides = {"size": str(size), **{k: v for k, v in more.items() if v is not None}}
+        given = {**more, "max_rate": asked.get("max_rate")}
+        overrides = {"size": str(size), **{k: v for k, v in given.items() if v is not None}}
         return plan.works(Suite(found.name, found.title, 1, tuple(requests)), passports, engine, overrides)
 
     wanted = {speed.workload for speed in found.asked(look)}
     suite = [r for r in _suite(found, look).requests if r.runner != "steady"]
-    speeds = works(suite, asked["size"], duration=asked.get("duration"), max_rate=asked.get("max_rate"))
+    speeds = works(suite, asked["size"], duration=asked.get("duration"))
     prepared: tuple[Work, ...] = ()
     if look == "full" and found.preparation is not None:
         p = found.preparation
