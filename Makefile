@@ -68,6 +68,8 @@ bench-honest: $(BIN)/pytest ## honest steps are not accused (half an hour)
 	$(BIN)/python benchmarks/honest.py
 bench-estimate: $(BIN)/pytest ## the estimate of time against the time it took
 	$(BIN)/python benchmarks/estimate.py
+bench-dbench: $(BIN)/pytest ## dbench on two drives of known speed, and against bare dbench
+	$(BIN)/python benchmarks/dbench.py
 bench-kills: $(BIN)/pytest ## kill -9 at random moments
 	$(BIN)/python benchmarks/kills.py
 bench-mutations: $(BIN)/pytest ## every parser, given 100,000 spoilt outputs
@@ -81,4 +83,4 @@ bench-capacity: $(BIN)/pytest ## the search for the highest rate against the rat
 bench-kvs: $(BIN)/pytest ## the KVS load generator against memtier, memcaslap and pymemcache (15 minutes)
 	$(BIN)/python benchmarks/kvs.py
 bench-short: $(BIN)/pytest
-	for each in startup gaps overhead equals kills estimate truth honest mutations soak kvs; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in dbench startup gaps overhead equals kills estimate truth honest mutations soak kvs; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

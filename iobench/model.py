@@ -410,6 +410,7 @@ class Reading:
     ended_at: float | None = None
     operation_latencies: tuple[OperationLatency, ...] = ()
     flushes: int | None = None  # how often the program asked for data to be on the drive, where it says so
+    unsettled: str | None = None  # why what was measured is not the work that was meant, as a sentence
     drive_reads: int | None = None  # values that were answered and can only have come from the drive, one read each
 
 

@@ -47,7 +47,7 @@ REASONS: Mapping[str, str] = {
     "thermal": "The drive reached the temperature from which it slows itself down.",
     "small-working-set": "Reads went through a cache that can hold the whole file, or a database's tables.",
     "not-steady": "The rate of one half of the time differs from the other's by more than noise explains: it warms "
-    "up, fills a cache, or wears down while it is measured.",
+    "up, fills a cache, or wears down while it is measured. Or a load's clients were still filling their folders.",
 }
 
 
@@ -290,6 +290,8 @@ def _small_cached(context: Context, reading: Reading, evidence: Evidence) -> Ite
 def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint]) -> Iterator[Finding]:
     if context.work.params.get("outage"):
         return  # it was made unsteady on purpose
+    if reading.unsettled is not None:
+        yield Finding("not-steady", reading.unsettled)
     rates = rates_over_time(context.work, reading, series)
     if len(rates) < STEADY_POINTS:
         return

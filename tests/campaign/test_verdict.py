@@ -83,6 +83,7 @@ FLUSHES = {"bytes_read": None, "bytes_written": None, "flushes": 10_000, "depth_
 PRODUCED = [
     Case("page-cache", "asked 10,000 times for data to be on the drive, but only 40.9 MB reached sdb", reading=FLUSHES,
          counted={"bytes_written": 40_900_000}),
+    Case("not-steady", "it still fills its folder", reading={"unsettled": "it still fills its folder"}),
     Case("client-bound", "0.95 cores with 1 thread(s): it measured itself, and the drive may be faster. Use --sync",
          reading={**FLUSHES, "client_cpu": 0.95}, counted={"bytes_written": 400 * MB}),
     Case("errors", "error: fio: io_u error", reading={"errors": 5, "error_text": "fio: io_u error"}),

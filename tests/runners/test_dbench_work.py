@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,17 @@ def test_a_reading_over_nfs_counts_commits_as_flushes() -> None:
     values = {(s.op, s.metric): s.value for s in reading.samples}
     assert reading.flushes and reading.flushes > 1000
     assert values["read", "latency_mean"] > 0 and values["write", "latency_mean"] > 0
+
+
+def test_clients_that_still_fill_their_folders_are_not_the_load() -> None:
+    (work,) = dbench.plan(dbench.Params(clients=(4,)))
+    text = (FIXTURES / "dbench-4.00/clients-4.txt").read_text()
+    assert dbench.read(work, output("dbench-4.00/clients-4.txt")).unsettled is None
+    slow = text.replace(
+        "   4     78966   704.17 MB/sec  execute   1 sec", "   4       619   704.17 MB/sec  execute   1 sec"
+    )
+    assert slow != text
+    said = dbench.read(work, dataclasses.replace(output("dbench-4.00/clients-4.txt"), stdout=slow)).unsettled
+    assert said is not None and "a client stood at line 619 of the load" in said and "--duration" in said
+    other = slow.replace("/usr/share/dbench/client.txt", "/mine.load")
+    assert dbench.read(work, dataclasses.replace(output("dbench-4.00/clients-4.txt"), stdout=other)).unsettled is None
