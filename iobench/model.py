@@ -258,12 +258,14 @@ class DataFile:
 class Service:
     """A private server that a work needs on its target: its kind (a file of servers/) and its settings.
 
-    Equal services of one target are one server. `room` is the bytes that its data take on the target.
+    Equal services of one target are one server. `room` is the bytes that its data take on the target, `once_s` the
+    seconds that making them takes, once for all targets.
     """
 
     kind: str
     params: Params
     room: int = 0
+    once_s: float = 0.0
 
     def __hash__(self) -> int:
         return hash((self.kind, canonical(self.params), self.room))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from iobench.model import Campaign, canonical
 from iobench.results import CampaignFolder, from_json, to_json
@@ -55,6 +56,8 @@ class Redactor:
         host = str(campaign.host.get("name") or "")
         self._add("host", host, host.split(".")[0])
         for passport in campaign.passports.values():
+            if passport.target.kind == "server":
+                self._add("server", urlsplit(passport.target.path).hostname or "")
             self._add("path", passport.target.path if len(passport.target.path) > 1 else "")
             self._add("mount", passport.mount_point or "")
             if passport.device is not None:

@@ -137,13 +137,18 @@ def _check_servers(plan: Sequence[Work], passports: Mapping[str, Passport]) -> N
             continue
         scheme = passport.target.path.partition("://")[0]
         for work in plan:
-            known = getattr(servers.module(work.service.kind), "SCHEMES", (scheme,)) if work.service else (scheme,)
+            if work.service is None:
+                continue
+            module = servers.module(work.service.kind)
+            known = getattr(module, "SCHEMES", (scheme,))
             if scheme not in known:
                 able = f"it takes {', '.join(f'{each}://' for each in known)}"
                 raise UsageError(
                     f"target {name} is a server, {passport.target.path}, and {work.workload} cannot be measured "
                     f"there: {able}"
                 )
+            if (check := getattr(module, "check", None)) is not None:
+                check(passport.target.path)
 
 
 def _check_layouts(plan: Sequence[Work], passports: Mapping[str, Passport]) -> None:
@@ -350,7 +355,8 @@ def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Ma
         warm_up_s[name] = tried / rate + STEP_OVERHEAD_S if tried else 0.0
         steps_written[name] = sum(_written(work, rate) for work in mine)
         written[name] = layout + tried + steps_written[name]
-    total = sum(step_s.values()) + sum(setup_s.values()) + sum(warm_up_s.values())
+    once_s = sum(service.once_s for service in services([step.work for step in steps]))
+    total = once_s + sum(step_s.values()) + sum(setup_s.values()) + sum(warm_up_s.values())
     return Estimate(total, written, step_s, setup_s, warm_up_s, steps_written, dict(rates))
 
 

@@ -17,12 +17,10 @@ _WITH_PASSWORD = ("mysql", "mariadb")
 
 
 def endpoint_target(url: str, scheme: str, taken: Sequence[str]) -> Target:
-    """Return the target that an address names; it is called after its host. Raises UsageError."""
-    full = url if "://" in url else f"{scheme}://{url}"
-    host = full.partition("://")[2].rpartition("@")[2].partition("/")[0].partition(":")[0] or "server"
-    target = server_target(host, full)
+    """Return the target `server` that an address names. Raises UsageError; the address is not repeated in it."""
+    target = server_target("server", url if "://" in url else f"{scheme}://{url}")
     if target.name in taken:
-        raise UsageError(f"the server {full} is named {target.name!r} as a target is; name that another way")
+        raise UsageError("a target is named 'server' already; give the server as -t NAME=… with a name of its own")
     return target
 
 

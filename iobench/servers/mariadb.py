@@ -35,6 +35,13 @@ def attach(url: str, service: Service, room: Room) -> Server:
     return Existing(service, room, url)
 
 
+def check(url: str) -> None:
+    """Raise UsageError for an address that is not whole, before anything is run."""
+    from iobench.servers.mysql_existing import address
+
+    address(url)
+
+
 class Private:
     """A server of ours on the drive under test."""
 

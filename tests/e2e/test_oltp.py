@@ -79,6 +79,7 @@ def everything(folder: Path) -> bytes:
 # --- a private server --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_figures_and_evidence_of_a_private_server(iobench: Iobench, inside: Run, drive: Drive, scratch: Path) -> None:
     said = inside(*QUICK, "--threads", "1,4", "-t", f"one={drive.path}", "--json")
     assert said.code == 0, said.err
@@ -103,6 +104,7 @@ def test_figures_and_evidence_of_a_private_server(iobench: Iobench, inside: Run,
     assert settings["innodb_buffer_pool_size"] == str(mariadb.LEAST_POOL)
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_costs_its_step_and_its_last_lines_are_told(
     iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_server_that_dies_costs_its_step_and_its_last_lines_are_told(
     assert folder.finished() == {"0002-r1-oltp-4-one"}, "the campaign goes on with a new server"
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_named(
     iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +135,7 @@ def test_a_server_that_hangs_is_named(
     assert f"the private {DAEMON} (process " in said.err and "did not answer within" in said.err
 
 
+@pytest.mark.slow
 def test_an_interrupt_kills_the_server_and_leaves_nothing(iobench: Iobench, anywhere: Drive, scratch: Path) -> None:
     process = iobench.start(*QUICK, "--threads", "2", "-t", f"one={anywhere.path}", env={"TMPDIR": str(scratch)})
     folder = iobench.folder_soon()
@@ -142,6 +146,7 @@ def test_an_interrupt_kills_the_server_and_leaves_nothing(iobench: Iobench, anyw
     assert servers(scratch) == [] and list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_clean_removes_the_server_that_a_killed_iobench_left(
     iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path
 ) -> None:
@@ -158,6 +163,7 @@ def test_clean_removes_the_server_that_a_killed_iobench_left(
     assert anywhere.leftovers() == [] and list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_tables_that_fit_the_pool_are_told(iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path) -> None:
     said = inside(
         *QUICK, "--threads", "2", "--profiles", "point_select", "--buffer-pool", "64Mi", "-t", f"one={anywhere.path}"
@@ -236,7 +242,7 @@ def test_a_server_that_exists_is_measured_in_tables_of_our_own(
     said = inside(*QUICK, "--threads", "2", "--dsn", url, "--log-file", str(log))
     assert said.code == 0, said.err
     kept = rows(iobench.folder().read("samples"))
-    assert {row["target"] for row in kept} == {"localhost"}
+    assert {row["target"] for row in kept} == {"server"}
     assert all("no-device" in row["reasons"] for row in kept)
     assert {row["value"] for row in kept if row["metric"] == "transactions"} > {0.0} or kept
     assert PASSWORD.encode() not in everything(iobench.results) + log.read_bytes()
@@ -253,7 +259,7 @@ def test_a_database_with_somebodys_tables_is_refused_and_left_alone(
     file.write_text(f'[client]\npassword="{PASSWORD}"\n')
     url = f"mysql://bench@localhost/taken?socket={existing}"
     said = inside(*QUICK, "--threads", "2", "--dsn", url, "--dsn-file", str(file))
-    assert said.code == 4
+    assert said.code == 3
     assert "holds the table sbtest1, which iobench did not make" in said.err
     assert query(existing, "SELECT a FROM taken.sbtest1") == [(7,)]
     file.chmod(0o644)
@@ -283,14 +289,18 @@ def test_a_wrong_password_and_a_password_in_the_address(
 ) -> None:
     monkeypatch.setenv(secrets.VARIABLE, "wrong-one")
     said = inside(*QUICK, "--threads", "2", "--dsn", f"mysql://bench@localhost/bench?socket={existing}")
-    assert said.code == 4 and "Access denied" in said.err and "wrong-one" not in said.err
+    assert said.code == 3 and "Access denied" in said.err and "wrong-one" not in said.err
     said = inside(*QUICK, "--dsn", "mysql://bench:hunter2@localhost/bench")
     assert said.code == 2 and "hunter2" not in said.err + said.out
 
 
 def test_without_a_password_and_without_a_terminal(inside: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(secrets.VARIABLE, raising=False)
+    said = inside(*QUICK, "--dsn", "mysql://bench@nowhere.invalid")
+    assert said.code == 2 and "lacks a user, a host or a database" in said.err
+    said = inside(*QUICK, "--dsn", "memcached://bench@nowhere.invalid/unknown")
+    assert said.code == 2 and "it takes mysql://" in said.err
     said = inside(*QUICK, "--dsn", "mysql://bench@nowhere.invalid/unknown")
     assert said.code == 3 and secrets.VARIABLE in said.err
     said = inside("run", "seq", "-t", "x=mysql://bench@localhost/bench")
-    assert said.code in (2, 3)
+    assert said.code == 2 and "is a server" in said.err
