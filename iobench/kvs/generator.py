@@ -28,7 +28,7 @@ from iobench.kvs import result as answered
 from iobench.kvs.config import Config
 from iobench.kvs.fold import Histograms
 from iobench.kvs.items import Items
-from iobench.kvs.loop import SECOND, Endpoint, Failed, clock
+from iobench.kvs.links import SECOND, Endpoint, Failed, clock
 from iobench.kvs.probe import probe
 from iobench.kvs.ring import owners
 from iobench.kvs.worker import Worker

@@ -10,24 +10,14 @@ import errno
 import os
 import select
 import socket
-import time
-from array import array
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
 from iobench.kvs import memcached_text as codec
-from iobench.kvs.items import Items
+from iobench.kvs.answers import Answers
+from iobench.kvs.links import IDLE, SECOND, Connection, Failed, Lane, clock
 from iobench.kvs.records import Records
-from iobench.kvs.units import LONGEST_READ, Unit, Units
+from iobench.kvs.units import LONGEST_READ
 
-clock = time.monotonic_ns
-SECOND = 1_000_000_000
-# Nothing is asked: whatever comes then is the end of the connection, or bytes that nobody asked for.
-IDLE: Unit = (b"", 0, None, 1, None, None, -1)
 _SEND_AT_ONCE = 4  # requests sent before replies are looked at
 _READ_AT_ONCE = 8  # replies read before the schedule is looked at
 # epoll's clock has milliseconds: it is trusted to wake us this much before a request is due; then we spin.
@@ -35,119 +25,20 @@ _SPIN_NS = 1_300_000
 _RETRY_NS = 10_000_000
 
 
-class Failed(Exception):
-    """The run cannot go on; what was measured so far is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A server's address, resolved."""
-
-    name: str
-    family: int
-    address: Any
-
-    @classmethod
-    def of(cls, name: str) -> Endpoint:
-        """Resolve `unix:PATH` or `HOST:PORT`. Raises Failed."""
-        if name.startswith("unix:"):
-            return cls(name, socket.AF_UNIX, name.removeprefix("unix:"))
-        host, _, port = name.rpartition(":")
-        try:
-            family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        except (OSError, ValueError) as error:
-            raise Failed(f"{name} is no address of a server: {error}; give HOST:PORT or unix:PATH") from error
-        return cls(name, family, address)
-
-    def connect(self, timeout_s: float) -> socket.socket:
-        """Connect and wait for it. Raises Failed."""
-        made = socket.socket(self.family, socket.SOCK_STREAM)
-        made.settimeout(timeout_s)
-        try:
-            made.connect(self.address)
-        except OSError as error:
-            made.close()
-            raise Failed(f"{self.name} cannot be reached: {error.strerror or error}") from error
-        return self.ready(made)
-
-    def ready(self, made: socket.socket) -> socket.socket:
-        """Set a connection up for the loop."""
-        made.setblocking(False)
-        if self.family != socket.AF_UNIX:
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
-
-
-class Lane:
-    """An endpoint as one process sees it: its connections, its units in their order, its schedule."""
-
-    def __init__(self, endpoint: Endpoint, units: Units, feed: Iterator[Unit]) -> None:
-        self.endpoint, self.units = endpoint, units
-        self.feed(feed)
-        self.connections: list[Connection] = []
-        self.free: deque[Connection] = deque()
-        self.alive = 0
-        self.down_since: int | None = None
-        self.due = 0
-        self.gap_ns = 0.0
-        self.gap: Callable[[], int] = lambda: 0
-        self.exhausted = False
-
-    def feed(self, feed: Iterator[Unit]) -> None:
-        """Take the units to send from here on."""
-        self.next = feed.__next__
-        self.exhausted = False
-
-    def schedule(self, begin: int, gaps: array[int]) -> None:
-        """Send by these gaps, over and over, from `begin`."""
-        self.gap = chain.from_iterable(repeat(gaps)).__next__
-        self.gap_ns = sum(gaps) / len(gaps)
-        self.due = begin
-
-    def waiting(self, now: int) -> int:
-        """Return how many requests are due and not sent."""
-        return max(0, round((now - self.due) / self.gap_ns)) if self.gap_ns and not self.exhausted else 0
-
-
-class Connection:
-    """One connection and what it waits for."""
-
-    __slots__ = ("buffer", "buffer_of", "due", "ended", "fd", "freed", "lane", "left", "making", "retry", "sock",
-                 "start", "unit")  # fmt: skip
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-        self.sock: socket.socket | None = None
-        self.fd = -1
-        self.making = False  # the connection is under way
-        self.unit = IDLE
-        self.due = self.start = self.freed = self.retry = 0
-        self.buffer = bytearray()
-        self.buffer_of = -1  # the request (by its start) whose reply stands in the buffer
-        self.left = b""  # of the request, still to be sent
-        self.ended = False  # for good
-
-    def take(self, made: socket.socket, making: bool = False) -> None:
-        """Work with this socket."""
-        self.sock, self.fd = made, made.fileno()
-        self.making, self.unit, self.left = making, IDLE, b""
-
-
 class Loop:
-    """The load of one process. `acknowledged` holds, for each key, when a set of it was first confirmed (0: never)."""
+    """The load of one process, on its lanes. Without `give_up_s` a server that has gone is waited for to the end."""
 
     def __init__(
         self,
         lanes: list[Lane],
-        items: Items,
         records: Records,
-        acknowledged: Any,
+        answers: Answers,
         *,
         reply_s: float,
         give_up_s: float | None,
         tick_s: float,
     ) -> None:
-        self.lanes, self.items, self.records, self.acknowledged = lanes, items, records, acknowledged
+        self.lanes, self.records, self.answers = lanes, records, answers
         self._reply_ns = round(reply_s * SECOND)
         self._give_up_ns = None if give_up_s is None else round(give_up_s * SECOND)
         self._tick_ns = round(tick_s * SECOND)
@@ -157,8 +48,6 @@ class Loop:
         self._poll = select.epoll()
         self._by_fd: list[Connection | None] = []  # by file descriptor
         self.series: list[tuple[float, dict[str, int]]] = []
-        self.first_error: str | None = None
-        self.first_error_at: int | None = None
         self.spun_ns = 0
         self._last_good = self._gap_from = self._gap_to = 0
         self.closed = True
@@ -202,7 +91,7 @@ class Loop:
     def _drop(self, c: Connection, why: str, *, for_good: bool = False) -> None:
         """A connection is lost: what it waited for has failed."""
         if c.unit is not IDLE:
-            self._error(why, len(c.lane.units.requests(c.unit[6])))
+            self.answers.error(why, len(c.lane.units.requests(c.unit[6])))
         was_up = c.sock is not None and not c.making
         self._forget(c)
         if was_up:
@@ -466,7 +355,7 @@ class Loop:
         while due <= now:
             due += lane.gap()
             count += 1
-        self._error(f"{lane.endpoint.name} cannot be reached", count)
+        self.answers.error(f"{lane.endpoint.name} cannot be reached", count)
         return due
 
     def finite(self) -> None:
@@ -502,7 +391,7 @@ class Loop:
         """The window begins: what was recorded before does not count."""
         self.records.reset()
         self.series.clear()
-        self.first_error = self.first_error_at = None
+        self.answers.reset()
         self.spun_ns = 0
         self._origin = self._last_good = self._gap_from = self._gap_to = at
         self._next_look, self._next_tick = at + self._look_ns, at + self._tick_ns
@@ -528,26 +417,18 @@ class Loop:
                         self._reconnect(c, now)
                 elif c.unit is not IDLE and now - c.start > self._reply_ns:
                     self.records.wrong.timeouts += len(lane.units.requests(c.unit[6]))
-                    self._say(f"{lane.endpoint.name} gave no reply within {self._reply_ns / 1e9:g} s")
+                    self.answers.say(f"{lane.endpoint.name} gave no reply within {self._reply_ns / 1e9:g} s")
                     c.unit = IDLE
                     self._drop(c, "")
             down = lane.down_since
             if down is not None and self._give_up_ns is not None and now - down > self._give_up_ns:
                 raise Failed(
                     f"{lane.endpoint.name} has gone: no connection for {self._give_up_ns / 1e9:g} s"
-                    + (f"; first: {self.first_error}" if self.first_error else "")
+                    + (f"; first: {self.answers.first_error}" if self.answers.first_error else "")
                 )
         self.records.hand_over()
 
     # --- replies that are not the foreseen ---------------------------------------------------------------
-
-    def _say(self, text: str) -> None:
-        if self.first_error is None:
-            self.first_error, self.first_error_at = text, clock()
-
-    def _error(self, text: str, count: int = 1) -> None:
-        self.records.wrong.errors += count
-        self._say(text)
 
     def _odd(self, c: Connection, data: bytes, now: int, service: int) -> bool:
         """Take apart what is not the foreseen reply; True where the unit is answered and its replies were good.
@@ -575,7 +456,7 @@ class Loop:
             c.unit = (unit[0], unit[1], rest, min(len(rest), LONGEST_READ), *unit[4:])
             return False
         try:
-            answers = self._replies(c)
+            answers = self.answers.read(c)
         except codec.ProtocolError as error:
             self._unparsable(c, f"{name}: {error}")
             return False
@@ -585,74 +466,14 @@ class Loop:
         response = now - (c.start if self.closed else c.due)
         good = True
         for request, reply in answers:
-            good &= self._judge(name, request, reply, response, service, c.start)
+            good &= self.answers.judge(name, request, reply, response, service, c.start)
         c.unit = IDLE
         return good
 
     def _unparsable(self, c: Connection, why: str) -> None:
         """The connection cannot be trusted any more. It is not made again: it would go wrong again."""
-        self._error(why, 0 if c.unit is not IDLE else 1)
+        self.answers.error(why, 0 if c.unit is not IDLE else 1)
         self._drop(c, why, for_good=True)
-
-    def _replies(self, c: Connection) -> list[tuple[Any, codec.Reply]] | None:
-        """The replies of the buffer with their requests; None while they are incomplete. Raises ProtocolError."""
-        answers, at = [], 0
-        for request in c.lane.units.requests(c.unit[6]):
-            if request.noreply:
-                continue
-            reply = (codec.read_get if request.get else codec.read_set)(c.buffer, at)
-            if reply is None:
-                return None
-            at = reply.end
-            answers.append((request, reply))
-        if at != len(c.buffer):
-            raise codec.ProtocolError(f"more was answered than asked: {codec.show(bytes(c.buffer[at:]))}")
-        return answers
-
-    def _judge(self, name: str, request: Any, reply: codec.Reply, response: int, service: int, sent: int) -> bool:
-        records, items = self.records, self.items
-        wrong = records.wrong
-        if reply.error is not None:
-            self._error(f"{name} answered {reply.error}")
-            return False
-        if not request.get:
-            wrong.odd_sets += 1
-            records.odd_set.response.append(response)
-            records.odd_set.service.append(service)
-            for key in request.keys:
-                self.confirm(key)
-            return True
-        found = dict(reply.values)
-        hits = good = 0
-        for key in request.keys:
-            value = found.pop(items.key(key), None)
-            if value is None:
-                wrong.misses += 1
-                since = self.acknowledged[key]
-                # One that was confirmed while this get was under way may rightly not have been there yet.
-                if since and since < sent:
-                    wrong.lost += 1
-                    self.acknowledged[key] = 0  # a key is lost once
-            elif value == items.value(key):
-                hits += 1
-            else:
-                wrong.corrupt += 1
-                self._say(f"{name} returned another value of {items.key(key).decode()}: {codec.show(value)}")
-            good += value is not None
-        if found:
-            wrong.corrupt += len(found)
-            self._say(f"{name} returned a key that was not asked: {codec.show(next(iter(found)))}")
-        wrong.odd_gets += 1
-        wrong.hits += hits
-        record = records.odd_get if hits == len(request.keys) else records.miss
-        record.response.append(response)
-        record.service.append(service)
-        return True
-
-    def confirm(self, key: int) -> None:
-        """A set of this key was confirmed."""
-        if not self.acknowledged[key]:
-            self.acknowledged[key] = clock()
 
 
 def pin(cpu: int | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from iobench.kvs import memcached_text as codec
-from iobench.kvs.loop import Endpoint, Failed
+from iobench.kvs.links import Endpoint, Failed
 from iobench.kvs.result import Probe
 
 _PATIENCE_S = 1.0

@@ -11,9 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from iobench.kvs import units as made
+from iobench.kvs.answers import Answers
 from iobench.kvs.config import Config
 from iobench.kvs.items import Items, draw
-from iobench.kvs.loop import SECOND, Endpoint, Failed, Lane, Loop, clock, pin
+from iobench.kvs.links import SECOND, Endpoint, Failed, Lane, clock
+from iobench.kvs.loop import Loop, pin
 from iobench.kvs.records import Emit, Records
 from iobench.kvs.units import Mix, Units
 
@@ -43,12 +45,11 @@ class Worker:
         self._items = Items(config)
         self._records = Records(emit)
         self._value_bytes = float(config.mean_value)
-        self._acknowledged = acknowledged
+        self._answers = Answers(self._items, self._records, acknowledged)
         self._loop = Loop(
             [],
-            self._items,
             self._records,
-            acknowledged,
+            self._answers,
             reply_s=config.timeouts.reply_s,
             give_up_s=None if config.outage else config.timeouts.connect_s,
             tick_s=config.tick_s,
@@ -82,7 +83,7 @@ class Worker:
         respond = record.response.append
         if not stored or self._config.expires or self._config.acknowledged == "all":
             return respond, record.service.append
-        confirm = self._loop.confirm
+        confirm = self._answers.confirm
 
         def confirmed(nanoseconds: int) -> None:
             respond(nanoseconds)
@@ -176,8 +177,8 @@ class Worker:
         return report | {
             "counts": counts,
             "series": loop.series,
-            "first_error": loop.first_error,
-            "first_error_at": loop.first_error_at,
+            "first_error": self._answers.first_error,
+            "first_error_at": self._answers.first_error_at,
             "failure": failure,
         }
 

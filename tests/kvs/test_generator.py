@@ -21,7 +21,7 @@ from iobench.kvs import config as asked
 from iobench.kvs import result as answered
 from iobench.kvs.config import Config, Keys, Preload, Timeouts
 from iobench.kvs.generator import main, run
-from iobench.kvs.loop import Failed
+from iobench.kvs.links import Failed
 from iobench.kvs.result import Result
 from iobench.results import decode_bins
 
