@@ -24,6 +24,7 @@ OWN = (
     "seq",
     "rand",
     "dd",
+    "dbench",
     "oltp",
     "kvs",
     "results",
