@@ -1,0 +1,107 @@
+"""Curves of latency against throughput: what is on them, in both languages, on a slide, a page and a phone."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from stored import Measured, make_campaign
+
+from iobench.analysis import loadpoints
+from iobench.analysis.capacity import Asked
+from iobench.analysis.compare import compare
+from iobench.analysis.slo import parse
+from iobench.report import charts, curves, draw, html
+from iobench.report.canvas import PAGE, PHONE, SLIDE, Frame, cut_off, overlapping
+from iobench.report.svg import svg
+from iobench.results import CampaignFolder
+from iobench.texts import LANGUAGES, Words
+
+SLO = parse("rand-read p99<10ms", loadpoints.WORKLOADS)
+NAMES = ("iodrive", 'sas <script>alert("x")</script> & a long name that wraps')
+
+
+def _step(target: str, limit: float, rate: float | None, arrival: str = "even", load: int = 64) -> Measured:
+    achieved = min(limit, rate) if rate is not None else min(limit, load * limit / 4)
+    over = rate is None or rate > limit
+    figures = {"iops": [achieved], "latency_mean": [0.02 if over else 0.001], "latency_p99": [0.06 if over else 0.002]}
+    params = {"arrival": arrival} if rate is not None else {}
+    return Measured(target, figures, workload="rand-read", load=load, rate=rate, params=params)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CampaignFolder:
+    """Two drives, one ten times as fast, each with its closed loops and a search."""
+    steps: list[Measured] = []
+    for name, limit in zip(NAMES, (10_000.0, 1_000.0), strict=True):
+        steps += [_step(name, limit, None, load=1), _step(name, limit, None)]
+        steps += [_step(name, limit, limit * x) for x in (0.4, 0.75, 0.98, 0.995, 1.004, 1.02)]
+        steps += [_step(name, limit, round(1.004 * limit) + 0.0)]  # the failure is tried twice
+        steps += [_step(name, limit, limit * x, "poisson") for x in (0.995, 0.9751)]
+    made = make_campaign(tmp_path, *steps)
+    director = Asked((SLO,), curve=False).as_director()
+    made.replan(dataclasses.replace(made.campaign(), director=director))
+    return made
+
+
+def _specs(folder: CampaignFolder, words: Words) -> curves.CurveSpec:
+    (results,) = curves.found([folder])
+    spec = curves.spec(results, compare([folder]), words)
+    assert spec is not None
+    return spec
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_curve_has_every_rate_the_limit_the_knee_and_what_held(folder: CampaignFolder, lang: str) -> None:
+    spec = _specs(folder, Words(lang))
+    assert [curve.drive for curve in spec.curves] == list(NAMES)
+    assert spec.limit == 0.01
+    for curve in spec.curves:
+        assert len(curve.points) == 9, "the closed loops are no points of it"
+        assert curve.best is not None and curve.best.held and curve.best.random
+        assert curve.knee is not None and curve.knee.held
+        assert {point.held for point in curve.points} == {True, False}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("frame", [SLIDE, PAGE, PHONE], ids=("slide", "page", "phone"))
+def test_no_text_lies_on_another_or_is_cut_off(folder: CampaignFolder, lang: str, frame: Frame) -> None:
+    spec = _specs(folder, Words(lang))
+    with draw.style(spec.id):
+        figure = draw.draw(spec, frame).figure
+        assert overlapping(figure) == []
+        assert cut_off(figure) == []
+
+
+def test_the_svg_is_sound_and_holds_names_as_text(folder: CampaignFolder) -> None:
+    words = Words("en")
+    spec = _specs(folder, words)
+    text = svg(spec, PAGE, curves.alt_text(spec, words))
+    assert "<script" not in text
+    root = ElementTree.fromstring(text)
+    said = " ".join(element.text or "" for element in root.iter() if element.tag.endswith("text"))
+    assert "limit 10.0 ms" in said and "holds 9,95" in said
+    assert svg(spec, PAGE, curves.alt_text(spec, words)) == text, "the same bytes"
+
+
+def test_many_rates_are_one_curve_and_no_chart_each(folder: CampaignFolder) -> None:
+    comparison = compare([folder])
+    assert all(row.rate is None for chart in charts.charts(comparison, Words("en")) for row in chart.rows)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_page_says_what_was_found(folder: CampaignFolder, lang: str) -> None:
+    words = Words(lang)
+    comparison = compare([folder])
+    page = html.page(comparison, [folder], charts.charts(comparison, words), words)
+    assert 'id="capacity-1"' in page and words("capacity.about") in page
+    assert "<script>alert" not in page
+    (results,) = curves.found([folder])
+    assert len(curves.sentences(results, comparison, words)) == len(NAMES)
+    assert curves.points_csv(results).count("\r\n") == 1 + 22
+
+
+def test_a_campaign_without_a_search_has_no_curve(tmp_path: Path) -> None:
+    assert curves.found([make_campaign(tmp_path, _step("d", 100.0, 50.0))]) == []
