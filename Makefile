@@ -82,7 +82,9 @@ bench-capacity: $(BIN)/pytest ## the search for the highest rate against the rat
 	$(BIN)/python benchmarks/capacity.py
 bench-kvs: $(BIN)/pytest ## the KVS load generator against memtier, memcaslap and pymemcache (15 minutes)
 	$(BIN)/python benchmarks/kvs.py
+bench-handover: $(BIN)/pytest ## verdicts of validate on drives of known speed; the time of a quick look (15 minutes)
+	$(BIN)/python benchmarks/handover.py
 bench-store: $(BIN)/pytest ## 1,000 campaigns and one of 10,000 steps: listed and compared in time and memory
 	$(BIN)/python benchmarks/store.py
 bench-short: $(BIN)/pytest
-	for each in dbench startup gaps overhead equals kills estimate truth honest mutations soak kvs; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in dbench startup gaps overhead equals kills estimate truth honest mutations soak kvs handover; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

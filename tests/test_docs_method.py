@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from iobench import params, runners
-from iobench.analysis import loadpoints, search
+from iobench.analysis import handover, loadpoints, search, steady
 from iobench.campaign import evidence, verdict
+from iobench.campaign import handover as acceptance
 from iobench.model import INVALID_REASONS, Evidence, LimitedBy
 from iobench.results import TABLES, schema
 
@@ -18,6 +19,9 @@ DOCS = ROOT / "docs"
 OWN = (
     "index",
     "capacity",
+    "handover",
+    "steady",
+    "verify",
     "tutorial",
     "architecture",
     "method",
@@ -55,7 +59,7 @@ def names(cell: str) -> list[str]:
 def thresholds() -> dict[str, float]:
     """Every numeric constant of the modules that judge."""
     found = {}
-    for module in (evidence, verdict, loadpoints, search):
+    for module in (evidence, verdict, loadpoints, search, handover, steady, acceptance):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, int | float):
                 found[name] = float(value)

@@ -283,6 +283,8 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
         show(dataclasses.replace(comparison, claims=()))  # `iobench compare` has them
         times = f"{format_seconds(took.seconds)} (estimated: {format_seconds(took.estimated)})"
         click.echo(f"\ntook {times}; kept in {folder.path}; `iobench report {folder.id}` draws it")
+    if not options.as_json and not options.quiet:
+        _say_steady(folder)
     for step, sentence in failed.items():
         raw = folder.path / "raw" / step
         click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)
@@ -290,3 +292,16 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
         click.echo(f"iobench: `iobench resume {folder.id}` tries what failed once more", err=True)
         return failure_code(folder)
     return EXIT_TOOL if comparison is None else exit_code(comparison)
+
+
+def _say_steady(folder: CampaignFolder) -> None:
+    """Say whether steady state was reached, where that was asked."""
+    campaign = folder.campaign()
+    if (campaign.director or {}).get("name") != "steady":
+        return
+    from iobench.campaign.steadying import states_of
+    from iobench.report.verdicts import steady_sentence
+    from iobench.texts import Words
+
+    for target, state in states_of(campaign, folder).items():
+        click.echo(clean(steady_sentence(target, state, Words("en"))))

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from iobench import SCHEMA_VERSION
+from iobench.analysis import steady
 from iobench.analysis.handover import Change, Item, Outcome, Sheet, shown
 from iobench.model import Campaign
 from iobench.texts import Amount, Words
@@ -228,7 +229,7 @@ def notes(sheet: Sheet, campaign: Campaign, words: Words) -> list[str]:
         if sheet.look == "full":
             found.append(words(f"handover.prepared.{sheet.prepared.get(target, 'none')}", target=target))
         if target in sheet.steady:
-            found.append(steady_sentence(sheet, target, words))
+            found.append(steady_sentence(target, sheet.steady[target], words))
     cap = (campaign.director or {}).get("max_rate")
     if isinstance(cap, int | float):
         found.append(words("handover.cap", cap=Amount(cap, "B/s")))
@@ -236,11 +237,8 @@ def notes(sheet: Sheet, campaign: Campaign, words: Words) -> list[str]:
     return found
 
 
-def steady_sentence(sheet: Sheet, target: str, words: Words) -> str:
+def steady_sentence(target: str, state: steady.Steady, words: Words) -> str:
     """Return whether steady state was reached, with the window's figures."""
-    from iobench.analysis import steady
-
-    state = sheet.steady[target]
     if not state.reached or state.window is None:
         return words("handover.steady.not-reached", target=target, n=len(state.rounds))
     return words(

@@ -1,0 +1,105 @@
+"""Is a handover's verdict right? Drives of known speed against one limit; how long a quick look takes.
+
+A drive 5 % above the limit has to pass, one 5 % below has to fail, one at 90 % has to fail; exactly at it,
+pass and not decided are both right. Not decided is no wrong verdict, but it is counted. Drives are emulated.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from common import IOBENCH, arguments, conclude, emulated, head, scratch, table
+
+from iobench import lab
+
+LIMIT = 80e6
+SHARES = (0.95, 1.05)
+WITHIN_S, OVERHEAD_MOST = 300.0, 0.10
+PROFILE = f"""
+title = "benchmark"
+[[workload]]
+run = "seq"
+ops = ["read"]
+ramp = "1s"
+duration = "6s"
+[[performance]]
+id = "read"
+workload = "seq-read"
+load = 8
+metric = "throughput"
+at_least = {LIMIT:.0f}
+source = "the limit of this benchmark"
+[integrity]
+quick = "8Mi"
+"""
+RIGHT = {0.9: {"fail"}, 0.95: {"fail"}, 1.0: {"pass", "undecided"}, 1.05: {"pass"}}
+
+
+def main() -> None:
+    args = arguments(__doc__ or "", tries=20, quick=1)
+    head("Verdicts of validate on drives of known speed")
+    wrong = _tries(1 if args.short else args.tries, args.seed)
+    late = 0 if args.short or not args.quick else _quick()
+    conclude(wrong + late, args.short)
+
+
+def _tries(tries: int, seed: int) -> int:
+    chosen = [SHARES[i % 2] for i in range(tries)]
+    if tries >= 20:
+        chosen += [0.9, 1.0]
+    random.Random(seed).shuffle(chosen)
+    count: dict[tuple[float, str], int] = {}
+    repeats: dict[float, list[int]] = {}
+    wrong = 0
+    for share in chosen:
+        with scratch() as folder, emulated(lab.custom("disk", read=share * LIMIT), size=160 << 20) as drives:
+            (folder / "limit.toml").write_text(PROFILE)
+            document = _validate(str(folder / "limit.toml"), drives["disk"], folder)
+        item = next(item for item in document["items"] if item["id"] == "read")
+        outcome = item["outcome"]
+        count[share, outcome] = count.get((share, outcome), 0) + 1
+        repeats.setdefault(share, []).append(item["n"])
+        wrong += outcome not in RIGHT[share] and outcome != "undecided"
+    rows = [
+        (f"{share:.0%}", *(count.get((share, outcome), 0) for outcome in ("pass", "fail", "undecided")), max(of))
+        for share, of in sorted(repeats.items())
+    ]
+    table(("speed, of the limit", "pass", "fail", "not decided", "repeats, most"), rows)
+    print(f"{wrong} wrong verdicts in {len(chosen)} tries\n", flush=True)
+    return wrong
+
+
+def _quick() -> int:
+    """Time the shipped quick look of the ioDrive on the emulated one."""
+    with scratch() as folder, emulated("iodrive", size=1 << 30) as drives:
+        begin = time.monotonic()
+        document = _validate("iodrive-160-slc", drives["iodrive"], folder)
+        took = time.monotonic() - begin
+        measuring = _measuring(folder / "results" / document["campaign"])
+    overhead = took / measuring - 1
+    rows = [(f"{took:.0f} s", f"{measuring:.0f} s", f"{overhead:.1%}", document["outcome"])]
+    table(("quick look took", "its programs measured or wrote", "overhead", "outcome"), rows)
+    return int(took > WITHIN_S) + int(overhead > OVERHEAD_MOST)
+
+
+def _measuring(folder: Path) -> float:
+    """Seconds in which a program measured, wrote or checked, as it was kept."""
+    return sum(float(json.loads(path.read_text())["wall_s"]) for path in folder.glob("raw/*/command.json"))
+
+
+def _validate(profile: str, mount: Path, folder: Path) -> dict[str, Any]:
+    argv = [*IOBENCH, "validate", profile, "-t", f"disk={mount}", "--json", "-q", "--results", str(folder / "results")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1, 5):
+        raise SystemExit(f"validate ended with {done.returncode}: {done.stderr}")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+if __name__ == "__main__":
+    main()
