@@ -76,6 +76,8 @@ bench-mutations: $(BIN)/pytest ## every parser, given 100,000 spoilt outputs
 	$(BIN)/python benchmarks/mutations.py
 bench-checks: $(BIN)/pytest ## each guard and each check of the evidence taken out once: a test has to fail
 	$(BIN)/python benchmarks/taken_out.py
+bench-report: $(BIN)/pytest ## the report of 1,000 steps over 6 drives: time and memory of each format
+	$(BIN)/python benchmarks/report.py
 bench-soak: $(BIN)/pytest ## half an hour of short steps: memory, open files, gaps
 	$(BIN)/python benchmarks/soak.py
 bench-capacity: $(BIN)/pytest ## the search for the highest rate against the rate that drives are set to (12 minutes)

@@ -39,19 +39,19 @@ class Repeat:
     commands: tuple[tuple[str, str], ...]
 
 
-def of(folder: CampaignFolder, campaign: Campaign, name: str, words: Words) -> Repeat:
-    """Return what one campaign measured and how. Raises ResultsError."""
+def of(folder: CampaignFolder, campaign: Campaign, name: str, words: Words, digest: str = "") -> Repeat:
+    """Return what one campaign measured and how; `digest` where it is known already. Raises ResultsError."""
     finished = folder.finished()
     return Repeat(
         name=labels.clean(name, 120),
-        facts=tuple(_facts(folder, campaign, len(finished), words)),
+        facts=tuple(_facts(digest or folder.digest(), campaign, len(finished), words)),
         measured=tuple(_measured(campaign, finished, words)),
         command=_command(campaign),
         commands=tuple(_commands(folder, campaign, finished, words)),
     )
 
 
-def _facts(folder: CampaignFolder, campaign: Campaign, finished: int, words: Words) -> list[tuple[str, str]]:
+def _facts(digest: str, campaign: Campaign, finished: int, words: Words) -> list[tuple[str, str]]:
     facts = [
         ("repeat.campaign", labels.clean(campaign.id, 100)),
         ("repeat.title", labels.clean(campaign.title, 200)),
@@ -59,7 +59,7 @@ def _facts(folder: CampaignFolder, campaign: Campaign, finished: int, words: Wor
         ("repeat.when", f"{campaign.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("repeat.steps", words("repeat.steps-of", done=finished, planned=len(campaign.steps))),
         ("repeat.versions", words.commas([labels.clean(tool, 120) for tool in campaign.tools.values()])),
-        ("repeat.hash", folder.digest()),
+        ("repeat.hash", digest),
     ]
     return [(words(key), text) for key, text in facts if text]
 
@@ -117,10 +117,14 @@ def _commands(folder: CampaignFolder, campaign: Campaign, finished: set[str], wo
 
 
 def all_of(
-    folders: Sequence[CampaignFolder], campaigns: Sequence[Campaign], called: Mapping[str, str], words: Words
+    folders: Sequence[CampaignFolder],
+    campaigns: Sequence[Campaign],
+    called: Mapping[str, str],
+    words: Words,
+    digests: Sequence[str] = (),
 ) -> list[Repeat]:
     """Return every campaign of a report. Raises ResultsError."""
     return [
-        of(folder, campaign, called.get(campaign.id, campaign.id), words)
-        for folder, campaign in zip(folders, campaigns, strict=True)
+        of(folder, campaign, called.get(campaign.id, campaign.id), words, digest)
+        for folder, campaign, digest in zip(folders, campaigns, digests or [""] * len(folders), strict=True)
     ]

@@ -118,7 +118,7 @@ def _on_bar(spec: ChartSpec, series: Series, point: Point, scale: Scale, slot: f
     """The ratio on the bar, where the bar is high and wide enough for it."""
     if not point.ratio_text:
         return []
-    color = readable_on(series.color) if point.verdict is not Verdict.INVALID else INK
+    color = readable_on(series.color) if point.verdict is Verdict.VALID else INK  # hatching is pale
     runs = [Run(point.ratio_text, 22, True, color)]
     runs += [Run(spec.none_shown, 11, False, color)] if point.none_shown else []
     height = scale.plot.bottom - scale.y(point.value / spec.scale.divisor)
