@@ -103,7 +103,9 @@ def keep(folder: CampaignFolder, told: Campaign, step: Step, number: int, speed:
     if step.work.runner == "dd":
         samples.append(Sample("write", "elapsed", 3e8 / rate))
     elif step.work.runner == "rand":
-        samples += [Sample(samples[0].op, "iops", rate / 4096), Sample(samples[0].op, "latency_p99", 2e3 / rate)]
+        samples.append(Sample(samples[0].op, "iops", rate / 4096))
+        points = ("mean", "p50", "p90", "p95", "p99", "p999", "max")
+        samples += [Sample(samples[0].op, f"latency_{p}", (i + 2) * 1e3 / rate) for i, p in enumerate(points)]
         middle = 4e9 * step.work.load / rate
         for _ in range(300):
             # fio's own bins: 64 to each doubling.

@@ -122,18 +122,32 @@ def percentile_figures(
         table[row, [place[edge] for edge in part]] = list(part.values())
     times = resamples(len(bins))[0]
     times = times if len(bins) <= EXACT_ROUNDS else times[:HISTOGRAM_RESAMPLES]
-    seen = (times @ table).cumsum(axis=1)
+    below = table.cumsum(axis=1)
     seconds = np.asarray(edges, dtype=np.float64) * 1e-9
     figures = {}
     for q, own in values.items():
-        resampled = seconds[_reach(seen, q).argmax(axis=1)]
+        resampled = seconds[_reached(times, below, q)]
         figures[q] = Figure(tuple(own), tuple(rounds), latencies.percentile(merged, q), resampled)
     return figures
 
 
-def _reach(seen: Floats, q: float) -> NDArray[np.bool_]:
-    """Return where cumulated counts (rows x bins) have reached q percent; a hair less, for rounding."""
-    return seen >= seen[:, -1:] * (q / 100 * (1 - latencies.HAIR))
+def _reached(times: Floats, below: Floats, q: float) -> NDArray[np.intp]:
+    """Return for each resample (how often it has each round) the first bin by which q percent are reached.
+
+    `below` are each round's counts, cumulated over the bins. Found by halving: a table of all resamples by all
+    bins would be a thousand times as much to compute. A hair less than q, for rounding.
+    """
+    import numpy as np
+
+    wanted = times @ below[:, -1] * (q / 100 * (1 - latencies.HAIR))
+    low, high = np.zeros(len(times), dtype=np.intp), np.full(len(times), below.shape[1] - 1)
+    by_bin = np.ascontiguousarray(below.T)
+    for _ in range(below.shape[1].bit_length()):
+        middle = (low + high) // 2
+        enough = np.einsum("ij,ij->i", times, by_bin[middle]) >= wanted
+        high = np.where(enough, middle, high)
+        low = np.where(enough | (low >= high), low, middle + 1)
+    return high
 
 
 # --- intervals -----------------------------------------------------------------------------------------

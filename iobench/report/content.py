@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from iobench.report.published import Published
 
 
+# What an appendix tells of the evidence; a page reads all of it for each step.
+_EVIDENCE = (
+    "step",
+    "tool_bytes_read",
+    "tool_bytes_written",
+    "device_bytes_read",
+    "device_bytes_written",
+    "limited_by",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A finished step as an appendix counts it: what ran on which drive, and what the evidence says of it."""
@@ -87,7 +98,7 @@ class Content:
         """The finished steps, as they were planned. Raises ResultsError."""
         found: dict[tuple[str, str], Run] = {}
         for folder in self.folders:
-            evidence = {row["step"]: row for row in folder.read("evidence").to_pylist()}
+            evidence = {row["step"]: row for row in folder.read("evidence").select(list(_EVIDENCE)).to_pylist()}
             names = ("step", "target", "workload", "op", "load", "repeat", "verdict", "reasons", "tool")
             columns = folder.read("samples").select(list(names)).to_pydict()
             for step, target, workload, op, load, round_, verdict, reasons, tool in zip(
