@@ -51,23 +51,38 @@ def _paged(
     lead: str = "",
 ) -> None:
     """Slides with one table, as many as its rows need."""
-    rest = list(rows)
-    while rest:
+    lines = broken(lead, _TEXT, False, _WIDTH, 3) if lead else []
+    tall = len(lines) * _TEXT * LEADING
+    top = _TOP + tall + (8 if lines else 0)
+    head, *heights = table_heights(heads, rows, parts, _WIDTH)
+    first = 0
+    for count in _pages(heights, _BOTTOM - top - head):
         sheet = _sheet(presentation, content, title)
-        y = _TOP
-        if lead:
-            lines = broken(lead, _TEXT, False, _WIDTH, 3)
-            sheet.text(
-                Box(theme.MARGIN, y, _WIDTH, len(lines) * _TEXT * LEADING),
-                [(Run(line, _TEXT, color=MUTED),) for line in lines],
-            )
-            y += len(lines) * _TEXT * LEADING + 8
-        count = len(rest)
-        while count > 1 and sum(table_heights(heads, rest[:count], parts, _WIDTH)) > _BOTTOM - y:
-            count -= 1
-        sheet.table(Box(theme.MARGIN, y, _WIDTH, 0), heads, rest[:count], parts, title)
+        if lines:
+            sheet.text(Box(theme.MARGIN, _TOP, _WIDTH, tall), [(Run(line, _TEXT, color=MUTED),) for line in lines])
+        sheet.table(Box(theme.MARGIN, top, _WIDTH, 0), heads, rows[first : first + count], parts, title)
         sheet.foot(source(content))
-        rest = rest[count:]
+        first += count
+
+
+def _pages(heights: Sequence[float], room: float) -> list[int]:
+    """Return how many rows stand on each page: as few pages as they fit on, about alike in height."""
+    fewest = len(_filled(heights, room))
+    even = sum(heights) / max(fewest, 1)
+    tries = (even + (room - even) * part / 4 for part in range(5))
+    return next((counts for most in tries if len(counts := _filled(heights, most)) <= fewest), [])
+
+
+def _filled(heights: Sequence[float], room: float) -> list[int]:
+    counts: list[int] = []
+    left = 0.0
+    for height in heights:
+        if not counts or height > left:
+            counts.append(0)
+            left = room
+        counts[-1] += 1
+        left -= height
+    return counts
 
 
 def _measured(presentation: Any, content: Content) -> None:
