@@ -63,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run(config: Config, out: Path) -> answered.Result:
     """Make one run and return its result. Raises Failed, IobenchError and OSError when nothing could be measured."""
+    out.mkdir(parents=True, exist_ok=True)
     endpoints = [Endpoint.of(name) for name in config.endpoints]
     probes = tuple(probe(each, config.timeouts.connect_s, config.flush) for each in endpoints)
     if config.mode == "probe":
@@ -80,7 +81,6 @@ def run(config: Config, out: Path) -> answered.Result:
         parts.start(index, endpoints, owned, acknowledged, wanted)
     parts.collect()
     result = parts.result(probes, adapted)
-    out.mkdir(parents=True, exist_ok=True)
     (out / answered.ACKNOWLEDGED).write_bytes(bytes(map(bool, acknowledged)))
     return result
 
