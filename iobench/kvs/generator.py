@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import random
+import resource
 import select
 import struct
 import sys
@@ -280,6 +281,8 @@ class _Parts:
 
 def _child(config: Config, index: int, share: Sequence[Any], tell: int, hear: int) -> None:
     """What a forked process does: make ready, wait for the start, run, tell."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a file descriptor is needed for each connection
     try:
         import fcntl
 

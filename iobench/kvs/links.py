@@ -45,7 +45,10 @@ class Endpoint:
 
     def connect(self, timeout_s: float) -> socket.socket:
         """Connect and wait for it. Raises Failed."""
-        made = socket.socket(self.family, socket.SOCK_STREAM)
+        try:
+            made = socket.socket(self.family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise Failed(f"no more connections can be made: {error.strerror}; raise `ulimit -n`") from error
         made.settimeout(timeout_s)
         try:
             made.connect(self.address)
