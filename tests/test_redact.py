@@ -3,6 +3,7 @@
 import json
 import re
 import tarfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from iobench.analysis.compare import compare
 from iobench.campaign import archive
 from iobench.model import Campaign, Device
 from iobench.redact import Redactor, redacted
+from iobench.report import evidence
 from iobench.results import CampaignFolder, Store, to_json
 
 SECRETS = (
@@ -71,15 +73,25 @@ def secrets_in(text: str) -> list[str]:
     )
 
 
+def text_of(path: Path) -> str:
+    """All that a file says: of a page also what its evidence opens to, of slides each part."""
+    if path.suffix == ".pptx":
+        with zipfile.ZipFile(path) as parts:
+            return "".join(parts.read(name).decode("utf-8", "replace") for name in parts.namelist())
+    text = path.read_bytes().decode("utf-8", "replace")
+    packed = re.search(r'id="packed">([^<]*)<', text)
+    return text + "".join(evidence.unpack(packed[1])) if packed else text
+
+
 def test_the_report_shows_them_unless_it_is_redacted(folder: CampaignFolder, tmp_path: Path) -> None:
-    formats = ("html", "csv", "png")
+    formats = ("html", "csv", "png", "pptx")
     plain = report.build([folder], tmp_path / "plain", formats)
-    said = "".join(path.read_bytes().decode("utf-8", "replace") for path in plain)
+    said = "".join(map(text_of, plain))
     assert len(secrets_in(said)) > 5, "the fixture holds what is to be hidden"
     out = report.build([folder], tmp_path / "out", formats, redact=True)
     assert [path.name for path in out] == [path.name.replace("db-tokyo-07", "host-1") for path in plain]
     for path in out:
-        assert secrets_in(path.read_bytes().decode("utf-8", "replace")) == [], path
+        assert secrets_in(text_of(path)) == [], path
 
 
 def test_redacted_figures_are_the_same(folder: CampaignFolder) -> None:

@@ -104,7 +104,7 @@ class SvgCanvas:
         """Give something drawn a text that is shown under the pointer, and read to who does not see it."""
         z, order, element = self._drawn[drawn]
         said = f"<title>{escape(text, quote=False)}</title>"
-        whole = f'<g class="tip" role="img" tabindex="-1">{said}{element}{self._reach(drawn)}</g>'
+        whole = f'<g class="tip">{said}{element}{self._reach(drawn)}</g>'
         self._drawn[drawn] = (z, order, whole)
 
     # --- the element -----------------------------------------------------------------------------------

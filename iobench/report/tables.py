@@ -115,7 +115,7 @@ def _figures(comparison: Comparison, row: Row, drive: str, label: str, scale: la
     emulated = any(d.name == drive and d.emulated for d in comparison.drives)
     cells = [
         Cell(f"{label} ({words('chart.emulated')})" if emulated else label),
-        Cell(labels.scaled_text(scale, own.median, row.metric, row.unit), repr(own.median), True),
+        Cell(labels.scaled_text(scale, own.median, row.metric, row.unit), _sort(own.median), True),
         _interval(own.ci95, lambda low, high: labels.scaled_interval(scale, low, high, row.metric, row.unit)),
         Cell(str(own.n), str(own.n), True),
     ]
@@ -130,14 +130,19 @@ def _ratio(comparison: Comparison, drive: str, ratio: Ratio | None, words: Words
         return [Cell("", "", True), Cell("", "", True), Cell(text, look="quiet")]
     difference = words(f"diff.{ratio.difference.value}")
     return [
-        Cell(labels.times(ratio.ratio, words), repr(ratio.ratio), True),
+        Cell(labels.times(ratio.ratio, words), _sort(ratio.ratio), True),
         _interval(ratio.ci95, lambda low, high: f"{labels.ratio_number(low)} – {labels.times(high, words)}"),
         Cell(difference, look="quiet" if ratio.difference is Difference.NONE_SHOWN else ""),
     ]
 
 
 def _interval(ends: tuple[float, float] | None, write: Callable[[float, float], str]) -> Cell:
-    return Cell("", "", True) if ends is None else Cell(write(*ends), repr(ends[0]), True)
+    return Cell("", "", True) if ends is None else Cell(write(*ends), _sort(ends[0]), True)
+
+
+def _sort(value: float) -> str:
+    """What a column sorts by: six digits tell more apart than are shown."""
+    return f"{value:.6g}"
 
 
 def _verdict(own: Estimate, words: Words) -> Cell:

@@ -44,6 +44,7 @@ for (const chart of document.querySelectorAll("figure svg")) {
   const tips = [...chart.querySelectorAll(".tip")];
   tips.forEach((tip, i) => {
     const title = tip.querySelector("title");
+    tip.setAttribute("role", "img");
     tip.setAttribute("aria-label", title.textContent);
     title.remove();  // or the browser would show it once more
     tip.setAttribute("tabindex", i ? "-1" : "0");
