@@ -266,7 +266,7 @@ def _section(
         about=words.or_name(about, ""),
         figures=tuple(_figure(comparison, chart, words, drawn) for chart in own),
         sentences=tuple(_sentences(comparison, own, words)),
-        table=tables.all_figures(comparison, workload, words),
+        table=tables.other_figures(comparison, workload, own, words),
     )
 
 

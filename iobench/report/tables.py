@@ -69,9 +69,10 @@ def chart_table(comparison: Comparison, chart: Chart, words: Words) -> Table:
     return _table(comparison, pairs, chart.spec.title, words, metric=False, load=load, scale=scale)
 
 
-def all_figures(comparison: Comparison, workload: str, words: Words) -> Table:
-    """Return every figure of a workload, drawn or not."""
-    rows = [row for row in comparison.rows if row.workload == workload]
+def other_figures(comparison: Comparison, workload: str, made: Sequence[Chart], words: Words) -> Table:
+    """Return the figures of a workload that stand under none of its charts."""
+    told = {id(row) for chart in made for row in chart.rows}
+    rows = [row for row in comparison.rows if row.workload == workload and id(row) not in told]
     pairs = [(row, d.name) for row in rows for d in comparison.drives if d.name in row.targets]
     # With the workload's name: a reader's list of tables has one of each.
     caption = words("what.metric", workload=labels.workload_name(workload, words), metric=words("page.more"))

@@ -188,7 +188,7 @@ TEXTS: Mapping[str, str] = {
     "page.all-sound": "Every number in this report passed its evidence.",
     "page.no-rows": "No finished step in this campaign holds a figure yet. `iobench resume` goes on with an "
     "interrupted one.",
-    "page.more": "All figures of this workload",
+    "page.more": "The other figures of this workload",
     "page.notes": "Notes",
     "page.host": "Host",
     "page.tools": "Programs",

@@ -181,7 +181,7 @@ TEXTS: Mapping[str, str] = {
     "page.unsound": "根拠が不十分なものとその理由",
     "page.all-sound": "このレポートの数値はすべて検証を通りました。",
     "page.no-rows": "このキャンペーンには、まだ数値のある完了ステップがありません。中断したものは `iobench resume` で続けられます。",
-    "page.more": "このワークロードのすべての数値",
+    "page.more": "このワークロードのその他の数値",
     "page.notes": "注記",
     "page.host": "ホスト",
     "page.tools": "プログラム",
