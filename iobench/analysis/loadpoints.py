@@ -20,6 +20,8 @@ ACHIEVED_LEAST = 0.98
 BACKLOG_GROWTH = 0.01
 # How many standard errors of counting are allowed to arrivals at random, whose number is itself drawn.
 POISSON_SIGMAS = 2.0
+# But no more than this share, however few they are: a point that fails for it is tried again.
+POISSON_MOST = 0.04
 # A point that counts has so many operations, or so many seconds; and it is never too short for a limit's burst.
 POINT_OPERATIONS = 10_000
 POINT_SECONDS = 10.0
@@ -118,7 +120,7 @@ def judge(point: LoadPoint, slo: Slo) -> Judgement:
     why, broken = [], slo.broken(point.latencies)
     if broken is not None:
         why.append("slo")
-    if point.share is not None and point.share < ACHIEVED_LEAST - POISSON_SIGMAS * point.noise:
+    if point.share is not None and point.share < ACHIEVED_LEAST - min(POISSON_MOST, POISSON_SIGMAS * point.noise):
         why.append("rate")
     if _grows(point):
         why.append("backlog")
@@ -129,7 +131,8 @@ def _grows(point: LoadPoint) -> bool:
     if point.growth is None or point.offered is None:
         return False
     # Half of the time has half of the arrivals, and so a relative error that is the root of two larger.
-    return point.growth > (BACKLOG_GROWTH + POISSON_SIGMAS * math.sqrt(2) * point.noise) * point.offered
+    noise = math.sqrt(2) * min(POISSON_MOST, POISSON_SIGMAS * point.noise)
+    return point.growth > (BACKLOG_GROWTH + noise) * point.offered
 
 
 def at_machine_end(point: LoadPoint) -> bool:

@@ -27,6 +27,8 @@ from iobench.model import Campaign, Passport, Work
 MOST_FAILURES = 2
 _POINT_GUESS_S = 10.0
 _STEPS_GUESS = 12
+# sysbench begins and ends its window with whole seconds: so many may lack.
+_MORE_S: Mapping[str, float] = {"oltp": 2.0}
 _LOADS = ("loads", "threads", "connections", "clients")
 
 
@@ -75,7 +77,7 @@ def first_suite(asked: Asked) -> Suite:
     """Return the closed loops that a campaign begins with. Raises UsageError."""
     requests = []
     for workload in dict.fromkeys(objective.workload for objective in asked.slos):
-        duration = asked.duration_s or POINT_LEAST_S
+        duration = asked.duration_s or POINT_LEAST_S + _MORE_S.get(workload, 0.0)
         loads = {1, round(asked.most or MOST_LOAD)} if asked.by == "load" else {1, asked.load}
         more = {_load_name(workload): _list(loads), "duration": f"{duration}s"}
         requests.append(_request(asked, workload, **more))
@@ -130,7 +132,7 @@ class CapacityDirector:
 
     def _work(self, objective: Slo, wanted: Wanted, passports: Mapping[str, Passport]) -> Work:
         workload = objective.workload
-        seconds = self.asked.duration_s or wanted.seconds
+        seconds = self.asked.duration_s or wanted.seconds + _MORE_S.get(workload, 0.0)
         # Loads that are searched stand beside the highest: a server is set up for it, and so need not be made anew.
         loads = {wanted.load, round(self.asked.most or MOST_LOAD)} if self.asked.by == "load" else {wanted.load}
         more: dict[str, object] = {_load_name(workload): _list(loads), "duration": f"{seconds}s"}

@@ -78,6 +78,8 @@ def sentences(result: Result, words: Words, drive: str | None = None) -> list[st
             ended = result.failed is not None and at_machine_end(result.failed.point)
             key = "capacity.machine-end" if ended else "capacity.holds-at-most"
             said = [words(key, drive=name, slo=slo, rate=_x(result.even, result)), *said[1:]]
+    if best.reasons:
+        said.append(words("capacity.marked", reasons=words.commas(best.reasons)))
     if failed:
         said.append(failed)
     if result.knee is not None:

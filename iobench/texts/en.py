@@ -485,6 +485,7 @@ TEXTS: Mapping[str, str] = {
     "capacity.even": "The arrivals were evenly spaced; random ones were not tried.",
     "capacity.random": "The arrivals were random.",
     "capacity.load": "{drive} holds {slo} up to {load} at a time: {achieved} were achieved, {latency}.",
+    "capacity.marked": "The number that held is marked {reasons}: look at it before it is relied on.",
     "capacity.first-failed": "The first that failed was {rate}: {why}.",
     "capacity.fails-at-lowest": "{drive} does not hold {slo} even at the lowest that was tried, {rate}: {why}.",
     "capacity.holds-at-most": "{drive} holds {slo} at {rate}, the highest that was tried; more may hold.",

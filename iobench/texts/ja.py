@@ -472,6 +472,7 @@ TEXTS: Mapping[str, str] = {
     "capacity.even": "到着は等間隔です。ランダムな到着は試していません。",
     "capacity.random": "到着はランダムです。",
     "capacity.load": "{drive} は {slo} を同時 {load} まで守ります。達成は {achieved}、{latency} でした。",
+    "capacity.marked": "守った値には {reasons} の印があります。確かめてから使ってください。",
     "capacity.first-failed": "最初に守れなかったのは {rate} です：{why}。",
     "capacity.fails-at-lowest": "{drive} は、試した最低の {rate} でも {slo} を守れません：{why}。",
     "capacity.holds-at-most": "{drive} は、試した最高の {rate} でも {slo} を守ります。さらに上も守れる可能性があります。",

@@ -66,6 +66,9 @@ def test_random_arrivals_are_allowed_their_counting_noise() -> None:
     """10,000 arrivals are 1 % about their mean; two of those are allowed, and no more."""
     assert judge(_of(arrival=POISSON, achieved=965.0), SLO).holds
     assert judge(_of(arrival=POISSON, achieved=955.0), SLO).why == ("rate",)
+    few = _of(arrival=POISSON, offered=20.0, operations=200.0)
+    assert judge(dataclasses.replace(few, achieved=18.9), SLO).holds
+    assert judge(dataclasses.replace(few, achieved=18.7), SLO).why == ("rate",), "never more than four per cent beyond"
     assert judge(_of(arrival=POISSON, growth=35.0), SLO).holds
     assert judge(_of(arrival=POISSON, growth=45.0), SLO).why == ("backlog",)
 
