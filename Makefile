@@ -70,6 +70,8 @@ bench-estimate: $(BIN)/pytest ## the estimate of time against the time it took
 	$(BIN)/python benchmarks/estimate.py
 bench-dbench: $(BIN)/pytest ## dbench on two drives of known speed, and against bare dbench
 	$(BIN)/python benchmarks/dbench.py
+bench-oltp: $(BIN)/pytest ## transactions: time to the first, drives of known speed, against bare sysbench (10 minutes)
+	$(BIN)/python benchmarks/oltp.py
 bench-kills: $(BIN)/pytest ## kill -9 at random moments
 	$(BIN)/python benchmarks/kills.py
 bench-mutations: $(BIN)/pytest ## every parser, given 100,000 spoilt outputs
@@ -91,4 +93,4 @@ bench-store: $(BIN)/pytest ## 1,000 campaigns and one of 10,000 steps: listed an
 bench-page: $(BIN)/pytest ## the deck's page in both languages: time, memory and size
 	$(BIN)/python benchmarks/page.py
 bench-short: $(BIN)/pytest
-	for each in dbench startup gaps overhead equals kills estimate truth honest mutations soak kvs handover; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in dbench oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

@@ -33,9 +33,10 @@ ROWS = SIZE // 240 // TABLES
 def main() -> None:
     options = common.arguments(__doc__ or "", pairs=7, seconds=20)
     common.head("OLTP")
-    missed = 0 if options.short else _first(3)
-    missed += _ratio(2 if options.short else options.seconds, 1 if options.short else 3)
-    missed += _overhead(1 if options.short else options.pairs, 2 if options.short else 6)
+    missed = _first(1 if options.short else 3)
+    missed += _ratio(2 if options.short else options.seconds, 1 if options.short else 3, 400 if options.short else 1000)
+    if not options.short:
+        missed += _overhead(options.pairs, 4)
     common.conclude(missed, options.short)
 
 
@@ -65,9 +66,9 @@ def _once(folder: Path, results: Path) -> float:
 # --- a drive of 4 times the write IOPS ---------------------------------------------------------------------
 
 
-def _ratio(seconds: int, rounds: int) -> int:
+def _ratio(seconds: int, rounds: int, megabytes: int) -> int:
     slow, fast = lab.custom("slow", write_iops=400), lab.custom("fast", write_iops=1600)
-    with common.emulated(slow, fast, size=1 << 30) as drives, common.scratch() as results:
+    with common.emulated(slow, fast, size=megabytes * 10**6) as drives, common.scratch() as results:
         args = ["run", "oltp", "--profiles", "write_only", "--threads", "1,16", "--size", "32Mi", "--ramp", "5s"]
         args += ["--duration", f"{seconds}s", "--repeats", str(rounds), "--baseline", "slow"]
         args += [word for name, path in drives.items() for word in ("-t", f"{name}={path}")]
@@ -106,7 +107,7 @@ def _bytes_each(campaign: Path) -> dict[tuple[int, str], float]:
 def _overhead(pairs: int, seconds: int) -> int:
     rows, missed = [], 0
     drive = lab.custom("still", read=400e6, write=400e6, write_iops=1600)
-    with common.emulated(drive, size=1 << 30) as drives, common.scratch() as results:
+    with common.emulated(drive, size=400 * 10**6) as drives, common.scratch() as results:
         path = next(iter(drives.values()))
         for profile, threads, pool in (("write_only", 16, 6 << 20), ("read_only", 1, 64 << 20)):
             with _server(path, pool) as (config, url):

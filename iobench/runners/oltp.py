@@ -119,7 +119,9 @@ def _whole(work: Work, name: str) -> int:
 
 def read(work: Work, output: Output) -> Reading:
     """Return what sysbench counted after the first seconds. Raises ParseError."""
-    said = sysbench.fatal(f"{output.stdout}\n{output.stderr}")
+    # What stops it from outside of its own words (the C library, say) is the last that it says.
+    last = output.stderr.strip().splitlines()[-1:]
+    said = sysbench.fatal(f"{output.stdout}\n{output.stderr}") or (last[0] if last else None)
     try:
         run = sysbench.parse(output.stdout, _whole(work, "ramp_s"), "sysbench's output")
     except ParseError as error:

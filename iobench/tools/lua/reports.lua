@@ -9,7 +9,10 @@ local ffi = require("ffi")
 ffi.cdef([[
 typedef struct { long seconds; long microseconds; } iobench_time_t;
 int gettimeofday(iobench_time_t *now, void *zone);
+int pthread_setcancelstate(int state, int *old);
 ]])
+
+local CANCEL_ENABLE, CANCEL_DISABLE = 0, 1 -- as Linux has them
 
 local function unix_time()
    local now = ffi.new("iobench_time_t")
@@ -30,7 +33,10 @@ local function report(kind, stat)
 end
 
 function sysbench.hooks.report_intermediate(stat)
-   report("intermediate", stat)
+   -- sysbench cancels the thread that reports when the time is over, which must not happen in the middle of a line.
+   ffi.C.pthread_setcancelstate(CANCEL_DISABLE, nil)
+   pcall(report, "intermediate", stat)
+   ffi.C.pthread_setcancelstate(CANCEL_ENABLE, nil)
 end
 
 function sysbench.hooks.report_cumulative(stat)
