@@ -12,6 +12,7 @@ from statistics import fmean, median, variance
 
 from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
 from iobench.model import INVALID_REASONS, METRICS, Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
+from iobench.texts import TEXTS
 from iobench.units import format_bytes, format_seconds, format_value
 
 BACKGROUND_SHARE = 0.05
@@ -26,28 +27,10 @@ STEADY_POINTS = 8
 UNWRITTEN_SHARE = 0.001
 FLUSH_LEAST = 4096  # bytes that reach a device by one flush of a file: a page
 
-# What each reason means, for `iobench explain REASON`; the sentences with figures are made by the rules below.
+# What each reason means, for `iobench explain REASON` and for reports in every language (texts/); the sentences with
+# figures are made by the rules below.
 REASONS: Mapping[str, str] = {
-    "page-cache": "Less than 0.9 of the bytes that the program claims reached the device, or less than a page for "
-    "each of its flushes: the rest was memory. "
-    "Measure with direct I/O, or with a flush inside the timing.",
-    "unwritten-blocks": "Blocks were read that were never written: the file system answers those without the drive. "
-    "Lay the file out by writing it.",
-    "errors": "The program reported errors. Look at its raw output and at the kernel's log.",
-    "lost-data": "Data that was acknowledged was gone. The number is the speed of losing it.",
-    "no-device": "No device's counters stand behind the number (tmpfs, overlay, a network drive, or an import): "
-    "nothing proves what reached a drive.",
-    "depth-not-reached": "Less than 0.8 of the outstanding I/O that was asked for was achieved: synchronous engines "
-    "run at depth 1 whatever is asked, and buffered libaio is not asynchronous.",
-    "client-bound": "The measuring program used at least 0.9 of a core for each of its threads: it measured itself.",
-    "background-io": "Others moved more than 5 % of our bytes, and more than 1 MB/s, on the same drive.",
-    "too-short": "It measured for less than 6 s: caches and throttles let a burst through that reads about 2 % high. "
-    "Or, of a database, it measured fewer than 1,000 transactions.",
-    "compressible": "Zeros were written, which flatter drives and file systems that compress.",
-    "thermal": "The drive reached the temperature from which it slows itself down.",
-    "small-working-set": "Reads went through a cache that can hold the whole file, or a database's tables.",
-    "not-steady": "The rate of one half of the time differs from the other's by more than noise explains: it warms "
-    "up, fills a cache, or wears down while it is measured. Or a load's clients were still filling their folders.",
+    key.removeprefix("reason."): sentence for key, sentence in TEXTS["en"].items() if key.startswith("reason.")
 }
 
 

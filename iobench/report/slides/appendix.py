@@ -8,6 +8,7 @@ from typing import Any
 
 from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import ClaimResult
+from iobench.model import INVALID_REASONS, Verdict
 from iobench.report import drives, labels, repeat
 from iobench.report.canvas import INK, MUTED, WARN
 from iobench.report.content import Content
@@ -28,6 +29,7 @@ def add(presentation: Any, content: Content) -> None:
     _measured(presentation, content)
     _drives(presentation, content)
     _evidence(presentation, content)
+    _unsound(presentation, content)
     _claims(presentation, content)
     _published(presentation, content)
     _method(presentation, content)
@@ -153,6 +155,30 @@ def _evidence(presentation: Any, content: Content) -> None:
         (1.8, 1.0, 1.1, 1.4, 1.7, 1.2),
         words("deck.evidence"),
     )
+
+
+def _unsound(presentation: Any, content: Content) -> None:
+    """Each reason that was found, on how many steps, and what it means; nothing where all were sound."""
+    words = content.words
+    found: dict[str, list[Step]] = {}
+    for run in content.runs:
+        for reason in run.reasons:
+            found.setdefault(reason, []).append(run)
+    rows = []
+    for reason, runs in sorted(found.items(), key=lambda item: -len(item[1])):
+        verdict = Verdict.INVALID if reason in INVALID_REASONS else Verdict.SUSPECT
+        drives_ = words.commas(list(dict.fromkeys(run.drive for run in runs)))
+        rows.append(
+            [
+                _cell(reason, WARN, True),
+                _cell(words(f"verdict.{verdict.value}")),
+                _cell(words("page.steps", n=len(runs))),
+                _cell(drives_),
+                _cell(words.or_name(f"reason.{reason}", "")),
+            ]
+        )
+    heads = [words(k) for k in ("deck.reasons", "col.verdict", "deck.sound-steps", "col.drive", "deck.means")]
+    _paged(presentation, content, words("deck.unsound"), heads, rows, (1.3, 0.8, 0.8, 1.2, 4.0))
 
 
 def _share(run: Step) -> float | None:
