@@ -16,7 +16,7 @@ from iobench.analysis.loadpoints import CLOSED, POINT_LEAST_S, POISSON, Judgemen
 from iobench.analysis.search import Bounds, CurvePoint, End, Outcome, Trial
 from iobench.analysis.slo import Slo
 from iobench.errors import UsageError
-from iobench.model import Campaign, ParamValue
+from iobench.model import Campaign, ParamValue, Verdict
 from iobench.results import CampaignFolder
 
 NAME = "capacity"
@@ -94,6 +94,7 @@ class Wanted:
 class State:
     """Where the search of one SLO on one target stands, from the points that are there.
 
+    An invalid point is not one of the drive: it is shown, and nothing follows from it.
     `searched` are those that the search goes by, `confirming` those with random arrivals beside them.
     """
 
@@ -109,9 +110,14 @@ class State:
         return cls(asked, objective, own, evenly)
 
     @property
+    def sound(self) -> tuple[LoadPoint, ...]:
+        """The points that are of the drive."""
+        return tuple(p for p in self.points if p.verdict is not Verdict.INVALID)
+
+    @property
     def closed(self) -> tuple[LoadPoint, ...]:
         """The closed loops, by their load."""
-        return tuple(sorted((p for p in self.points if p.arrival == CLOSED), key=lambda p: p.load))
+        return tuple(sorted((p for p in self.sound if p.arrival == CLOSED), key=lambda p: p.load))
 
     @property
     def searched(self) -> tuple[LoadPoint, ...]:
@@ -119,12 +125,12 @@ class State:
         if self.asked.by == "load":
             return self.closed
         word = self.evenly
-        return tuple(p for p in self.points if p.offered is not None and (word is None or p.arrival == word))
+        return tuple(p for p in self.sound if p.offered is not None and (word is None or p.arrival == word))
 
     @property
     def random(self) -> tuple[LoadPoint, ...]:
         """The points with random arrivals, where those of the search are evenly spaced."""
-        return tuple(p for p in self.points if p.arrival == POISSON) if self.evenly and self.asked.by == "rate" else ()
+        return tuple(p for p in self.sound if p.arrival == POISSON) if self.evenly and self.asked.by == "rate" else ()
 
     def trials(self, points: Sequence[LoadPoint]) -> list[Trial]:
         """Return points as trials of the SLO."""

@@ -34,6 +34,7 @@ class End(StrEnum):
     FOUND = "found"
     FAILS_AT_LOWEST = "fails-at-lowest"
     HOLDS_AT_MOST = "holds-at-most"  # at the highest that may be tried, or that the machine can offer
+    UNDECIDED = "undecided"  # it fails at the lowest, but this machine was at its own end
     OPEN = "open"  # it was interrupted, or ran out of time
 
 
@@ -82,7 +83,8 @@ def outcome(trials: Sequence[Trial], bounds: Bounds) -> Outcome:
     if following(trials, bounds) is not None:
         return Outcome(End.OPEN, held, failed)
     if held is None:
-        return Outcome(End.FAILS_AT_LOWEST, None, failed)
+        busy = failed is not None and _ended(trials, failed)
+        return Outcome(End.UNDECIDED if busy else End.FAILS_AT_LOWEST, None, failed)
     if failed is None or _ended(trials, failed):
         return Outcome(End.HOLDS_AT_MOST, held, failed)
     return Outcome(End.FOUND, held, failed)

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from iobench import params, runners
 from iobench.analysis import loadpoints
 from iobench.analysis.capacity import MOST_LOAD, Asked, State, Wanted, asked_of
-from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S
+from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S, LoadPoint
 from iobench.analysis.slo import Slo
 from iobench.campaign import plan
 from iobench.campaign.director import Ask, Progress
 from iobench.campaign.plan import Request, Suite
 from iobench.errors import UsageError, near_miss
-from iobench.model import Campaign, Passport, Work
+from iobench.model import Campaign, Passport, Verdict, Work
 
-# So many steps of a target without a number, and it is given up: it is gone, or full.
+# So many steps of a target without a sound number, and it is given up: it is gone, or full.
 MOST_FAILURES = 2
 _POINT_GUESS_S = 10.0
 _STEPS_GUESS = 12
@@ -119,7 +119,7 @@ class CapacityDirector:
         found: dict[str, Ask] = {}
         for objective in self.asked.slos:
             for target in progress.campaign.passports:
-                if target not in found and not given_up(progress, target):
+                if target not in found and not given_up(progress, target, points):
                     state = State.of(self.asked, objective, target, points, _evenly(objective.workload))
                     if (wanted := state.wanted()) is not None:
                         found[target] = Ask(self._work(objective, wanted, progress.campaign.passports), target)
@@ -144,7 +144,8 @@ class CapacityDirector:
         return next(work for work in plan.works(suite, passports, "auto", {}) if work.load == wanted.load)
 
 
-def given_up(progress: Progress, target: str) -> bool:
-    """Whether too many steps of a target gave no number."""
+def given_up(progress: Progress, target: str, points: Sequence[LoadPoint]) -> bool:
+    """Whether too many steps of a target gave no number, or an invalid one."""
     failed = [step for step in progress.campaign.steps if step.target == target and step.id in progress.failed]
-    return len(failed) >= MOST_FAILURES
+    invalid = [p for p in points if p.target == target and p.verdict is Verdict.INVALID]
+    return len(failed) + len(invalid) >= MOST_FAILURES

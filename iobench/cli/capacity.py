@@ -15,7 +15,7 @@ import click
 from iobench import SCHEMA_VERSION
 from iobench.cli import options
 from iobench.cli.tables import Column, clean, print_table
-from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_VERDICT, UsageError
+from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_UNDECIDED, EXIT_VERDICT, UsageError
 from iobench.texts import LANGUAGES, Words
 
 if TYPE_CHECKING:
@@ -304,7 +304,8 @@ def _show_all(
             click.echo(f"\nkept in {clean(str(folders[0].path))}; `iobench report {folders[0].id}` draws it")
     if took is not None and any(result.end is End.OPEN for result in found):
         return EXIT_TOOL
-    return EXIT_VERDICT if any(result.end is End.FAILS_AT_LOWEST for result in found) else EXIT_OK
+    ends = {result.end for result in found}
+    return EXIT_VERDICT if End.FAILS_AT_LOWEST in ends else EXIT_UNDECIDED if End.UNDECIDED in ends else EXIT_OK
 
 
 def _campaign_json(folder: CampaignFolder, took: Took) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def sentences(result: Result, words: Words, drive: str | None = None) -> list[st
     name, objective = drive or labels.clean(result.target, 60), result.slo
     slo, best = slo_text(objective, words), result.best
     failed = words_of_failed(result, words)
+    if result.end is End.UNDECIDED:
+        return [words("capacity.undecided", drive=name, slo=slo)]
     if result.end is End.FAILS_AT_LOWEST:
         reason = why(result.failed, objective, words) if result.failed else "?"
         rate = _x(result.failed.point, result) if result.failed else "?"

@@ -501,6 +501,8 @@ TEXTS: Mapping[str, str] = {
     "capacity.marked": "The number that held is marked {reasons}: look at it before it is relied on.",
     "capacity.first-failed": "The first that failed was {rate}: {why}.",
     "capacity.fails-at-lowest": "{drive} does not hold {slo} even at the lowest that was tried, {rate}: {why}.",
+    "capacity.undecided": "{drive}, {slo}: not decided. It failed at the lowest rate, but this machine's processors, or the "
+    "program that offers the load, were at their end: free the machine, then measure again.",
     "capacity.holds-at-most": "{drive} holds {slo} at {rate}, the highest that was tried; more may hold.",
     "capacity.machine-end": "{drive} holds {slo} up to {rate}. More could not be offered: the program that offers it, "
     "or this machine's processors, were at their end; the drive may hold more.",

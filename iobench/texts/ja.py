@@ -488,6 +488,8 @@ TEXTS: Mapping[str, str] = {
     "capacity.marked": "守った値には {reasons} の印があります。確かめてから使ってください。",
     "capacity.first-failed": "最初に守れなかったのは {rate} です：{why}。",
     "capacity.fails-at-lowest": "{drive} は、試した最低の {rate} でも {slo} を守れません：{why}。",
+    "capacity.undecided": "{drive}、{slo}：判定できません。最低の速度でも守れませんでしたが、このマシンの CPU か負荷をかける側の"
+    "プログラムが限界でした。マシンを空けてから測り直してください。",
     "capacity.holds-at-most": "{drive} は、試した最高の {rate} でも {slo} を守ります。さらに上も守れる可能性があります。",
     "capacity.machine-end": "{drive} は {slo} を {rate} まで守ります。負荷をかける側のプログラムかこのマシンの CPU が限界に達し、"
     "それ以上はかけられませんでした。ドライブにはまだ余裕がある可能性があります。",

@@ -83,6 +83,11 @@ def test_an_slo_that_fails_at_the_lowest_rate() -> None:
     assert sum(t.x == 10 for t in trials) == TRIES
 
 
+def test_a_busy_machine_decides_nothing_of_the_drive() -> None:
+    found, _ = search(lambda x: False, Bounds(1000, 10), end=lambda x: True)
+    assert found.end is End.UNDECIDED
+
+
 def test_an_slo_that_holds_at_all_that_may_be_tried() -> None:
     found, _ = search(lambda x: True, Bounds(1000, 1, most=5000))
     assert found == Outcome(End.HOLDS_AT_MOST, 5000, None)

@@ -91,6 +91,15 @@ def test_a_limit_that_one_operation_reaches_says_nothing_of_fewer() -> None:
     assert wanted is not None and wanted.rate == 980
 
 
+def test_nothing_follows_from_an_invalid_point() -> None:
+    points = [point(Wanted(1), LIMIT), point(Wanted(64), LIMIT)]
+    state = State.of(Asked((SLO,)), SLO, "d", points, EVEN)
+    wanted = state.wanted()
+    assert wanted is not None
+    bad = dataclasses.replace(point(wanted, LIMIT), verdict=Verdict.INVALID, reasons=("errors",))
+    assert State.of(Asked((SLO,)), SLO, "d", [*points, bad], EVEN).wanted() == wanted
+
+
 def test_a_machine_at_its_end_gives_a_least_value() -> None:
     points = run(Asked((SLO,), confirm=False, curve=False), even=1e9, random=1e9, limited_by=LimitedBy.CLIENT)
     found = analysis._result(State.of(Asked((SLO,)), SLO, "d", points, EVEN), "d")
@@ -102,9 +111,11 @@ def test_a_target_whose_steps_give_no_number_is_given_up() -> None:
     steps = tuple(Step(f"s{n}", "d", n, work) for n in range(capacity.MOST_FAILURES))
     campaign = dataclasses.replace(_campaign(), steps=steps)
     progress = Progress(campaign, None, frozenset(), dict.fromkeys(("s0",), "gone"), {}, None)  # type: ignore[arg-type]
-    assert not capacity.given_up(progress, "d")
+    assert not capacity.given_up(progress, "d", ())
+    invalid = dataclasses.replace(point(Wanted(1), LIMIT), verdict=Verdict.INVALID, reasons=("errors",))
+    assert capacity.given_up(progress, "d", (invalid,))
     gone = dataclasses.replace(progress, failed={step.id: "gone" for step in steps})
-    assert capacity.given_up(gone, "d") and not capacity.given_up(gone, "other")
+    assert capacity.given_up(gone, "d", ()) and not capacity.given_up(gone, "other", ())
 
 
 def _campaign() -> analysis.Campaign:

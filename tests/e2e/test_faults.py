@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -106,6 +107,21 @@ def test_a_drive_that_fails_costs_its_own_steps_only(
     if late and os.access("/dev/kmsg", os.R_OK):
         said = inside("explain", folder.id, late[0]["step"]).out
         assert "the kernel said" in said and failing.drive.name in said, said
+
+
+def test_a_search_on_a_drive_that_fails_ends_without_an_answer(iobench: Iobench, failing: Failing) -> None:
+    """The drive is gone in the middle of a search: it is given up, and nothing is said of what it holds."""
+    quick = ("--duration", "500ms", "--size", "16Mi", "--no-curve", "--json", "-q")
+    process = iobench.start("capacity", "-t", f"bad={failing.drive.path}", "--slo", "rand-read max<30s", *quick)
+    folder = iobench.folder_soon()
+    wait_for(lambda: [event for event, _ in journal(folder)].count("finished") >= 2)
+    failing.switch.touch()
+    out, err = process.communicate(timeout=90)
+    failing.switch.unlink()
+    assert process.returncode == 4 and "Traceback" not in err, err
+    (found,) = json.loads(out)["searches"]
+    assert found["end"] == "open"
+    assert not any(point["holds"] and "errors" in point["reasons"] for point in found["points"])
 
 
 def test_a_drive_that_turns_read_only_costs_its_own_steps_only(
