@@ -201,6 +201,10 @@ def _setup_lines(campaign: Campaign, target: str) -> Iterator[Line]:
         path = _path(campaign, target, file.name)
         command = fio.lay_out(path, file.size, "libaio" if direct else "psync", direct, "raw/layout")
         yield Line("lay out the test file", target, command.argv)
+    if campaign.passports[target].target.kind != "server":
+        for service in plan.services(list(works)):
+            for what, argv in servers.planned(service):
+                yield Line(what, target, argv)
     for work in works:
         if work.warm_up:
             place = _place(campaign, target, work, f"warm-up-{work.workload}")

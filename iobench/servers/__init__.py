@@ -86,6 +86,12 @@ def module(kind: str) -> Module:
     return known[kind]
 
 
+def planned(service: Service) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the commands that make a private server ready, each with what it is for, where its module tells them."""
+    found: tuple[tuple[str, tuple[str, ...]], ...] = getattr(module(service.kind), "planned", lambda _: ())(service)
+    return found
+
+
 def attach(url: str, service: Service, room: Room) -> Server:
     """Return the server that exists at a URL, as a work's module reaches it (its function `attach`); not ours to end.
 

