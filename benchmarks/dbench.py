@@ -35,7 +35,7 @@ def main() -> None:
     missed = 0
     with common.scratch() as folder:
         common.head("dbench on drives of 400 and 1,600 writes a second, O_SYNC")
-        missed += _ratio(folder, 1 if options.short else 40, 1 if options.short else options.rounds)
+        missed += _ratio(folder, 1 if options.short else 60, 1 if options.short else options.rounds)
         common.head("dbench through iobench against bare dbench")
         missed += _beside(folder, 1 if options.short else 10, 1 if options.short else options.pairs)
     common.conclude(missed, options.short)

@@ -266,3 +266,19 @@ def test_bytes_written_are_the_files_and_what_the_works_write() -> None:
 def test_a_plan_that_only_reads_writes_only_its_files() -> None:
     got = plan.estimate(plan.interleave([READ], ["A"], 5), {"A": drive("A")}, {})
     assert got.written == {"A": 256 * MIB}
+
+
+def test_a_bare_device_is_left_out_of_what_needs_a_file_system_and_refused_where_there_is_nothing_else() -> None:
+    asked = Suite(None, "mine", 1, (Request("dbench", {"clients": [1]}, "mine"),))
+    (work,) = plan.works(asked, {"A": drive("A"), "B": block("B", 10**11)}, "libaio", {})
+    assert plan.fits(work, drive("A")) and not plan.fits(work, block("B", 10**11))
+    with pytest.raises(UsageError, match="target B is a block device, and dbench needs a file system"):
+        plan.works(asked, {"B": block("B", 10**11)}, "libaio", {})
+
+
+def test_the_room_that_clients_take_is_looked_at_with_its_remedy() -> None:
+    asked = Suite(None, "mine", 1, (Request("dbench", {"clients": [1, 64]}, "mine"),))
+    works = plan.works(asked, {"A": drive("A")}, "libaio", {})
+    assert plan.needed(works) == 64 * 26 * 10**6
+    with pytest.raises(CannotRunError, match=r"give fewer --clients \(each takes 26 MB\)"):
+        plan.check_room(works, {"A": drive("A", free=10**9)})
