@@ -174,7 +174,8 @@ def test_deck_has_five_rounds_and_steps_that_are_long_enough() -> None:
     works = plan.works(suite, {"A": drive("A")}, "libaio", {})
     assert suite.rounds == 5
     assert {w.workload for w in works} == {
-        "seq-read", "seq-write", "dd-write", "dd-read", "rand-read", "rand-write", "rand-mixed", "dbench", "oltp", "kvs",
+        "seq-read", "seq-write", "dd-write", "dd-read", "rand-read", "rand-write", "rand-mixed", "dbench", "oltp",
+        "kvs",
     }  # fmt: skip
     assert [w.load for w in works if w.workload == "rand-read"] == [1, 2, 4, 8, 16, 32, 64]
     assert all(w.duration_s >= 6 for w in works if w.duration_s is not None)
