@@ -49,7 +49,7 @@ class Redactor:
         parts = [rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in known]
         self._known = re.compile("|".join(parts), re.IGNORECASE) if parts else None
         self._folded = {name.casefold(): stand_in for name, stand_in in self._names.items()}
-        self.text = lru_cache(maxsize=65_536)(self._text)
+        self._remembered = lru_cache(maxsize=65_536)(self._replaced)
 
     def _learn(self, folder: CampaignFolder, campaign: Campaign) -> None:
         self._add("results", str(folder.path.parent))
@@ -70,7 +70,12 @@ class Redactor:
         count = len({s for s in self._names.values() if s.startswith(f"{what}-")}) + 1
         self._names |= dict.fromkeys(names, f"{what}-{count}")
 
-    def _text(self, text: str) -> str:
+    def text(self, text: str) -> str:
+        """Return a text with every name in it replaced."""
+        # Names come a thousand times, a program's output once: that is not worth the memory.
+        return self._remembered(text) if len(text) < 1000 else self._replaced(text)
+
+    def _replaced(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(lambda match: self._folded[match[0].casefold()], text)
         text = _JSON_FIELDS.sub(lambda match: f"{match[1]}{_field(match[1], match[2])}{match[3]}", text)
@@ -194,8 +199,8 @@ def write_copy(folder: CampaignFolder, to: Path) -> None:
         whole = view.read(table)
         for step in sorted(view.finished()):
             write_rows(to / table / f"{step}.parquet", _of_step(whole, step))
-    diary = folder.path / "journal.jsonl"
-    for path in [*(p for p in folder.contents() if "raw" in p.relative_to(folder.path).parts[:1]), diary]:
+    raw = [path for path in folder.contents() if "raw" in path.relative_to(folder.path).parts[:1]]
+    for path in [*raw, *folder.beside()]:
         if path.is_file():
             parts = [redactor.text(part) for part in path.relative_to(folder.path).parts]
             place = to.joinpath(*parts)

@@ -375,6 +375,12 @@ class CampaignFolder:
             raise ResultsError(f"{self.path} cannot be read: {error.strerror}") from error
         return total.hexdigest()
 
+    def beside(self) -> list[Path]:
+        """Return the files that stand beside what was measured and go with it: the diary, drives' health, a sheet."""
+        # What is prepared on a drive is true of this machine only.
+        kept = [p for p in sorted(self.path.glob("*.json*")) if p.name not in ("campaign.json", "prepared.json")]
+        return [p for p in kept if p.is_file() and not p.is_symlink() and not p.name.startswith(".")]
+
     def contents(self) -> list[Path]:
         """Return the files that make up the campaign, in the order of their paths: the plan, the tables, raw/."""
         found = [self.path / "campaign.json"]

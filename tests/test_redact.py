@@ -47,6 +47,8 @@ def folder(tmp_path: Path) -> CampaignFolder:
         sentence = {"reason": "too-short", "sentence": "On db-tokyo-07 drive S3Z9NX0M4 measured 3 s."}
         (raw / "findings.json").write_text(json.dumps([sentence]), encoding="utf-8")
     (made.path / "journal.jsonl").write_text('{"event": "ended", "host": "db-tokyo-07"}\n', encoding="utf-8")
+    health = {"targets": {"sas": {"serial": SECRETS[2], "host": SECRETS[1], "path": "/srv/customer-a/x"}}}
+    (made.path / "drives-before.json").write_text(json.dumps(health), encoding="utf-8")
     return made
 
 
@@ -113,6 +115,7 @@ def test_an_archive_is_redacted_whole_and_comes_back(folder: CampaignFolder, tmp
             assert secrets_in(content.read().decode("utf-8", "replace")) == [], member.name
     taken = archive.take_in(out.path, Store(tmp_path / "elsewhere"))
     assert len(taken.finished()) == len(folder.finished())
+    assert (taken.path / "drives-before.json").is_file() and (taken.path / "journal.jsonl").is_file()
     assert compare([taken]).rows[0].targets["sas"] == compare([folder]).rows[0].targets["sas"]
     stdout = (taken.path / "raw" / min(taken.finished()) / "stdout").read_text(encoding="utf-8")
     assert "12:30:15, 127.0.0.1, fio-3.33" in stdout, "times, versions and the machine itself stay"

@@ -57,7 +57,7 @@ def export(folder: CampaignFolder, to: Path, redact: bool = False) -> Exported:
 def _write(folder: CampaignFolder, to: Path, redact: bool) -> Exported:
     digest = folder.digest()
     about = {"schema_version": SCHEMA_VERSION, "iobench": __version__, "campaign": folder.id, "sha256": digest}
-    files = [*folder.contents(), *(p for p in [folder.path / "journal.jsonl"] if p.is_file())]
+    files = [*folder.contents(), *(path for path in folder.beside() if path.name != _ABOUT)]
     temporary = to.with_name(f".{to.name}.part")
     try:
         try:

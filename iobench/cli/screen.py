@@ -183,13 +183,13 @@ def _bar(comparison: Comparison, row: Row, name: str, cells: int) -> Text | None
     estimate = row.targets.get(name)
     if estimate is None or greatest <= 0 or estimate.median < 0:
         return None
-    number = next(i for i, drive in enumerate(comparison.drives) if drive.name == name)
+    number, drive = next((i, drive) for i, drive in enumerate(comparison.drives) if drive.name == name)
     eighths = max(1, round(estimate.median / greatest * cells * 8))
     if estimate.verdict is Verdict.VALID:
         drawn = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
     else:
         drawn = "░" * max(1, eighths // 8)
-    return Text(drawn, style=COLORS[number % len(COLORS)])
+    return Text(drawn, style=drive.color or COLORS[number % len(COLORS)])
 
 
 def _table() -> Table:

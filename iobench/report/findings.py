@@ -133,6 +133,16 @@ def _worst(estimates: Sequence[Estimate]) -> tuple[Verdict, tuple[str, ...]]:
     return worst(e.verdict for e in estimates), tuple(dict.fromkeys(reason for e in estimates for reason in e.reasons))
 
 
+def stable(finding: Finding) -> bool:
+    """Whether a SHARE may be called stable: by the whole of its interval, and over enough sound rounds."""
+    return (
+        finding.kind is Kind.SHARE
+        and finding.claim
+        and finding.interval is not None
+        and finding.interval[0] >= stability.LEAST_OVER_MOST
+    )
+
+
 # --- prose -------------------------------------------------------------------------------------------------
 
 
@@ -188,10 +198,9 @@ def _ratio(finding: Finding, words: Words, a: str, b: str) -> str:
 
 
 def _share(finding: Finding, words: Words, a: str) -> str:
-    row, least = finding.row, stability.LEAST_OVER_MOST
-    stable = finding.claim and finding.interval is not None and finding.interval[0] >= least
+    row = finding.row
     return words(
-        "say.stable" if stable else "say.share",
+        "say.stable" if stable(finding) else "say.share",
         what=labels.workload_name(row.workload, words),
         a=a,
         metric=labels.metric_name(row.metric, words),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from iobench.report import curves, drives, evidence, findings, fonts, labels, re
 from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
+from iobench.report.findings import Finding, Kind
 from iobench.report.spec import Across
 from iobench.report.steps import Step
 from iobench.report.svg import svg
@@ -111,7 +113,7 @@ def page(
         policy=_policy(script),
         head=_head(comparison, campaigns, words, redacted),
         glance=_glance(comparison, made, words),
-        findings=[*_capacity_sentences(comparison, folders, words), *_sentences(comparison, made, words)],
+        findings=[*_capacity_sentences(comparison, folders, words), *_summary(comparison, made, words)],
         claims=_claims(comparison, words),
         sections=[
             *_capacity(comparison, folders, words),
@@ -227,6 +229,24 @@ def _measure(chart: Chart, words: Words) -> str:
 def _sentences(comparison: Comparison, made: Sequence[Chart], words: Words) -> list[str]:
     names = labels.said_labels(comparison, words)
     return [findings.sentence(found, words, names) for chart in made for found in chart.findings]
+
+
+def _summary(comparison: Comparison, made: Sequence[Chart], words: Words) -> list[str]:
+    """What a hurried reader takes along: of each chart the greatest difference, and what limits it.
+
+    Every other sentence stands with its workload.
+    """
+    names = labels.said_labels(comparison, words)
+    kept = [found for chart in made for found in chart.findings if found in _foremost(chart.findings)]
+    return [findings.sentence(found, words, names) for found in kept]
+
+
+def _foremost(found: Sequence[Finding]) -> list[Finding]:
+    """The finding that heads a chart, and those that it must not be read without: equals, the stable, the unsound."""
+    ratios = [f for f in found if f.kind is Kind.RATIO and f.value > 0]
+    first = sorted(ratios, key=lambda f: (f.claim, abs(math.log(f.value))))[-1:]
+    rest = [f for f in found if f.kind in (Kind.NONE_SHOWN, Kind.UNSOUND) or findings.stable(f)]
+    return [*first, *rest] if ratios or rest else list(found)
 
 
 def _claims(comparison: Comparison, words: Words) -> Mapping[str, object]:
