@@ -126,8 +126,8 @@ def read(work: Work, output: Output) -> Reading:
     try:
         run = dbench.parse(output.stdout, "dbench's stdout")
     except ParseError as error:
-        said = (output.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise ParseError(f"{error}; exit code {output.exit_code}, on its stderr: {said}") from None
+        said = output.stderr.strip().splitlines()[-1:]
+        raise ParseError("; ".join([str(error), f"exit code {output.exit_code}", *said])) from None
     failed = output.exit_code != 0 or bool(run.troubles)
     return dataclasses.replace(
         reading(run, bool(work.params["sync"])),

@@ -45,6 +45,17 @@ _LOAD = re.compile(r"^Running for [0-9]{1,9} seconds with load '([^'\n]{1,400})'
 _TROUBLE = re.compile(r"^(?:\[[0-9]+\] |\([0-9]+\) |ERROR: |Child failed |Failed to |failed to (?!create barrier))")
 
 
+# RFC 1813, of nfsstat3 what a drive or a server that fails may answer.
+_NFS_STATUS = {
+    5: "I/O error",
+    13: "permission denied",
+    28: "no space left on the drive",
+    30: "read-only file system",
+    69: "quota exceeded",
+    70: "stale file handle",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Second:
     """A line of progress: `mean` is B/s since the phase began, `t_s` seconds since then, `offset` where it ends."""
@@ -153,7 +164,7 @@ def parse(text: str, name: str = "dbench's output") -> Run:
         elif found := _MACHINE_END.match(line):
             end = (None, found[2], found[4])
         elif _TROUBLE.match(line):
-            troubles.append(line.strip()[:200])
+            troubles.append(_plainly(line.strip()[:200]))
     if end is None:
         raise ParseError(f"{name} has no result of dbench at its end{_said(troubles)}")
     last = _last(seconds)
@@ -180,11 +191,6 @@ def parse(text: str, name: str = "dbench's output") -> Run:
     )
 
 
-def trouble(text: str) -> str | None:
-    """Return the first thing that dbench says went wrong, for an error; None where it says nothing of the kind."""
-    return next((line.strip()[:200] for line in text.split("\n") if _TROUBLE.match(line)), None)
-
-
 def _last(seconds: list[Second]) -> Second | None:
     """The line whose mean is the result.
 
@@ -209,6 +215,13 @@ def _second(line: str, offset: int) -> Second | None:
         return None
     clients, lines, rate, t_s, latency = values
     return Second(phase, float(t_s), int(clients), int(lines), float(rate) * 1e6, _ms(latency), offset)
+
+
+def _plainly(trouble: str) -> str:
+    """Add what a status of NFS means: dbench prints its number, in hexadecimal."""
+    found = re.search(r"failed \(([0-9a-f]{1,8})\) - expected", trouble)
+    meaning = _NFS_STATUS.get(int(found[1], 16)) if found else None
+    return f"{trouble}: {meaning}" if meaning else trouble
 
 
 def _ms(text: str) -> float:

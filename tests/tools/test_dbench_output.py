@@ -88,6 +88,12 @@ def test_a_full_drive_is_told_with_the_programs_own_words() -> None:
         dbench.parse(text("dbench-4.00/enospc.txt"))
 
 
+def test_a_status_of_nfs_is_told_in_words() -> None:
+    said = '[2853] WRITE "./clients/client0/f" failed (1c) - expected 0x00000000\nERROR: child 0 failed at line 2853\n'
+    with pytest.raises(ParseError, match=r"failed \(1c\) - expected 0x00000000: no space left on the drive"):
+        dbench.parse(said)
+
+
 @pytest.mark.parametrize("cut", ["", "dbench", "\x00" * 50])
 def test_what_is_not_dbenchs_is_an_error(cut: str) -> None:
     with pytest.raises(ParseError, match="dbench's output has no result of dbench"):
