@@ -93,4 +93,4 @@ bench-store: $(BIN)/pytest ## 1,000 campaigns and one of 10,000 steps: listed an
 bench-page: $(BIN)/pytest ## the deck's page in both languages: time, memory and size
 	$(BIN)/python benchmarks/page.py
 bench-short: $(BIN)/pytest
-	for each in dbench report oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in dbench report oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover capacity store; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

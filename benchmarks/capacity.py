@@ -21,12 +21,12 @@ BOUND = 0.03
 SECONDS = 180.0
 SWEEP_BOUND = 0.05
 SWEEP_STEP = 0.025
-SWEEP_REACH = 6  # steps on each side of what was found
+SWEEP_REACH = 4  # steps on each side of what was found
 SIZE = 256 << 20
 
 
 def main() -> None:
-    options = common.arguments(__doc__ or "", drives=3)
+    options = common.arguments(__doc__ or "", drives=3, latency=1)
     drawn = random.Random(options.seed)
     common.head("Capacity")
     rows = [
@@ -37,7 +37,7 @@ def main() -> None:
     common.table(columns, rows)
     missed = sum(row[-1] == "no" for row in rows)
     print(f"{len(rows) - missed} of {len(rows)} within {BOUND:.0%} and {SECONDS:.0f} s", flush=True)
-    if not options.short:
+    if options.latency and not options.short:
         missed += not _with_latency()
     common.conclude(missed, options.short)
 
@@ -77,7 +77,7 @@ def _with_latency() -> bool:
         centre = found["even"]["offered"]
         common.lay_out(mount, SIZE)
         steps = [1 + SWEEP_STEP * n for n in range(-SWEEP_REACH, SWEEP_REACH + 1)]
-        swept = [(round(centre * step), *_bare(mount, round(centre * step))) for step in steps]
+        swept = [(round(centre * step), *_bare(mount, round(centre * step), limit)) for step in steps]
     rows = []
     for rate, p99, share in swept:
         held = p99 < limit and share >= 0.98
@@ -97,16 +97,18 @@ def _with_latency() -> bool:
     return agrees
 
 
-def _bare(mount: Path, rate: int) -> tuple[float, float]:
-    """Return the p99 in seconds and the achieved share of bare fio at an offered rate: the better of two tries."""
+def _bare(mount: Path, rate: int, limit: float) -> tuple[float, float]:
+    """Return the p99 in seconds and the achieved share of bare fio at an offered rate: a second try where it fails."""
     tries = []
-    for _ in range(2):
+    while len(tries) < 2:
         job = common.fio(
             mount, "--filename=data", "--rw=randread", "--bs=4k", f"--size={SIZE}", "--ioengine=libaio",
             "--iodepth=64", "--direct=1", "--norandommap", "--randrepeat=0", "--thread", "--time_based",
             "--runtime=10", "--ramp_time=1", f"--rate_iops={rate}", "--lat_percentiles=1", "--clat_percentiles=0",
         )["jobs"][0]["read"]  # fmt: skip
         tries.append((job["lat_ns"]["percentile"]["99.000000"] / 1e9, job["iops"] / rate))
+        if tries[-1][0] < limit and tries[-1][1] >= 0.98:
+            break
     return min(tries)
 
 

@@ -20,6 +20,8 @@ from iobench.results import CampaignFolder
 from iobench.texts import Words
 from iobench.units import format_seconds
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
 _SIGN = 8.0  # a marker's size in points
 _CSV = (
     *("slo", "drive", "arrival", "load", "offered", "achieved", "metric", "latency", "backlog", "backlog_growth"),
@@ -124,8 +126,7 @@ def draw(canvas: Surface, spec: CurveSpec, top: float, bottom: float) -> None:
     plot = Plot(left, right, top + frame.tick * 0.8, floor, ticks[0], ticks[-1], log=True)
     axis(canvas, plot, spec, ticks)
     _throughputs(canvas, spec, plot, most)
-    _limit(canvas, spec, plot)
-    taken: list[tuple[float, float, float, float]] = []
+    taken = _limit(canvas, spec, plot)
     for curve in spec.curves:
         _points(canvas, curve, plot, most)
     for curve in spec.curves:
@@ -161,11 +162,14 @@ def _throughputs(canvas: Surface, spec: CurveSpec, plot: Plot, most: float) -> N
     canvas.put((plot.left + plot.right) / 2, below, Line(spec.x_axis, frame.axis, color=MUTED), "center")
 
 
-def _limit(canvas: Surface, spec: CurveSpec, plot: Plot) -> None:
+def _limit(canvas: Surface, spec: CurveSpec, plot: Plot) -> list[Box]:
+    """Draw the limit with its name; return where no other text may stand."""
     y = plot.y(spec.limit)
     canvas.line((plot.left, plot.right), (y, y), WARN, 1.6, 3)
     text = Line(spec.limit_text, canvas.frame.small if canvas.frame.words else canvas.frame.tick, color=WARN)
     canvas.put(plot.left + 6, y - text.height - 1, text)
+    named = (plot.left, y - text.height - 2, plot.left + text.width + 12, y)
+    return [(plot.left, y - 3, plot.right, y + 3), named]
 
 
 def _points(canvas: Surface, curve: Curve, plot: Plot, most: float) -> None:
@@ -180,7 +184,7 @@ def _points(canvas: Surface, curve: Curve, plot: Plot, most: float) -> None:
 
 
 def _named(
-    canvas: Surface, curve: Curve, plot: Plot, most: float, taken: list[tuple[float, float, float, float]]
+    canvas: Surface, curve: Curve, plot: Plot, most: float, taken: list[Box]
 ) -> None:  # fmt: skip
     """Name the knee and what held beside their points, where nothing else stands."""
     size = canvas.frame.small if canvas.frame.words else canvas.frame.tick
@@ -196,7 +200,7 @@ def _named(
             taken.append(place)
 
 
-def _places(x: float, y: float, line: Line, plot: Plot) -> list[tuple[float, float, float, float]]:
+def _places(x: float, y: float, line: Line, plot: Plot) -> list[Box]:
     """Boxes beside a point, the nearest first, within the plot."""
     left = min(max(plot.left + 4, x - line.width - 12), plot.right - line.width)
     found = []
@@ -208,7 +212,7 @@ def _places(x: float, y: float, line: Line, plot: Plot) -> list[tuple[float, flo
     return found
 
 
-def _over(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _over(a: Box, b: Box) -> bool:
     return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
 
 
