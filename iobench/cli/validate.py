@@ -190,6 +190,7 @@ def run(
     """Measure a validation, or go on with one, then judge it and show the sheet. Returns the exit code."""
     from iobench.campaign import handover
     from iobench.cli import measure, progress
+    from iobench.results import Store
 
     passports = prepared.campaign.passports.values()
     if not (folder.path / handover.BEFORE).is_file():
@@ -198,11 +199,12 @@ def run(
     with progress.log(shared.log_file) as log:
         try:
             measure.perform(prepared, folder, shared, log)
-        except InterruptedCampaign:
-            raise
-        except ResultsError:
+        except (InterruptedCampaign, ResultsError):
             raise
         except CannotRunError:
+            # Refused before anything was run (a device in use, …): there is nothing to go on with, nor to judge.
+            if not any((folder.path / "raw").iterdir()):
+                Store(folder.path.parent).remove(folder.id)
             raise
         except ToolError as error:
             problem = error  # what was measured is judged all the same; the rest is not decided

@@ -28,7 +28,9 @@ def _of(passport: Passport) -> dict[str, Any]:
         return _nothing(f"the device {passport.device.name} is gone")
     record = found[0]
     said = health.of(record)
-    return {"facts": _facts(record, said), "health_notes": list(said.notes), "identity_notes": list(record.notes)}
+    facts = _facts(record, said)
+    lacking = [] if "link_width" in facts else ["the kernel shows no PCIe link of it"]
+    return {"facts": facts, "health_notes": list(said.notes), "identity_notes": [*record.notes, *lacking]}
 
 
 def _nothing(note: str) -> dict[str, Any]:

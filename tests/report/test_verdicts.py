@@ -1,0 +1,139 @@
+"""A judged handover in each form: JSON, JUnit XML, a Nagios line, text and HTML; names that would break one."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from iobench.analysis import steady
+from iobench.analysis.handover import Change, Item, Outcome, Sheet, worst
+from iobench.model import Campaign, Passport, Target
+from iobench.report import sheet as pages
+from iobench.report import verdicts
+from iobench.texts import Amount, Phrase, Words
+
+# A target may be called this; no form may break on it.
+NAME = "db'1|<x>&\"日本=;"
+EN = Words("en")
+
+
+def _item(outcome: Outcome, **changes: Any) -> Item:
+    wanted = Phrase("handover.wants.at-least", {"what": Phrase("handover.what.reserve"), "value": Amount(0.9, "%")})
+    fields: dict[str, Any] = {
+        **{"id": f"x.{outcome.value}", "group": "health", "target": NAME, "outcome": outcome, "wanted": wanted},
+        **{"found": Phrase("handover.unknown", {"why": "it said\nrubbish | \x1b[31m"}), "source": "the order"},
+    }
+    return Item(**(fields | changes))
+
+
+def _sheet(*outcomes: Outcome) -> tuple[Sheet, Campaign]:
+    found = {"value": 0.95, "limit": 0.9, "unit": "%", "better": "higher", "found": Phrase("handover.no")}
+    items = tuple(_item(o, **(found if o in (Outcome.PASS, Outcome.FAIL) else {})) for o in outcomes)
+    state = steady.judge([1000.0, 500, 400, 400, 400, 400, 400])
+    whole = worst([item.outcome for item in items])
+    change = (Change(NAME, "written", "B", 1e9, 3e9), Change(NAME, "passed", "flag", True, None))
+    sheet = Sheet(
+        *("20260101-000000", "p", "A <title> | x", "full", whole, items, change, {NAME: state}),
+        *("d" * 64, {"integrity": "it takes about 1 h"}, {NAME: "file"}),
+    )
+    passports = {NAME: Passport(Target(NAME, "/mnt/x"), None)}
+    campaign = Campaign(
+        *("20260101-000000", datetime(2026, 1, 1, tzinfo=UTC), "p", "validate p", 3, (), passports),
+        host={"name": "h"},
+        tools={"fio": "fio-3.33"},
+        director={"name": "validate", "max_rate": 1000000},
+    )
+    return sheet, campaign
+
+
+ALL = (Outcome.PASS, Outcome.FAIL, Outcome.UNDECIDED, Outcome.SKIPPED)
+
+
+def test_json_has_every_criterion_and_the_rounds() -> None:
+    document = json.loads(verdicts.dump(verdicts.to_json(*_sheet(*ALL))))
+    assert [item["outcome"] for item in document["items"]] == [outcome.value for outcome in ALL]
+    assert document["outcome"] == "fail" and document["schema_version"] == 1
+    assert document["steady"][NAME]["window"]["last"] == 7
+    assert document["health"][0] == {"target": NAME, "what": "written", "unit": "B", "before": 1e9, "after": 3e9}
+
+
+def test_junit_is_what_the_schemas_of_ant_and_jenkins_ask_for() -> None:
+    root = ElementTree.fromstring(verdicts.to_junit(*_sheet(*ALL), seconds=12.5))
+    assert (root.tag, root.attrib) == ("testsuites", {})
+    (suite,) = root
+    assert set(suite.attrib) == {
+        *("name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname", "package", "id")
+    }
+    assert [child.tag for child in suite] == ["properties", *["testcase"] * 4, "system-out", "system-err"]
+    counted = [suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")]
+    assert counted == ["4", "1", "1", "1", "12.500"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp") or "")
+    for case, children in zip(suite.findall("testcase"), ([], ["failure"], ["error"], ["skipped"]), strict=True):
+        assert set(case.attrib) == {"name", "classname", "time"}
+        assert [child.tag for child in case] == children
+        assert all(child.get("type") for child in case if child.tag != "skipped")
+
+
+def test_junitparser_reads_it() -> None:
+    junitparser = pytest.importorskip("junitparser")
+    (suite,) = junitparser.JUnitXml.fromstring(verdicts.to_junit(*_sheet(*ALL), seconds=1.0).encode())
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (4, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [((Outcome.PASS,), "OK"), ((Outcome.PASS, Outcome.UNDECIDED), "WARNING"), (ALL, "CRITICAL"), ((), "WARNING")],
+)
+def test_nagios_has_one_line_with_data_that_parses(outcomes: tuple[Outcome, ...], word: str) -> None:
+    line = verdicts.to_nagios(_sheet(*outcomes)[0])
+    assert line.startswith(f"IOBENCH {word} - ") and "\n" not in line and "\x1b" not in line
+    _, bar, data = line.partition("|")
+    assert "|" not in data
+    parts = re.findall(r"'([^'=]+)'=(\S+)", data)
+    judged = [o for o in outcomes if o in (Outcome.PASS, Outcome.FAIL)]
+    assert bool(bar) == bool(judged) and len(parts) == len(judged)
+    assert all(value == "95%;;90:;;" for _, value in parts)
+
+
+def test_what_cannot_be_judged_is_unknown_in_one_line() -> None:
+    line = verdicts.nagios_unknown("no\nsuch | drive")
+    assert line == "IOBENCH UNKNOWN - no such / drive"
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_page_says_all_of_it_and_escapes_names(lang: str) -> None:
+    sheet, campaign = _sheet(*ALL)
+    page = pages.html(sheet, campaign, {NAME: {"kind": "NVMe", "size": 1e12}}, lang)
+    assert "<x>" not in page and "A &lt;title&gt;" in page
+    words = Words(lang)
+    for key in (
+        "handover.fail",
+        "handover.signature.by",
+        "handover.signature.to",
+        "handover.digest",
+        "handover.changes",
+    ):
+        assert words(key) in page
+    assert "d" * 64 in page and "2.00 GB" in page and "1.00 MB/s" in page
+    # The rounds, each as a point, and the window with its fitted line.
+    assert page.count("<circle") == 7 and page.count("<rect") == 1 and "stroke-dasharray" in page
+    assert "http" not in re.sub(r'xmlns="[^"]+"', "", page), "it needs nothing from elsewhere"
+
+
+def test_what_is_beside_the_table() -> None:
+    sheet, campaign = _sheet(*ALL)
+    said = " ".join(verdicts.notes(sheet, campaign, EN))
+    assert "steady state reached after round 7" in said
+    assert "not the whole drive" in said and "cap of 1.00 MB/s" in said and "integrity (it takes about 1 h)" in said
+
+
+def test_not_reached_is_said() -> None:
+    state = steady.judge([1000.0 / 2**i for i in range(6)])
+    assert verdicts.steady_sentence("a", state, EN) == "a: steady state not reached in 6 rounds."
+    assert "<rect" in pages.picture(state, EN)
+    assert "<rect" not in pages.picture(steady.judge([1.0, 2.0]), EN)
