@@ -82,6 +82,7 @@ def _complaints(memory: dict[str, Any]) -> Iterator[str]:
 
 # --- text ----------------------------------------------------------------------------------------------
 
+_LINE_MOST = 300
 _DIMM = re.compile(r"^(fct\d+)\s+Attached(?: as '(fio[a-z]+)')?", re.MULTILINE)
 
 
@@ -89,6 +90,8 @@ def parse_text(text: str) -> dict[str, Health]:
     """Return the health of each attached module in the text of `fio-status -a`. Raises ParseError."""
     if not re.match(r"\s*Found \d+ (ioDrive|ioMemory)", text):
         raise ParseError(f"{PROGRAM}: its text does not begin with what it found: {text.strip()[:80]!r}")
+    # A line is short; patterns on one that is not would take the square of its length.
+    text = "\n".join(line[:_LINE_MOST] for line in text.splitlines())
     heads = list(_DIMM.finditer(text))
     found = {}
     for head, after in zip(heads, [*heads[1:], None], strict=False):

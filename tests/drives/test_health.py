@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iobench import proc
@@ -106,6 +106,7 @@ def test_cut_off_is_never_another_error(parse: Callable[[str], Any], text: str) 
             assert str(error)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_mutated_is_health_or_parse_error(data: st.DataObject) -> None:
     parse, text = data.draw(st.sampled_from(PARSERS))
