@@ -127,8 +127,8 @@ class CapacityDirector:
 
     def remaining_s(self, progress: Progress) -> float:
         """Return a guess: a dozen points a search, less those that are there."""
-        searches = len(self.asked.slos) * len(progress.campaign.passports)
-        return _POINT_GUESS_S * max(0, _STEPS_GUESS * searches - len(progress.finished))
+        whole = guess_s(self.asked, len(progress.campaign.passports))
+        return max(0.0, whole - _point_s(self.asked) * len(progress.finished))
 
     def _work(self, objective: Slo, wanted: Wanted, passports: Mapping[str, Passport]) -> Work:
         workload = objective.workload
@@ -142,6 +142,15 @@ class CapacityDirector:
                 more["arrival"] = wanted.arrival
         suite = Suite(None, "capacity", 1, (_request(self.asked, workload, **more),))
         return next(work for work in plan.works(suite, passports, "auto", {}) if work.load == wanted.load)
+
+
+def guess_s(asked: Asked, targets: int) -> float:
+    """Return a guess of the seconds that all searches take: a dozen points each."""
+    return _STEPS_GUESS * _point_s(asked) * len(asked.slos) * targets
+
+
+def _point_s(asked: Asked) -> float:
+    return (asked.duration_s or _POINT_GUESS_S) + plan.STEP_OVERHEAD_S + 1.0
 
 
 def given_up(progress: Progress, target: str, points: Sequence[LoadPoint]) -> bool:

@@ -190,6 +190,8 @@ def _measure(asked: Asked, shared: options.MeasureOptions, view: View) -> int:
 
     if shared.max_rate is not None:
         raise UsageError("a search of the highest load has no use for --max-rate; --most is the highest that is tried")
+    from iobench.units import format_seconds
+
     targets = parse_targets(shared.targets) or [default_target()]
     measure.check_baseline(shared, [target.name for target in targets])
     if not shared.dry_run:
@@ -202,9 +204,16 @@ def _measure(asked: Asked, shared: options.MeasureOptions, view: View) -> int:
     )
     for warning in prepared.warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
+    seconds = campaigns.guess_s(asked, len(targets)) + prepared.estimate.seconds
+    searches = len(asked.slos) * len(targets)
+    guess = (
+        f"{searches} search(es) follow, of about a dozen points each: about {format_seconds(seconds)} in all, a guess"
+    )
     if shared.dry_run:
         measure.show_plan(prepared, shared)
+        click.echo(f"# {guess}", err=shared.as_json)
         return EXIT_OK
+    measure.say(guess, shared)
     return measure.begin(prepared, store, shared, lambda folder, opts, took: conclude(folder, opts, took, view))
 
 
