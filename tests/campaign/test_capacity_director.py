@@ -13,10 +13,10 @@ from iobench.analysis.capacity import Asked, State, Wanted
 from iobench.analysis.loadpoints import CLOSED, EVEN, POISSON, LoadPoint
 from iobench.analysis.search import End
 from iobench.analysis.slo import parse
-from iobench.campaign import capacity
+from iobench.campaign import capacity, plan
 from iobench.campaign.director import Progress
 from iobench.errors import UsageError
-from iobench.model import LimitedBy, Step, Verdict, Work
+from iobench.model import Device, LimitedBy, Passport, Step, Target, Verdict, Work
 
 SLO = parse("rand-read p99<10ms", loadpoints.WORKLOADS)
 LIMIT = 1000.0
@@ -143,3 +143,20 @@ def test_a_setting_reaches_its_workload_only() -> None:
     asked = Asked((SLO,), settings={"rand.block_size": "8Ki", "oltp.tables": "8", "size": "64Mi"})
     (request,) = capacity.first_suite(asked).requests
     assert request.values["block_size"] == "8Ki" and request.values["size"] == "64Mi" and "tables" not in request.values
+
+
+@pytest.mark.parametrize(("text", "rate", "arrival"), [("kvs p99<5ms", 123.4, EVEN), ("oltp p95<1s", 20.0, None)])
+def test_stores_and_databases_are_asked_alike_and_keep_their_server(
+    text: str, rate: float, arrival: str | None
+) -> None:
+    """The points of a search share the server of its closed loops, or it would be filled anew for each."""
+    slo = parse(text, loadpoints.WORKLOADS)
+    asked = Asked((slo,), settings={"size": "64Mi"})
+    passports = {"d": Passport(Target("d", "/mnt/d"), Device("sda", 8, 0, 10**11), free_bytes=10**11)}
+    first = plan.works(capacity.first_suite(asked), passports, "libaio", {})
+    assert [work.load for work in first] == [1, 64] and all(work.rate is None for work in first)
+    director = capacity.CapacityDirector(capacity.pinned(asked, first))
+    work = director._work(slo, Wanted(64, rate, arrival, 7.0), passports)
+    assert (work.workload, work.rate, work.load) == (slo.workload, rate, 64)
+    assert work.params.get("arrival") == arrival
+    assert work.service is not None and work.service == first[1].service
