@@ -25,6 +25,7 @@ STEADY_LEAST = 0.10  # of the mean, between the halves
 STEADY_SIGMAS = 4.0
 STEADY_POINTS = 8
 UNWRITTEN_SHARE = 0.001
+BACKLOG_SHARE = 1.0  # device bytes written over the bytes of a load that works in memory
 FLUSH_LEAST = 4096  # bytes that reach a device by one flush of a file: a page
 
 # What each reason means, for `iobench explain REASON` and for reports in every language (texts/); the sentences with
@@ -45,6 +46,7 @@ def judge(
             _lost,
             _page_cache,
             _flushed,
+            _backlog,
             _page_cache_gets,
             _unwritten,
             _no_device,
@@ -127,6 +129,22 @@ def _page_cache_gets(context: Context, reading: Reading, evidence: Evidence) -> 
             f"{gets:,} values were read that lay on the drive, but {evidence.device_name} was read only "
             f"{evidence.device_reads:,} times ({each:.2f} a get): the rest was memory. Use a larger --size, so that "
             "what the server and the machine keep in memory is a small part of it.",
+        )
+
+
+def _backlog(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    """Of such a program: whether the drive was busy with what was written to memory before the measured time."""
+    load = sum(s.value for s in reading.samples if (s.op, s.metric) == ("all", "throughput")) * reading.measured_s
+    device = evidence.device_bytes_written
+    # With O_SYNC every small write has its journal, and nothing is left in memory.
+    if reading.flushes is None or context.work.params.get("sync") or device is None or load <= 0:
+        return
+    if device > BACKLOG_SHARE * load:
+        yield Finding(
+            "not-steady",
+            f"{format_bytes(device)} were written to {evidence.device_name} while the load read and wrote "
+            f"{format_bytes(load)} in all: the drive was still busy with what its clients had left in memory before. "
+            "Use a longer --duration, or fewer clients.",
         )
 
 

@@ -83,6 +83,9 @@ FLUSHES = {"bytes_read": None, "bytes_written": None, "flushes": 10_000, "depth_
 PRODUCED = [
     Case("page-cache", "asked 10,000 times for data to be on the drive, but only 40.9 MB reached sdb", reading=FLUSHES,
          counted={"bytes_written": 40_900_000}),
+    Case("not-steady", "791 MB were written to sdb while the load read and wrote 125 MB in all",
+         reading={**FLUSHES, "measured_s": 10.0, "samples": (Sample("all", "throughput", 12.52 * MB),)},
+         counted={"bytes_written": 790_700_000}),
     Case("not-steady", "it still fills its folder", reading={"unsettled": "it still fills its folder"}),
     Case("client-bound", "0.95 cores with 1 thread(s): it measured itself, and the drive may be faster. Use --sync",
          reading={**FLUSHES, "client_cpu": 0.95}, counted={"bytes_written": 400 * MB}),
@@ -118,6 +121,11 @@ PRODUCED = [
 NEAR_MISSES = [
     Case("page-cache", reading=FLUSHES, counted={"bytes_written": 41_000_000}),
     Case("page-cache", reading=FLUSHES, counted={"bytes_written": None}),
+    # The most that was seen of an honest load, and O_SYNC, where each small write has its journal.
+    Case("not-steady", reading={**FLUSHES, "samples": (Sample("all", "throughput", 100.0 * MB),)},
+         counted={"bytes_written": 200 * MB}),
+    Case("not-steady", reading={**FLUSHES, "samples": (Sample("all", "throughput", 100.0 * MB),)},
+         counted={"bytes_written": 900 * MB}, work={"params": {"sync": True}}),
     Case("page-cache", reading={**FLUSHES, "flushes": None}, counted={"bytes_written": 0}),
     Case("background-io", reading=FLUSHES, counted={"bytes_written": 400 * MB, "disk_written": 900 * MB}),
     Case("errors", reading={"errors": 0, "error_text": "note: only a notice"}),
