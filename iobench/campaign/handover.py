@@ -30,7 +30,8 @@ from iobench.units import format_seconds, parse_size
 QUICK_S = 300.0
 # Of the time that is given: starts of programs and the judging itself want a part.
 USABLE = 0.93
-BEFORE, AFTER, SHEET = "drives-before.json", "drives-after.json", "sheet.json"
+# In raw/, so that they go with an archive, and into the hash of the results.
+BEFORE, AFTER, SHEET = "raw/drives-before.json", "raw/drives-after.json", "sheet.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ def run(
             raise
         except CannotRunError:
             # Refused before anything was run (a device in use, …): there is nothing to go on with, nor to judge.
-            if not any((folder.path / "raw").iterdir()):
+            if not any(path.is_dir() for path in (folder.path / "raw").iterdir()):
                 Store(folder.path.parent).remove(folder.id)
             raise
         except ToolError as error:

@@ -132,6 +132,7 @@ def test_a_drive_passes_below_its_speed_and_fails_above_it(bench: Bench, run: Ru
     assert json.loads(again.out)["digest"] == json.loads(said.out)["digest"]
     _sheets(run, tmp_path)
     _monitoring(run, hard, tmp_path)
+    _archive(run, json.loads(said.out)["digest"])
 
 
 def _sheets(run: Run, tmp_path: Path) -> None:
@@ -145,6 +146,14 @@ def _sheets(run: Run, tmp_path: Path) -> None:
         assert (tmp_path / lang / "handover.pdf").read_bytes().startswith(b"%PDF-")
     (suite,) = ElementTree.parse(tmp_path / "en" / "handover.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "0", "0")
+
+
+def _archive(run: Run, digest: str) -> None:
+    """What was exported is judged elsewhere alike, and its hash is the sheet's."""
+    assert digest in run("export", "latest", "-o", "a.tar.gz").out
+    assert run("import", "a.tar.gz", "--results", "elsewhere").code == 0
+    said = run("validate", "--of", "latest", "--results", "elsewhere", "--json")
+    assert said.code == 0 and json.loads(said.out)["digest"] == digest
 
 
 def _monitoring(run: Run, hard: str, tmp_path: Path) -> None:
