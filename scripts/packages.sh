@@ -30,10 +30,13 @@ rpcbind:rpcbind:rpcbind
 ip:iproute2:iproute
 nfs-ls:libnfs-utils:libnfs-utils
 chromium:chromium:chromium
-pdftotext:poppler-utils:poppler-utils"
+pdftotext:poppler-utils:poppler-utils
+promtool:prometheus:golang-github-prometheus
+(negate):monitoring-plugins-basic:nagios-plugins"
 
 has() {
     case $1 in
+        "(negate)") [ -x /usr/lib/nagios/plugins/negate ] || [ -x /usr/lib64/nagios/plugins/negate ] ;;
         "(venv)") "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
         "(pango)") "${PYTHON:-python3}" -c 'import ctypes
 for name in "libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0": ctypes.CDLL(name)' 2>/dev/null ;;
