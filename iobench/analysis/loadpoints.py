@@ -73,6 +73,11 @@ class LoadPoint:
         return None if self.offered is None else self.achieved / self.offered
 
     @property
+    def lateness_p99(self) -> float | None:
+        """How late operations were sent, at the 99th percentile, in seconds; None where the program does not tell."""
+        return self.values.get(("all", "lateness_p99"))
+
+    @property
     def noise(self) -> float:
         """The relative standard error that the arrivals themselves have: none, but where they are at random."""
         return 1 / math.sqrt(max(1.0, self.operations)) if self.arrival == POISSON else 0.0

@@ -476,6 +476,7 @@ def _point_json(point: Any) -> dict[str, Any]:
         "latency": dict(point.latencies),
         "backlog": point.backlog,
         "backlog_growth": point.growth,
+        "lateness_p99": point.lateness_p99,
         "duration_s": point.duration_s,
         "verdict": point.verdict.value,
         "reasons": list(point.reasons),
