@@ -477,10 +477,13 @@ class Loop:
 
 
 def pin(cpu: int | None) -> None:
-    """Pin this process to a processor, and put it before others there where that is allowed."""
+    """Pin this process to a processor, and put it before others there where that is allowed. Raises Failed."""
     if cpu is None:
         return
-    os.sched_setaffinity(0, {cpu})
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        raise Failed(f"processor {cpu} cannot be used: {error.strerror}; name others, or none") from error
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -20)
         # Where the kernel groups processes by session, nice counts within a session only; the group has its own. A

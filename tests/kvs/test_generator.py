@@ -380,12 +380,13 @@ def test_the_program_writes_its_result_and_exits_with_0(endpoint: str, tmp_path:
         ({"endpoints": ["unix:/nowhere/at/all"]}, "cannot be reached"),
         ({"endpoints": ["nothing"]}, "no address"),
         ({"endpoints": ["127.0.0.1:1"], "mode": "lode"}, "mode is 'lode'"),
+        ({"endpoints": ["ENDPOINT"], "cpus": [4095]}, "processor 4095 cannot be used"),
     ],
 )
 def test_what_cannot_be_run_exits_with_4(
-    given: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    given: dict[str, Any], said: str, endpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(given))
+    (tmp_path / "config.json").write_text(json.dumps(given).replace("ENDPOINT", endpoint))
     assert main([str(tmp_path / "config.json"), str(tmp_path / "out")]) == EXIT_TOOL
     assert said in capsys.readouterr().err
     assert said in str(answered.from_json((tmp_path / "out" / answered.RESULT).read_text()).failure)
