@@ -15,6 +15,10 @@ from iobench.texts import Words
 _MANY_RATES = 3
 
 
+# How far an axis goes for an interval: so many times the greatest figure, and down to such a part of the least.
+_REACH, _DEPTH = 3.0, 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart's spec with the rows and the findings that it comes from."""
@@ -102,12 +106,13 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
     series = tuple(_series(comparison, i, d, rows, scale, words) for i, d in drives)
     if not any(each.points for each in series):
         return None  # all held back, as a limit's latency is
-    shared = _shared(series)
-    series = tuple(_without(each, shared, words) for each in series)
-    found = findings.of_row(comparison, rows[-1], one_load)
-    stable = [] if one_load or across is Across.RATE else findings.shares(comparison, rows)
     kind = ChartKind.BAR if one_load else ChartKind.LINE
     log = kind is ChartKind.LINE and first.metric.startswith("latency") and min(values) > 0
+    series, cut = _within(series, max(values) * _REACH, min(values) / _DEPTH if log else 0.0)
+    shared = _shared(series)
+    series = tuple(_without(each, shared, words) for each in series)
+    found = findings.of_row(comparison, rows[-1], one_load, across is Across.RATE)
+    stable = [] if one_load or across is Across.RATE else findings.shares(comparison, rows)
     spec = ChartSpec(
         id=_slug(first),
         kind=kind,
@@ -123,12 +128,34 @@ def _chart(comparison: Comparison, rows: Sequence[Row], words: Words) -> Chart |
         scale=scale,
         log=log,
         series=series,
-        footnotes=captions.footnotes(comparison, rows, series, kind, shared, stable, names, words),
+        footnotes=(
+            *captions.footnotes(comparison, rows, series, kind, shared, stable, names, words),
+            *((words("foot.cut"),) if cut else ()),
+        ),
         shared=shared,
         none_shown=words("chart.none-shown"),
         across=across,
     )
     return Chart(spec, tuple(rows), (*found, *stable))
+
+
+def _within(series: Sequence[Series], most: float, least: float) -> tuple[tuple[Series, ...], bool]:
+    """Series with each interval cut at the greatest and the least that the axis shows, and whether any was.
+
+    Two repeats have an interval of a thousand times the figure: an axis for it would show nothing else.
+    """
+    cut = any((p.high or 0) > most or (p.low is not None and p.low < least) for s in series for p in s.points)
+    held = tuple(
+        replace(
+            each,
+            points=tuple(
+                p if p.low is None or p.high is None else replace(p, low=max(p.low, least), high=min(p.high, most))
+                for p in each.points
+            ),
+        )
+        for each in series
+    )
+    return (held, True) if cut else (tuple(series), False)
 
 
 def _series(

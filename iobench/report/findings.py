@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from iobench.analysis import stability
@@ -45,6 +45,7 @@ class Finding:
     reasons: tuple[str, ...]
     load: int | None = None
     since: int | None = None
+    paced: bool = False  # of several offered rates: it is said at which, not at which load
 
     @property
     def claim(self) -> bool:
@@ -74,8 +75,11 @@ def held_back(comparison: Comparison, row: Row, drive: str) -> bool:
     return row.metric.startswith("latency") and throttled(comparison, row, drive)
 
 
-def of_row(comparison: Comparison, row: Row, one_load: bool) -> list[Finding]:
-    """Return what a row says of each drive against the baseline, or of each drive without one."""
+def of_row(comparison: Comparison, row: Row, one_load: bool, paced: bool = False) -> list[Finding]:
+    """Return what a row says of each drive against the baseline, or of each drive without one.
+
+    `paced` is whether it stands among rows of other offered rates, rather than of other loads.
+    """
     quiet = silent(comparison, row.metric)
     names = [
         d.name
@@ -88,7 +92,7 @@ def of_row(comparison: Comparison, row: Row, one_load: bool) -> list[Finding]:
         if comparison.baseline in names and name == comparison.baseline and len(names) > 1:
             continue
         if finding := _against(comparison, row, name, load):
-            found.append(finding)
+            found.append(replace(finding, paced=paced))
     return found
 
 
@@ -154,7 +158,11 @@ def what(finding: Finding, words: Words, metric: bool = False, bare: bool = Fals
         text = words("what.metric", workload=text, metric=op)
     if metric or (row.metric.startswith("latency") and not bare):
         text = words("what.metric", workload=text, metric=labels.metric_name(row.metric, words))
-    return text if finding.load is None else words("what.load", what=text, load=finding.load)
+    if finding.load is None:
+        return text
+    if finding.paced and row.rate is not None:
+        return words("what.rate", what=text, rate=f"{row.rate:,.0f}")
+    return words("what.load", what=text, load=finding.load)
 
 
 def sentence(finding: Finding, words: Words, names: Mapping[str, str], detail: bool = True) -> str:

@@ -223,6 +223,8 @@ def _measure(chart: Chart, words: Words) -> str:
     row = chart.rows[-1]
     parts = [labels.workload_name(row.workload, words), labels.op_name(row, words)]
     name = words.commas([*(p for p in parts if p), labels.metric_name(row.metric, words)])
+    if len(chart.rows) > 1 and chart.spec.across is Across.RATE:
+        return words("what.rate", what=name, rate=chart.spec.x_text(chart.spec.loads[-1]))
     return words("what.load", what=name, load=row.load) if len(chart.rows) > 1 else name
 
 

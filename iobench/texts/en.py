@@ -124,6 +124,7 @@ TEXTS: Mapping[str, str] = {
     "foot.stability": "lowest {metric} against the highest, from {since} to {load}: {shares}",
     "foot.prices": "prices as the drives' profiles have them: {prices}",
     "foot.price-of": "{drive} {price}",
+    "foot.cut": "intervals that are wider than the axis are cut off at its edge; the table has them whole",
     "foot.share": "{drive} {share}",
     "foot.despite": "the campaigns did not do the same work; see the top of the page",
     # what campaigns did not do alike
@@ -134,6 +135,7 @@ TEXTS: Mapping[str, str] = {
     # findings
     "ratio.times": "{r}×",
     "what.metric": "{workload}, {metric}",
+    "what.rate": "{what} at {rate}/s offered",
     "what.load": "{what} at {load}",
     "say.ratio.seq-read.throughput": "{a} reads {r} times as fast as {b}",
     "say.ratio.seq-write.throughput": "{a} writes {r} times as fast as {b}",

@@ -120,6 +120,7 @@ TEXTS: Mapping[str, str] = {
     "foot.stability": "{metric}の最低値の最高値に対する割合（負荷 {since}～{load}）：{shares}",
     "foot.prices": "価格はドライブのプロファイルによる：{prices}",
     "foot.price-of": "{drive} {price}",
+    "foot.cut": "軸に収まらない区間は端で切っています（全体は表にあります）",
     "foot.share": "{drive} {share}",
     "foot.despite": "測定の条件が揃っていません（ページの先頭を参照）",
     # what campaigns did not do alike
@@ -129,6 +130,7 @@ TEXTS: Mapping[str, str] = {
     # findings
     "ratio.times": "{r}倍",
     "what.metric": "{workload}・{metric}",
+    "what.rate": "{what}・要求 毎秒 {rate}",
     "what.load": "{what}・負荷 {load}",
     "say.ratio.seq-read.throughput": "{a} のシーケンシャルリードは {b} の {r} 倍の速さ",
     "say.ratio.seq-write.throughput": "{a} のシーケンシャルライトは {b} の {r} 倍の速さ",

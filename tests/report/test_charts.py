@@ -269,3 +269,15 @@ def test_ticks_are_round_and_begin_at_zero(top: float) -> None:
 def test_log_ticks_hold_all_values(least: float, most: float) -> None:
     ticks = draw.log_ticks(least, most, 1e-3)
     assert ticks[0] <= least * 1.0001 and ticks[-1] >= most * 0.9999 and 2 <= len(ticks) <= 8
+
+
+def test_an_interval_that_is_far_wider_than_the_figures_is_cut_off_and_it_is_said() -> None:
+    wild = Estimate(2, 5e8, (1.0, 9e14), Verdict.VALID, (), (4e8, 6e8), (1, 2))
+    figures = {"iodrive": wild, "sas": 1.5e8}
+    what = comparison([drive("iodrive"), drive("sas")], [row("seq-read", "throughput", figures)])
+    (chart,) = charts.charts(what, WORDS)
+    point = next(s.points[0] for s in chart.spec.series if s.drive == "iodrive")
+    assert point.high == 1.5e9 and point.low == 1.0
+    assert any("cut off" in note for note in chart.spec.footnotes)
+    tame = charts.charts(usual(), WORDS)
+    assert not any("cut off" in note for chart in tame for note in chart.spec.footnotes)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from iobench.report import labels
 from iobench.report.charts import Chart
 from iobench.report.content import Content
+from iobench.report.spec import Across
 
 # The talk's charts and the two that are ours, each on one slide: what was measured of the first workload that was.
 _TALK = (
@@ -75,7 +76,7 @@ def arranged(made: Sequence[Chart]) -> tuple[list[Group], list[Group]]:
 
 def _together(own: Sequence[Chart]) -> Group:
     """What stands on a workload's one slide: its rate, and beside it another way of it, else its latency."""
-    own = [c for c in own if not c.spec.metric.endswith(labels.PER_PRICE)] or own
+    own = [c for c in own if not c.spec.metric.endswith(labels.PER_PRICE) and c.spec.across is not Across.TIME] or own
     first = own[0]
     same = [c for c in own[1:] if c.spec.metric == first.spec.metric and c.spec.op == first.spec.op]
     other = [c for c in own[1:] if c.spec.metric != first.spec.metric and c.spec.op == first.spec.op]

@@ -58,6 +58,7 @@ def _footnotes(group: Sequence[Chart], words: Words) -> list[tuple[str, bool]]:
     """The charts' footnotes, each once; what is not valid on bars is named again, in the warning's colour."""
     band, bars = words("foot.band"), words("foot.bars")  # slides draw the interval of lines as bars too
     notes = [(note.replace(band, bars), False) for chart in group for note in chart.spec.footnotes]
+    notes += [(f"{c.spec.x_text(at)} s: {text}", True) for c in group for at, text in c.spec.moments]
     for chart in group:
         if chart.spec.kind is ChartKind.BAR:
             notes += [(f"{s.label}: {p.mark}", True) for s in chart.spec.series for p in s.points if p.mark]

@@ -14,13 +14,14 @@ from iobench.report.canvas import AXIS, GRID, INK, MUTED, PAPER, WARN
 from iobench.report.draw import ends, linear_ticks, readable_on
 from iobench.report.lines import spread
 from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted, height_of, rgb, width_of
-from iobench.report.spec import ChartKind, ChartSpec, Point, Series
+from iobench.report.spec import Across, ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words
 
 _CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "h": "⬢"}
 _TICK = 12.0
+_MOST_LOADS = 12  # that are written under a chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _above(spec: ChartSpec, point: Point, scale: Scale | None, ratio: bool) -> l
 
 def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
     from pptx.chart.data import CategoryChartData
-    from pptx.enum.chart import XL_CHART_TYPE
+    from pptx.enum.chart import XL_CHART_TYPE, XL_MARKER_STYLE
     from pptx.util import Pt
 
     divisor, loads = spec.scale.divisor, spec.loads
@@ -160,12 +161,27 @@ def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> N
         line = chart.plots[0].series[i]
         line.smooth = False
         line.format.line.color.rgb, line.format.line.width = rgb(series.color), Pt(2.25)
+        if spec.across is Across.TIME:  # hundreds of moments: a line alone
+            line.marker.style = XL_MARKER_STYLE.NONE
+            continue
         _marker(line, series, Verdict.VALID)
         for j, point in enumerate(points):
             if point and point.verdict is not Verdict.VALID:
                 _marker(line.points[j], series, point.verdict)
         _error_bars(line, points, divisor, 1 + len(rows) + 2 * i, series.color)
+    if len(loads) > _MOST_LOADS:
+        _thin_labels(chart, len(loads))
     _names(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale, words)
+
+
+def _thin_labels(chart: Any, count: int) -> None:
+    """Write under every so many points only what they are of."""
+    axis = chart.category_axis._element
+    skip = str(-(-count // _MOST_LOADS))
+    before = next(axis.iterchildren(f"{{{_CHART}}}noMultiLvlLbl"), None)
+    for tag in ("tickLblSkip", "tickMarkSkip"):
+        new = _new(tag, val=skip)
+        axis.append(new) if before is None else before.addprevious(new)
 
 
 def _line_scale(spec: ChartSpec, frame: Box) -> Scale:

@@ -127,11 +127,16 @@ def _table(content: Content, main: Sequence[Sequence[Chart]]) -> tuple[list[str]
 
 
 def measure(chart: Chart, content: Content) -> str:
-    """Return what a chart shows, at which load: `Random read, p99 latency at 64`."""
-    row, words = chart.rows[-1], content.words
+    """Return what a chart shows, and at which load or rate: `Random read, p99 latency at 64`."""
+    row, words, spec = chart.rows[-1], content.words, chart.spec
     parts = [labels.workload_name(row.workload, words), labels.op_name(row, words)]
     name = words.commas([*(p for p in parts if p), labels.metric_name(row.metric, words)])
-    return words("what.load", what=name, load=row.load) if len(chart.rows) > 1 else name
+    if len(chart.rows) == 1:
+        return name
+    at = spec.x_text(spec.loads[-1])
+    return (
+        words("what.rate", what=name, rate=at) if spec.across is Across.RATE else words("what.load", what=name, load=at)
+    )
 
 
 def _cell(content: Content, chart: Chart, drive: str) -> Paragraph:
