@@ -41,8 +41,11 @@ def prepare(
     Raises UsageError or CannotRunError.
     """
     passports = {target.name: passport(target) for target in targets}
+    suite, absent = _installed(suite)
     tools = host.tools(programs.of_all((request.runner, request.values) for request in suite.requests))
     works = plan.works(suite, passports, host.engine() if "fio" in tools else "none", overrides, tools)
+    works, unserved = _served(works, passports)
+    left = [*absent, *unserved, *_left_out(works, passports)]
     tools = {**tools, **_server_tools(works, passports)}
     plan.check_room(works, passports)
     ordered = plan.interleave(works, list(passports), rounds or suite.rounds)
@@ -58,11 +61,33 @@ def prepare(
         passports=passports,
         host=host.describe(),
         tools=tools,
-        notes=(*_notes(passports), *_left_out(works, passports)),
+        notes=(*_notes(passports), *left),
         director=_director(list(dict.fromkeys(request.runner for request in suite.requests))),
     )
-    warnings = (*same_device_warnings(list(passports.values())), *_left_out(works, passports))
+    warnings = (*same_device_warnings(list(passports.values())), *left)
     return Prepared(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
+
+
+def _installed(suite: Suite) -> tuple[Suite, list[str]]:
+    """Leave out of a suite what needs a program that is not here, and say so; not without fio, which most needs."""
+    missing = {i: programs.lacking(request.runner, request.values) for i, request in enumerate(suite.requests)}
+    kept = [request for i, request in enumerate(suite.requests) if not missing[i] or "fio" in missing[i]]
+    if not kept or len(kept) == len(suite.requests):
+        return suite, []
+    gone = {suite.requests[i].runner: tools for i, tools in missing.items() if tools and "fio" not in tools}
+    notes = [programs.left_out(runner, tools) for runner, tools in gone.items()]
+    return dataclasses.replace(suite, requests=tuple(kept)), notes
+
+
+def _served(works: tuple[Work, ...], passports: Mapping[str, Passport]) -> tuple[tuple[Work, ...], list[str]]:
+    """The same for works whose private server is not installed; none is needed where the targets are servers."""
+    if all(p.target.kind == "server" for p in passports.values()):
+        return works, []
+    absent = programs.without_servers(works)
+    kept = tuple(work for work in works if work.workload not in absent)
+    if not kept or not absent:
+        return works, []
+    return kept, [programs.left_out(workload, tools) for workload, tools in absent.items()]
 
 
 def _director(families: Sequence[str]) -> dict[str, ParamValue] | None:

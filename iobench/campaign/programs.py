@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from iobench import proc, runners
+from iobench import proc, runners, servers
 from iobench.errors import CannotRunError, UsageError
-from iobench.model import Passport
+from iobench.model import Passport, Work
 from iobench.servers import nfs
 from iobench.tools import dbench
 
@@ -36,6 +36,28 @@ def of_all(asked: Iterable[tuple[str, Mapping[str, object]]]) -> list[str]:
                 raise UsageError(f"--{tool}: there is no program {program!r}")
             found[program] = None
     return list(found)
+
+
+def lacking(runner: str, values: Mapping[str, object]) -> list[str]:
+    """Return the programs of a runner that are not installed; a path that was given is not looked at."""
+    both = zip(runners.find(runner).TOOLS, named(runner, values), strict=True)
+    return [tool for tool, program in both if program == tool and proc.find(tool) is None]
+
+
+def without_servers(works: Sequence[Work]) -> dict[str, list[str]]:
+    """Return the workloads whose private server is not installed, with the programs that lack."""
+    found: dict[str, list[str]] = {}
+    for work in works:
+        tools = servers.module(work.service.kind).TOOLS if work.service is not None else ()
+        if missing := [tool for tool in tools if proc.find(tool) is None]:
+            found[work.workload] = missing
+    return found
+
+
+def left_out(what: str, missing: Sequence[str]) -> str:
+    """Return the note that a workload of a suite is left out for a program that is not there."""
+    are = "are" if len(missing) > 1 else "is"
+    return f"{', '.join(missing)} {are} not installed, so {what} is left out; `iobench doctor` shows what installs it"
 
 
 def resolved(asked: Any, tools: Mapping[str, str], passports: Mapping[str, Passport]) -> Any:
