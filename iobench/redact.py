@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LEAST = 4
 _COMMON = frozenset({"localhost", "host", "server", "none", "unknown", "unknown (imported)", "debian", "ubuntu"})
 # Fields whose values are names of our own, not texts.
-_KEPT = frozenset({"kind", "runner", "workload", "layout", "number", "created_at", "id", "profile"})
+_KEPT = frozenset({"kind", "runner", "workload", "layout", "number", "created_at", "id"})
 _TEXT_COLUMNS = ("host", "target", "step", "tool", "device_name")
 
 _MAC = r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from iobench import profiles
 from iobench.analysis.several import without_load
 from iobench.model import Campaign, Step
 from iobench.report import labels
@@ -95,10 +96,12 @@ def _measured(campaign: Campaign, finished: set[str], words: Words) -> list[Meas
 
 def _command(campaign: Campaign) -> str:
     """What starts the same campaign; nothing where no profile says it (`run`, an import)."""
-    if not campaign.profile or campaign.imported:
+    if not campaign.profile or campaign.imported or campaign.director:
         return ""
+    shipped = campaign.profile in profiles.names("suites")
+    profile = campaign.profile if shipped else f"./{campaign.profile}.toml"  # a file of one's own
     targets = [part for p in campaign.passports.values() for part in ("-t", f"{p.target.name}={p.target.path}")]
-    words = ["iobench", "suite", campaign.profile, *targets, "--repeats", str(campaign.rounds)]
+    words = ["iobench", "suite", profile, *targets, "--repeats", str(campaign.rounds)]
     return labels.clean(shlex.join(words), 4000)
 
 
