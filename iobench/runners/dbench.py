@@ -98,8 +98,8 @@ def command(work: Work, place: Place) -> Command:
     version, load = work.params["version"], str(work.params["load_file"])
     program = str(work.params.get("dbench") or "dbench")
     seconds = math.ceil(work.duration_s or _SHORTEST_S) + 1
-    there = place.service
-    if "url" in there:
+    there, itself = place.service, work.params["over"] == server.CLIENT
+    if itself:
         path = load if load.startswith("/") else str(profiles.shipped_file(f"loads/{load}"))
         argv = dbench.argv_nfs(
             program=program, clients=work.load, seconds=seconds, url=str(there["url"]), load_file=path
@@ -115,7 +115,8 @@ def command(work: Work, place: Place) -> Command:
             sync=bool(work.params["sync"]),
         )
     # The server has a network of its own, and a mount of it is seen there only.
-    inside = tuple(f"--{kind}={there[short]}" for kind, short in (("net", "net"), ("mount", "mnt")) if short in there)
+    kinds = (("net", "net"),) if itself else (("net", "net"), ("mount", "mnt"))
+    inside = tuple(f"--{kind}={there[short]}" for kind, short in kinds if short in there)
     if inside:
         argv = ("nsenter", *inside, "--", *argv)
     return Command(program, argv, timeout_s=300 + 3.0 * seconds + 4.0 * work.load)

@@ -21,7 +21,10 @@ from iobench.servers import Endpoint, Room, Server
 from iobench.tools import ganesha
 
 TOOLS: tuple[str, ...] = (ganesha.PROGRAM,) if proc.find(ganesha.PROGRAM) else ()
-EXAMPLE: Endpoint = {"net": "/proc/PID/ns/net", "mnt": "/proc/PID/ns/mnt", "url": "nfs://127.0.0.1/EXPORT"}
+EXAMPLE: Endpoint = {
+    **{"net": "/proc/PID/ns/net", "mnt": "/proc/PID/ns/mnt"},
+    **{"url": "nfs://127.0.0.1/EXPORT", "folder": "/MOUNT/OF/IT"},
+}
 FILESYSTEMS = ("nfs", "nfs4")
 # How the measuring program reaches the files: not over NFS, through a mount of the kernel's, by a client of its own,
 # over NFS but in no way that works here; or some targets are on NFS mounts and some are not.
