@@ -24,6 +24,8 @@ Run = Callable[..., Result]
 DAEMON = mariadb.daemon()
 QUICK = ("run", "oltp", "--size", "8Mi", "--tables", "2", "--ramp", "1s", "--duration", "1s", "--repeats", "1")
 STEP = "0001-r1-oltp-2-one"
+LONG = ("--duration", "8s")  # to be met in the middle of a step, also on a machine that is busy
+PATIENCE_S = 240.0
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +54,7 @@ def soon(folder: Path, seconds: float, do: Callable[[int], None]) -> threading.T
     """Do something to the server on the drive some time after sysbench has begun its work there."""
 
     def later() -> None:
-        wait_for(lambda: programs(folder, "sysbench") and not programs(folder, "mariadb-install-db"))
-        wait_for(lambda: any("run" in _argv(pid) for pid in programs(folder, "sysbench")))
+        wait_for(lambda: any("run" in _argv(pid) for pid in programs(folder, "sysbench")), PATIENCE_S)
         time.sleep(seconds)
         for pid in servers(folder):
             do(pid)
@@ -109,8 +110,8 @@ def test_a_server_that_dies_costs_its_step_and_its_last_lines_are_told(
     iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path
 ) -> None:
     killer = soon(scratch, 0.3, lambda pid: os.kill(pid, signal.SIGKILL))
-    said = inside(*QUICK, "--threads", "2,4", "-t", f"one={anywhere.path}")
-    killer.join(30)
+    said = inside(*QUICK, *LONG, "--threads", "2,4", "-t", f"one={anywhere.path}")
+    killer.join(PATIENCE_S)
     assert said.code == 4
     assert f"step {STEP} gave no number: the private {DAEMON}" in said.err
     assert "was ended by SIGKILL; its last lines: " in said.err and "ready for connections" in said.err
@@ -128,8 +129,8 @@ def test_a_server_that_hangs_is_named(
     monkeypatch.setattr(sysbench, "SHUTDOWN_S", 1)
     monkeypatch.setattr("iobench.servers.mysql_session.ANSWER_S", 1)
     freezer = soon(scratch, 0.3, lambda pid: os.kill(pid, signal.SIGSTOP))
-    said = inside(*QUICK, "--threads", "2", "-t", f"one={anywhere.path}")
-    freezer.join(30)
+    said = inside(*QUICK, *LONG, "--threads", "2", "-t", f"one={anywhere.path}")
+    freezer.join(PATIENCE_S)
     assert said.code == 4
     assert f"step {STEP} gave no number" in said.err
     assert f"the private {DAEMON} (process " in said.err and "did not answer within" in said.err
@@ -137,9 +138,10 @@ def test_a_server_that_hangs_is_named(
 
 @pytest.mark.slow
 def test_an_interrupt_kills_the_server_and_leaves_nothing(iobench: Iobench, anywhere: Drive, scratch: Path) -> None:
-    process = iobench.start(*QUICK, "--threads", "2", "-t", f"one={anywhere.path}", env={"TMPDIR": str(scratch)})
+    more = (*LONG, "--threads", "2", "-t", f"one={anywhere.path}")
+    process = iobench.start(*QUICK, *more, env={"TMPDIR": str(scratch)})
     folder = iobench.folder_soon()
-    wait_for(lambda: ("started", STEP) in journal(folder) and servers(scratch))
+    wait_for(lambda: ("started", STEP) in journal(folder) and servers(scratch), PATIENCE_S)
     process.send_signal(signal.SIGINT)
     said = finish(process)
     assert said.code == 130 and "0 of 1 steps are kept" in said.err
@@ -153,7 +155,7 @@ def test_clean_removes_the_server_that_a_killed_iobench_left(
     more = ("--threads", "2", "--duration", "60s", "-t", f"one={anywhere.path}")
     process = iobench.start(*QUICK, *more, env={"TMPDIR": str(scratch)})
     folder = iobench.folder_soon()
-    wait_for(lambda: ("started", STEP) in journal(folder) and servers(scratch))
+    wait_for(lambda: ("started", STEP) in journal(folder) and servers(scratch), PATIENCE_S)
     process.kill()
     finish(process)
     assert servers(scratch) != [] and anywhere.leftovers() != []
@@ -197,7 +199,7 @@ def existing() -> Iterator[Path]:
             env=_path(),
         )
         try:
-            wait_for(lambda: _try_query(home / "sql"))
+            wait_for(lambda: _try_query(home / "sql"), PATIENCE_S)
             query(home / "sql", "CREATE DATABASE bench", "CREATE DATABASE taken")
             query(home / "sql", "CREATE TABLE bench.theirs (a INT)", "INSERT INTO bench.theirs VALUES (7)")
             query(home / "sql", "CREATE TABLE taken.sbtest1 (a INT)", "INSERT INTO taken.sbtest1 VALUES (7)")
