@@ -117,6 +117,7 @@ def _written(
             content.folders,
             content.charts,
             content.words,
+            published=content.published,
             redacted=content.redacted,
             drawn=step,
         )

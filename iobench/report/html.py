@@ -19,6 +19,7 @@ from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
 from iobench.report.findings import Finding, Kind
+from iobench.report.published import Published
 from iobench.report.spec import Across
 from iobench.report.steps import Step
 from iobench.report.svg import svg
@@ -85,6 +86,7 @@ def page(
     made: Sequence[Chart],
     words: Words,
     *,
+    published: Sequence[Published] = (),
     redacted: bool = False,
     drawn: Callable[[], None] = lambda: None,
 ) -> str:
@@ -126,6 +128,9 @@ def page(
         packed=evidence.pack(insides),
         repeats=repeat.all_of(folders, campaigns, comparison.labels, words),
         unsound=_unsound(taken, words),
+        published=[
+            (p.drive, labels.workload_name(p.workload, words), p.conditions, p.figure, p.source) for p in published
+        ],
         method=_method(comparison, words),
         any_rows=bool(comparison.rows),
     )

@@ -206,6 +206,7 @@ TEXTS: Mapping[str, str] = {
     "page.repeat-text": "The profile, the versions and the parameters stand on this page; each step's command stands "
     "with its evidence.",
     "page.evidence-none": "Its details need a browser with scripts; the raw outputs hold them all.",
+    "page.published": "Figures that others published",
     "page.redacted": "Host names, serials, addresses and paths are replaced in this report.",
     "page.campaign-named": "{name}: campaign {id}",
     "page.measured": "What was measured",

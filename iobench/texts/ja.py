@@ -197,6 +197,7 @@ TEXTS: Mapping[str, str] = {
     "page.repeat": "再現の手順",
     "page.repeat-text": "プロファイル、バージョン、パラメーターはこのページに、各ステップのコマンドは検証記録にあります。",
     "page.evidence-none": "詳細の表示にはスクリプトが使えるブラウザーが必要です。元の出力にはすべて残っています。",
+    "page.published": "他者が公表した数値",
     "page.redacted": "このレポートでは、ホスト名、シリアル番号、アドレス、パスを置き換えています。",
     "page.campaign-named": "{name}：キャンペーン {id}",
     "page.measured": "測定した内容",

@@ -46,6 +46,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1100) -> Any:
     page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
+    page.set_default_timeout(180_000)  # a busy machine is slow, and what is tested here is not speed
     page.asked, page.said = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("console", lambda message: page.said.append(message.text))

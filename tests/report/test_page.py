@@ -310,3 +310,12 @@ def test_widths_are_those_of_the_font_that_ships() -> None:
             glyphs, advances = font.getBestCmap(), font["hmtx"].metrics
             for sign in "".join(map(chr, range(0x20, 0x7F))) + "×±·–—…倍測ア":
                 assert widths.text_width(sign, 1000, bold) == advances[glyphs[ord(sign)]][0], sign
+
+
+def test_figures_of_others_stand_apart_and_are_called_so(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+    plain = report.build([folder], tmp_path / "plain", ("html",))[-1].read_text(encoding="utf-8")
+    assert 'id="published"' not in plain
+    page = report.build([folder], tmp_path / "out", ("html",), published="2011")[-1].read_text(encoding="utf-8")
+    part = page.split('id="published"')[1].split("</section>")[0]
+    assert "Not measured here" in part and part.count("<tr>") > 2 and "<svg" not in part
