@@ -128,7 +128,7 @@ def test_a_drive_passes_below_its_speed_and_fails_above_it(bench: Bench, run: Ru
     assert said.code == 0, said.out
     assert _outcomes(said.out) == {"identity.kind": "pass", "seq-read": "pass", "integrity": "pass"}
     again = run("validate", hard, "--of", "latest", "--json")
-    assert (again.code, _outcomes(again.out)["seq-read"]) == (1, "fail")
+    assert (again.code, _outcomes(again.out)["seq-read"]) == (1, "fail"), again.out
     assert json.loads(again.out)["digest"] == json.loads(said.out)["digest"]
     _sheets(run, tmp_path)
     _monitoring(run, hard, tmp_path)
@@ -150,7 +150,8 @@ def _sheets(run: Run, tmp_path: Path) -> None:
 
 def _archive(run: Run, digest: str) -> None:
     """What was exported is judged elsewhere alike, and its hash is the sheet's."""
-    assert digest in run("export", "latest", "-o", "a.tar.gz").out
+    made = run("export", "latest", "-o", "a.tar.gz")
+    assert digest in made.out + made.err
     assert run("import", "a.tar.gz", "--results", "elsewhere").code == 0
     said = run("validate", "--of", "latest", "--results", "elsewhere", "--json")
     assert said.code == 0 and json.loads(said.out)["digest"] == digest
