@@ -33,6 +33,7 @@ def small(block_device: Drive) -> Iterator[Drive]:
     assert block_device.leftovers() == []
 
 
+@pytest.mark.slow
 def test_its_figures_evidence_and_operations_are_kept(
     inside: Callable[..., Result], iobench: Iobench, drive: Drive
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_block_device_is_refused(inside: Callable[..., Result], block_device: 
     assert ran.code == 2 and "is a block device, and dbench needs a file system" in ran.err
 
 
+@pytest.mark.slow
 def test_an_interrupt_takes_the_clients_and_their_files_along_and_can_be_resumed(
     iobench: Iobench, drive: Drive
 ) -> None:
