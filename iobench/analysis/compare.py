@@ -83,7 +83,7 @@ def compare(
         several.refuse(gaps)
     names = several.names(campaigns, labels, pool)
     data = read(folders, campaigns, names, several.merged_params(campaigns, gaps))
-    drives = tuple(data.drives.values())
+    drives = tuple(data.drives[name] for name in several.ordered(campaigns, names) if name in data.drives)
     base = _baseline(baseline, [drive.name for drive in drives], len(folders) > 1)
     rows = tuple(row for key in _ordered(data.cells) for row in rows_of(key, data.cells[key], base, resolution))
     return Comparison(

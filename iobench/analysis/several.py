@@ -72,6 +72,13 @@ def names(campaigns: Sequence[Campaign], called: Mapping[str, str], pool: bool) 
     }
 
 
+def ordered(campaigns: Sequence[Campaign], called: Mapping[tuple[str, str], str]) -> list[str]:
+    """Return the drives' names in the order of the targets, a target's campaigns beside each other."""
+    targets = dict.fromkeys(target for campaign in campaigns for target in campaign.passports)
+    pairs = ((campaign.id, target) for target in targets for campaign in campaigns if target in campaign.passports)
+    return list(dict.fromkeys(called[pair] for pair in pairs))
+
+
 def _identity(campaign: Campaign, passport: Passport, pool: bool) -> str:
     """Return what two campaigns must share for their numbers to be of one drive, where those may be pooled."""
     if not pool:

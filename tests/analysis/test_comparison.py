@@ -178,6 +178,7 @@ def test_before_and_after_are_two_drives(make_campaign):
     second = make_campaign(*three(n=2), id="20250102-000000")
     comparison = compare([first, second], called=("before", "after"))
     assert [drive.name for drive in comparison.drives if "sas" in drive.name] == ["sas (before)", "sas (after)"]
+    assert [drive.name for drive in comparison.drives][:2] == ["iodrive (before)", "iodrive (after)"]
     assert comparison.baseline == "sas (before)"
     assert compare([first, second], "ssd").baseline == "ssd (20250101-000000)"
     assert [row.targets["sas (after)"].n for row in comparison.rows] == [2]
