@@ -16,6 +16,7 @@ from making import comparison, drive, estimate, row, stored, usual
 from pptx import Presentation
 from pptx.util import Pt
 
+from iobench import report
 from iobench.analysis import claims
 from iobench.analysis.types import Comparison
 from iobench.model import Verdict
@@ -269,3 +270,12 @@ def colliding(text: str) -> list[tuple[str, str]]:
                 if shared > 0.25 * least:
                     found.append((a[4], b[4]))
     return found
+
+
+def test_a_redacted_deck_names_no_path(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=2, loads=(1,), command=("fio", "--filename=/mnt/x/data"))
+    for redact in (False, True):
+        (path,) = report.build([folder], tmp_path / str(redact), ("pptx",), redact=redact)
+        with zipfile.ZipFile(path) as archive:
+            told = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".xml"))
+        assert (b"/mnt/x" in told) is not redact
