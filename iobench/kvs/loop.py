@@ -18,8 +18,8 @@ from iobench.kvs.links import IDLE, SECOND, Connection, Failed, Lane, clock
 from iobench.kvs.records import Records
 from iobench.kvs.units import LONGEST_READ
 
-# Requests sent before replies are looked at, and replies read before the schedule is. What is due goes first: where more
-# was read than sent in a turn (8 and 4), free connections waited in line after each pause (lateness p99 of 400 µs, now 40).
+# Requests sent before replies are looked at, and replies read before the schedule is. What is due goes first: where
+# more was read in a turn (8) than sent (4), free connections stood in line after each pause (lateness p99 400 µs, now 40).
 _SEND_AT_ONCE = 16
 _READ_AT_ONCE = 8
 # epoll's clock has milliseconds: it is trusted to wake us this much before a request is due; then we spin.
