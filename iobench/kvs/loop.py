@@ -19,7 +19,7 @@ from iobench.kvs.records import Records
 from iobench.kvs.units import LONGEST_READ
 
 # Requests sent before replies are looked at, and replies read before the schedule is. What is due goes first: where
-# more was read in a turn (8) than sent (4), free connections stood in line after each pause (lateness p99 400 µs, now 40).
+# more was read in a turn (8) than sent (4), free connections stood in line after each pause.
 _SEND_AT_ONCE = 16
 _READ_AT_ONCE = 8
 # epoll's clock has milliseconds: it is trusted to wake us this much before a request is due; then we spin.
