@@ -114,7 +114,8 @@ def capture(
     Raises CannotRunError when it is not installed, and ToolError when it takes longer than `timeout_s`
     seconds or, with `check`, exits with anything but 0.
     """
-    process = _popen(argv, subprocess.PIPE, subprocess.PIPE, cwd, env, pass_fds, stdin=input is not None)
+    source = subprocess.PIPE if input is not None else subprocess.DEVNULL
+    process = _popen(argv, subprocess.PIPE, subprocess.PIPE, cwd, env, pass_fds, stdin=source)
     try:
         out, err = process.communicate(input.encode() if input is not None else None, timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -142,18 +143,20 @@ def watch(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     group: Path | None = None,
+    stdin: Path | None = None,
 ) -> Ended:
     """Run a measured program to its end, calling `tick` ten times a second, and return how it ended.
 
-    `group` is a cgroup (v2) that it runs in, for the limits set there.
+    `group` is a cgroup (v2) that it runs in, for the limits set there. It reads the file `stdin`, or nothing.
 
     It is ended with all its children at `timeout_s` seconds and when `stop` is requested, within 2
     seconds. Raises CannotRunError when it cannot be started.
     """
-    with _opened(stdout) as out, _opened(stderr) as err:
+    with _opened(stdout) as out, _opened(stderr) as err, (stdin or Path(os.devnull)).open("rb") as source:
         begin = time.monotonic()
         run = f"{os.getpid()}-{time.monotonic_ns()}"
-        process = _popen(argv, out.fileno(), err.fileno(), cwd, {**(env or {}), _RUN_MARK: run}, pass_fds)
+        marked = {**(env or {}), _RUN_MARK: run}
+        process = _popen(argv, out.fileno(), err.fileno(), cwd, marked, pass_fds, stdin=source.fileno())
         reason: str | None = None
         pidfd = os.pidfd_open(process.pid)
         try:
@@ -341,7 +344,7 @@ def _popen(
     env: Mapping[str, str] | None,
     pass_fds: Sequence[int],
     *,
-    stdin: bool = False,
+    stdin: int = subprocess.DEVNULL,
     mark: bool = True,
 ) -> subprocess.Popen[bytes]:
     path = find(argv[0])
@@ -356,7 +359,7 @@ def _popen(
         return subprocess.Popen(
             list(argv),
             executable=path,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=stdin,
             stdout=out,
             stderr=err,
             cwd=cwd,

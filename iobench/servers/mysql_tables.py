@@ -43,11 +43,20 @@ class Filled:
             shutil.rmtree(self._folder)
         for folder in (self._folder, self.data, self._folder / "tmp"):
             folder.mkdir(mode=0o700)
-        run(mariadb.initialise(self._program, self.mariadb, str(self.data)), self._room, "initialise", _INITIALISE_S)
+        self._initialise()
         password = secrets.token_urlsafe(24)
         self._fill(password)
         write_private(kept, password)
         return password
+
+    def _initialise(self) -> None:
+        statements = mariadb.system_tables() if self.mariadb else None
+        if statements is None:
+            argv = mariadb.initialise(self._program, self.mariadb, str(self.data))
+            return run(argv, self._room, "initialise", _INITIALISE_S)
+        source = self._folder / "system.sql"
+        source.write_text(statements, encoding="utf-8")
+        return run(mariadb.bootstrap(self._program, str(self.data)), self._room, "initialise", _INITIALISE_S, source)
 
     def _fill(self, password: str) -> None:
         socket = str(self._room.private / "fill")
@@ -72,10 +81,10 @@ class Filled:
             running.kill()
 
 
-def run(argv: tuple[str, ...], room: Room, name: str, timeout_s: float) -> None:
+def run(argv: tuple[str, ...], room: Room, name: str, timeout_s: float, stdin: Path | None = None) -> None:
     """Run a program to its end, its output into the server's log folder. Raises ToolError, InterruptedCampaign."""
     out, err = room.log / f"{name}.stdout", room.log / f"{name}.stderr"
-    ended = proc.watch(argv, stdout=out, stderr=err, timeout_s=timeout_s, stop=room.stop)
+    ended = proc.watch(argv, stdout=out, stderr=err, timeout_s=timeout_s, stop=room.stop, stdin=stdin)
     if ended.reason == "stopped":
         raise InterruptedCampaign
     if ended.exit_code != 0:
