@@ -14,6 +14,8 @@ import json
 import os
 import re
 import shutil
+import struct
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -584,17 +586,66 @@ def decode_bins(text: str) -> dict[int, int]:
     A value is the lower edge of its bin: within 0.1 % of what was recorded. Raises ResultsError when the
     text is none.
     """
-    import numpy as np
     from hdrh.histogram import HdrHistogram
 
     try:
-        base64.b64decode(text, validate=True)
+        raw = base64.b64decode(text, validate=True)
+        if (slots := _slots(raw)) is not None:
+            return {_edge(slot): count for slot, count in slots}
+        # Of other bounds than ours, or spoilt: the library reads it, or says what is wrong.
+        import numpy as np
+
         histogram = HdrHistogram.decode(text.encode("ascii"))
         counts = np.ctypeslib.as_array(histogram.encoder.payload.counts)
-        # The library's own iterator visits all 45,000 slots in Python; only the filled ones matter.
         return {histogram.get_value_from_index(i): int(counts[i]) for i in np.flatnonzero(counts).tolist()}
     except Exception as error:  # the library raises its own, zlib's and struct's errors alike
         raise ResultsError(f"a latency histogram in the results cannot be decoded: {error}") from error
+
+
+# The outer and the inner cookie of HdrHistogram's format V2, and its inner header: cookie, length of the counts,
+# offset, digits, lowest and highest value, ratio.
+_COOKIES = (0x1C849314, 0x1C849313)
+_HEADER = struct.Struct(">IIIIQQd")
+_MOST_PAYLOAD = 1 << 20
+_HALF = 10  # bits: of three digits, 1024 slots each time that values double
+
+
+def _slots(raw: bytes) -> list[tuple[int, int]] | None:
+    """Return the filled slots (number, count) of a histogram that `encode_bins` made; None for any other.
+
+    Twice as fast as the library, which makes a table of all slots for each. Raises zlib.error or struct.error.
+    """
+    cookie, length = struct.unpack_from(">II", raw)
+    unpacked = zlib.decompressobj()
+    inner = unpacked.decompress(raw[8 : 8 + length], _MOST_PAYLOAD)
+    inner_cookie, size, offset, digits, lowest, _, ratio = _HEADER.unpack_from(inner)
+    ours = (cookie, inner_cookie, offset, digits, lowest, ratio) == (*_COOKIES, 0, HISTOGRAM_DIGITS, 1, 1.0)
+    counts = inner[_HEADER.size : _HEADER.size + size]
+    if not ours or not unpacked.eof or len(counts) != size:
+        return None
+    found: list[tuple[int, int]] = []
+    slot = value = shift = 0
+    for byte in counts:
+        # Seven bits at a time, the ninth byte whole; a number below 0 is a run of empty slots.
+        value |= (byte if shift == 56 else byte & 0x7F) << shift
+        if byte & 0x80 and shift < 56:
+            shift += 7
+            continue
+        count = (value >> 1) ^ -(value & 1)
+        if count > 0:
+            found.append((slot, count))
+        slot += 1 if count >= 0 else -count
+        value = shift = 0
+    return found if not shift and slot <= _SLOTS else None
+
+
+_SLOTS = 33_792  # up to HISTOGRAM_TOP_NS
+
+
+def _edge(slot: int) -> int:
+    """Return the lowest value of a slot."""
+    bucket = max(0, (slot >> _HALF) - 1)
+    return (slot - (bucket << _HALF)) << bucket
 
 
 # --- campaign.json -------------------------------------------------------------------------------------
