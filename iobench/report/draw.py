@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from iobench.model import Verdict
@@ -108,12 +108,31 @@ def _head(canvas: Surface, spec: ChartSpec | CurveSpec) -> float:
     return y + 4
 
 
+# Japanese has no spaces to break at: a phrase ends with one of these, where what follows is not of the same word.
+_ENDS = "：；、）はがのとでに"
+
+
+def between_phrases(line: Line, room: float) -> list[Line]:
+    """Return a Japanese title as two lines that fit, broken between phrases near its middle; else nothing."""
+    text = line.text
+    breaks = [
+        i
+        for i in range(1, len(text))
+        if text[i - 1] in _ENDS and not "\u3040" <= text[i] <= "\u309f" and text[i] not in "ー、。：；）・"
+    ]
+    pairs = [[replace(line, text=part.strip()) for part in (text[:i], text[i:])] for i in breaks]
+    fitting = [pair for pair in pairs if max(half.width for half in pair) <= room]
+    return min(fitting, key=lambda pair: max(half.width for half in pair), default=[])
+
+
 def _title(text: str, size: float, room: float) -> list[Line]:
     """A title on one line, smaller where it must be; else on two of about one length."""
     for part in (1.0, 0.9, 0.8):
         if (line := Line(text, size * part, bold=True)).width <= room:
             return [line]
     line = Line(text, size * 0.8, bold=True)
+    if halves := between_phrases(line, room):
+        return halves
     wraps = (wrap(line, room * share, 2) for share in (0.6, 0.7, 0.8, 0.9))
     return next((lines for lines in wraps if not lines[-1].text.endswith("…")), wrap(line, room, 2))
 

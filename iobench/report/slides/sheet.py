@@ -8,6 +8,7 @@ from typing import Any
 
 from iobench.report import widths
 from iobench.report.canvas import GRID, INK, MUTED, Line, measured_by, wrap
+from iobench.report.draw import between_phrases
 from iobench.report.slides import theme
 
 LEADING = 1.25  # of the font size; set in points, since Japanese fonts ask for up to 1.7 of it
@@ -75,6 +76,20 @@ def height_of(paragraphs: Sequence[Paragraph], width: float) -> float:
     return total
 
 
+def _title(text: str) -> Paragraph:
+    """A title on one line or two; a Japanese one is broken between phrases, a little smaller where it must be."""
+    room = theme.WIDTH - 2 * theme.MARGIN
+    run = fitted(text, (28, 26, 24, 22, 20), True, room, 2)
+    with measured_by(lambda t, s, b: width_of(t, s, b) / 1.04):
+        for size in (28.0, 26.0, 24.0):
+            line = Line(text, size, True)
+            if line.width <= room:
+                return (Run(text, size, True),)
+            if halves := between_phrases(line, room):
+                return tuple(Run(half.text, size, True) for half in halves)
+    return (run,)
+
+
 class Sheet:
     """A slide. Its title is a placeholder, so that outlines and screen readers have it."""
 
@@ -82,9 +97,7 @@ class Sheet:
         self.deck = deck
         self.lang = lang
         self.slide: Any = deck.slides.add_slide(deck.slide_layouts[0])
-        run = fitted(title, (28, 26, 24, 22, 20), True, theme.WIDTH - 2 * theme.MARGIN, 2)
-        frame = self.slide.shapes.title.text_frame
-        _write(frame, [(run,)], lang, keep_color=True)
+        _write(self.slide.shapes.title.text_frame, [_title(title)], lang, keep_color=True)
 
     def text(self, box: Box, paragraphs: Sequence[Paragraph], align: str = "left", anchor: str = "top") -> None:
         """Place paragraphs in a box, which they fill from the top with no inset."""
@@ -186,7 +199,9 @@ def _write(
         target = frame.paragraphs[0] if i == 0 else frame.add_paragraph()
         target.alignment = sides[align]
         target.line_spacing = Pt(max(piece.size for piece in paragraph) * LEADING)
-        for piece in paragraph:
+        for number, piece in enumerate(paragraph):
+            if keep_color and number:  # a title's second line, broken where its words end
+                target.add_line_break()
             run = target.add_run()
             run.text = piece.text
             run.font.size, run.font.bold = Pt(piece.size), piece.bold
