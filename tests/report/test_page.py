@@ -319,3 +319,11 @@ def test_figures_of_others_stand_apart_and_are_called_so(tmp_path: Path) -> None
     page = report.build([folder], tmp_path / "out", ("html",), published="2011")[-1].read_text(encoding="utf-8")
     part = page.split('id="published"')[1].split("</section>")[0]
     assert "Not measured here" in part and part.count("<tr>") > 2 and "<svg" not in part
+
+
+def test_progress_is_told_chart_by_chart(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+    told: list[tuple[int, int]] = []
+    report.build([folder], tmp_path / "out", ("html", "png"), progress=lambda done, total: told.append((done, total)))
+    charts_made = len(charts.charts(compare([folder]), Words("en")))
+    assert told == [(i, 2 * charts_made) for i in range(1, 2 * charts_made + 1)]
