@@ -21,6 +21,7 @@ smartctl:smartmontools:smartmontools
 dbench:dbench:dbench
 sysbench:sysbench:sysbench
 mariadbd:mariadb-server-core:mariadb-server
+my_print_defaults:mariadb-client-core:mariadb
 (pango):libpangoft2-1.0-0 libharfbuzz-subset0:pango
 (venv):python3-venv:python3'
 # What only the tests use, or what starts a server of its own when it is installed by hand.

@@ -42,6 +42,8 @@ def test_a_private_server_is_closed_to_others(
     room: servers.Room, script: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if script:
+        if proc.find("my_print_defaults") is None:  # of the client's package, and the script needs it
+            pytest.skip("needs my_print_defaults")
         monkeypatch.setattr(mariadb, "system_tables", lambda: None)
     server = private.open(SERVICE, room)
     try:
