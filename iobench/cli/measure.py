@@ -39,7 +39,6 @@ from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes, format_seconds
 
-
 ON_TIME = 0.96  # of the time that is given, after which no step ends
 
 
