@@ -47,6 +47,7 @@ class Loop:
         # Looked after this often: often enough for a time-out, and so that ticks of the series fall on it.
         self._look_ns = self._tick_ns // -(-self._tick_ns // (SECOND // 10))
         self._next_look = self._next_tick = self._origin = 0
+        self._end: int | None = None
         self._poll = select.epoll()
         self._by_fd: list[Connection | None] = []  # by file descriptor
         self.series: list[tuple[float, dict[str, int]]] = []
@@ -389,8 +390,9 @@ class Loop:
 
     # --- the window and what is looked after ------------------------------------------------------------
 
-    def begin(self, at: int) -> None:
-        """The window begins: what was recorded before does not count."""
+    def begin(self, at: int, end: int | None = None) -> None:
+        """The window begins: what was recorded before does not count. The series ends with it."""
+        self._end = end
         self.records.reset()
         self.series.clear()
         self.answers.reset()
@@ -407,7 +409,7 @@ class Loop:
     def _look(self, now: int, catch_up: bool = True) -> None:
         while now >= self._next_look:
             self._next_look += self._look_ns
-        while now >= self._next_tick:
+        while now >= self._next_tick and (self._end is None or self._next_tick <= self._end):
             self.series.append(((self._next_tick - self._origin) / SECOND, self.records.totals()))
             self._next_tick += self._tick_ns
         for lane in self.lanes:

@@ -192,10 +192,10 @@ class Worker:
         start = begin + round(config.ramp_s * SECOND)
         if config.ramp_s:
             run(start)
-        loop.begin(start)
+        end = start + round(config.duration_s * SECOND)
+        loop.begin(start, end)
         report["began"] = start
         used = time.process_time()
-        end = start + round(config.duration_s * SECOND)
         run((start + end) // 2)
         report["backlog_middle"] = loop.backlog(clock())
         run(end)

@@ -75,7 +75,7 @@ def test_load_preload_and_readback(endpoint: str, tmp_path: Path) -> None:
     assert counted(result, "get") == counted(result, "get.service") == counts.gets
     assert counted(result, "set") == counts.sets
     assert result.processes == 2 and 0 < result.busy_cores < 3
-    assert 3 <= len(result.series) <= 4
+    assert len(result.series) == 4
     assert 0 < sum(point.hits + point.sets for point in result.series) <= counts.requests
     assert result.probes[0].multi_get and result.probes[0].noreply and result.probes[0].line_end == "\r\n"
     assert result.probes[0].flush_all is None  # it would empty the server
@@ -192,7 +192,7 @@ def test_a_server_that_stands_still_is_seen_by_the_schedule(tmp_path: Path) -> N
 
         thread = threading.Thread(target=stall)
         thread.start()
-        result = load(endpoint, tmp_path, rate=2000.0, duration_s=1.5, acknowledged="all")
+        result = load(endpoint, tmp_path, rate=2000.0, duration_s=2.5, acknowledged="all")
         thread.join()
     bins = decode_bins(result.latency["get"])
     late = sum(count for edge, count in bins.items() if edge > 0.1e9)
@@ -225,7 +225,7 @@ def test_an_outage_is_waited_for_and_what_was_lost_is_found(tmp_path: Path) -> N
         preload(endpoint, tmp_path)
         thread = threading.Thread(target=restart)
         thread.start()
-        result = load(endpoint, tmp_path, rate=1000.0, duration_s=2.0, tick_s=0.01, outage=True, acknowledged="all")
+        result = load(endpoint, tmp_path, rate=1000.0, duration_s=3.0, tick_s=0.01, outage=True, acknowledged="all")
         thread.join()
         counts = result.counts
         assert counts.errors > 100 and counts.reconnects >= 8 and counts.hits > 100
@@ -265,7 +265,7 @@ def odd(request: pytest.FixtureRequest) -> Iterator[Odd]:
     server.close()
 
 
-SHORT: dict[str, Any] = {"connections": 4, "keys": Keys(count=40), "timeouts": Timeouts(reply_s=0.3)}
+SHORT: dict[str, Any] = {"connections": 4, "keys": Keys(count=40)}
 
 
 @pytest.mark.parametrize("odd", [("in pieces",)], indirect=True)
@@ -298,19 +298,19 @@ def test_keys_of_a_multi_get_may_come_in_any_order(odd: Odd, tmp_path: Path) -> 
     assert result.counts.hits > 2 * result.counts.gets > 0 and result.counts.corrupt == result.counts.misses == 0
 
 
-@pytest.mark.parametrize("odd", [("bare newline", 20)], indirect=True)
+@pytest.mark.parametrize("odd", [("bare newline", 5)], indirect=True)
 def test_an_error_line_may_end_with_a_bare_newline(odd: Odd, tmp_path: Path) -> None:
     result = load(odd.endpoint, tmp_path, ratio=(0, 1), **SHORT)
-    assert result.counts.sets == 4 * 20 and result.counts.errors > 0 and result.failure is None
+    assert result.counts.sets == 4 * 5 and result.counts.errors > 0 and result.failure is None
     assert "SERVER_ERROR full" in str(result.first_error)
     probe = result.probes[0]
     assert probe.line_end == "\n" and probe.stats is False and probe.touch is False
 
 
-@pytest.mark.parametrize("odd", [("errors", 10)], indirect=True)
+@pytest.mark.parametrize("odd", [("errors", 3)], indirect=True)
 def test_error_replies_are_errors_and_the_connection_stays(odd: Odd, tmp_path: Path) -> None:
     result = load(odd.endpoint, tmp_path, **SHORT)
-    assert result.counts.errors > 20 and result.counts.reconnects == 0 and result.failure is None
+    assert result.counts.errors > 5 and result.counts.reconnects == 0 and result.failure is None
 
 
 @pytest.mark.parametrize("odd", [("forgets",)], indirect=True)
@@ -329,15 +329,15 @@ def test_what_is_not_what_was_set_is_corrupt(odd: Odd, tmp_path: Path) -> None:
 @pytest.mark.parametrize("odd", [("hangs", 5)], indirect=True)
 def test_a_server_that_falls_silent_is_timed_out(odd: Odd, tmp_path: Path) -> None:
     begin = time.monotonic()
-    result = load(odd.endpoint, tmp_path, **{**SHORT, "duration_s": 1.0})
+    result = load(odd.endpoint, tmp_path, **{**SHORT, "duration_s": 1.0, "timeouts": Timeouts(reply_s=0.3)})
     assert result.counts.timeouts >= 4 and result.counts.reconnects >= 4
     assert "no reply within 0.3 s" in str(result.first_error) and time.monotonic() - begin < 20
 
 
-@pytest.mark.parametrize("odd", [("closes", 10)], indirect=True)
+@pytest.mark.parametrize("odd", [("closes", 3)], indirect=True)
 def test_connections_that_are_closed_are_made_again(odd: Odd, tmp_path: Path) -> None:
     result = load(odd.endpoint, tmp_path, **SHORT)
-    assert result.counts.reconnects >= 4 and result.counts.errors >= 4 and result.counts.requests >= 40
+    assert result.counts.reconnects >= 4 and result.counts.errors >= 4 and result.counts.requests >= 12
     assert "closed a connection" in str(result.first_error) or "broke a connection" in str(result.first_error)
 
 
