@@ -258,14 +258,17 @@ class DataFile:
 class Service:
     """A private server that a work needs on its target: its kind (a file of servers/) and its settings.
 
-    Equal services of one target are one server. `room` is the bytes that its data take on the target, `once_s` the
-    seconds that making them takes, once for all targets.
+    Equal services of one target are one server. `room` is the bytes that its data may take on the target, `once_s`
+    the seconds that making them takes, once for all targets, `setup_s` those on each target. `laid` is the bytes that
+    are written there at first, where that is not all of the room.
     """
 
     kind: str
     params: Params
     room: int = 0
     once_s: float = 0.0
+    setup_s: float = 0.0
+    laid: int | None = None
 
     def __hash__(self) -> int:
         return hash((self.kind, canonical(self.params), self.room))
@@ -292,6 +295,7 @@ class Work:
     tree: DataFile | None = None  # a folder of its own that the work fills, and the room that this takes
     fixed_bytes: int = 0  # bytes it moves where duration_s is None
     writes: bool = False
+    write_share: float = 1.0  # of its requests, where it writes for a set time
     warm_up: bool = False  # run once on each target before the first step, not measured
     service: Service | None = None  # a private server on the target that the program talks to
     once: bool = False  # in the first round only: a director asks for the others

@@ -348,12 +348,15 @@ def estimate(steps: Sequence[Step], passports: Mapping[str, Passport], rates: Ma
     for name in passports:
         mine = [step.work for step in steps if step.target == name]
         layout = sum({(f.name, f.size): f.size for work in mine for f in work.files}.values())
-        layout += sum(service.room for service in services(mine))
+        servers_here = services(mine) if passports[name].target.kind != "server" else []
+        layout += sum(service.room if service.laid is None else service.laid for service in servers_here)
         tried = sum({id(work): work.fixed_bytes for work in mine if work.warm_up}.values())
         rate = rates.get(name, ASSUMED_RATE)
-        setup_s[name] = SETUP_OVERHEAD_S + layout / rate
+        setup_s[name] = SETUP_OVERHEAD_S + layout / rate + sum(service.setup_s for service in servers_here)
         warm_up_s[name] = tried / rate + STEP_OVERHEAD_S if tried else 0.0
-        steps_written[name] = sum(_written(work, rate) for work in mine)
+        # What a server that exists writes is not known, and not to a drive of ours.
+        here = passports[name].target.kind != "server"
+        steps_written[name] = sum(_written(work, rate) for work in mine) if here else 0
         written[name] = layout + tried + steps_written[name]
     once_s = sum(service.once_s for service in services([step.work for step in steps]))
     total = once_s + sum(step_s.values()) + sum(setup_s.values()) + sum(warm_up_s.values())
@@ -374,4 +377,4 @@ def _step_seconds(step: Step, passports: Mapping[str, Passport], rates: Mapping[
 def _written(work: Work, rate: float) -> int:
     if not work.writes:
         return 0
-    return work.passes * work.fixed_bytes or int((work.ramp_s + (work.duration_s or 0)) * rate)
+    return work.passes * work.fixed_bytes or int((work.ramp_s + (work.duration_s or 0)) * rate * work.write_share)

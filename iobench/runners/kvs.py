@@ -149,7 +149,10 @@ def _service(params: Params) -> Service:
         "processes": params.processes,
         "drive": True,
     }
-    return Service("memcached", settings, memcached.room_bytes(Dataset.of(settings)))
+    data = Dataset.of(settings)
+    # Paced, it takes as long as that, and some seconds until the last values have aged and gone to the drive.
+    seconds = data.bytes / data.preload_rate + memcached.AGE_S
+    return Service("memcached", settings, memcached.room_bytes(data), setup_s=seconds, laid=data.bytes)
 
 
 def _work(params: Params, service: Service, load: int, rate: float | None, cache: str) -> Work:
@@ -181,6 +184,7 @@ def _work(params: Params, service: Service, load: int, rate: float | None, cache
         duration_s=params.duration,
         rate=rate,
         writes=_ratio(params.ratio)[1] > 0,
+        write_share=_ratio(params.ratio)[1] / sum(_ratio(params.ratio)),
         service=service,
     )
 

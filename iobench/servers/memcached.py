@@ -46,6 +46,7 @@ _OUT_SHARE = 0.999
 HEADER_BYTES = 160  # what a value on the drive costs in memory: its header, its key, its place in the hash table
 ITEM_BYTES = 80  # what it takes on the drive beside its bytes
 PRELOAD_TRIES = 3
+AGE_S = 7.0  # about what it takes until the last values have gone to the drive, and a sample is read back
 _SPARE_PAGES = 8
 
 
