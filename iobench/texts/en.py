@@ -26,7 +26,7 @@ TEXTS: Mapping[str, str] = {
     "about.rand-read": "Small blocks read from places all over the file, as a database does.",
     "about.rand-write": "Small blocks written to places all over the file, as a database does.",
     "about.rand-mixed": "Small blocks read from and written to places all over the file at once.",
-    "about.kvs": "Keys are stored and fetched over the memcached protocol; a get is one read of the drive.",
+    "about.kvs": "Keys are stored and fetched over the memcached protocol; each get reads the drive.",
     "op.read": "reads",
     "op.write": "writes",
     "op.get": "gets",

@@ -23,7 +23,7 @@ TEXTS: Mapping[str, str] = {
     "about.rand-read": "データベースのように、ファイル全体のあちこちから小さなブロックを読みます。",
     "about.rand-write": "データベースのように、ファイル全体のあちこちへ小さなブロックを書きます。",
     "about.rand-mixed": "ファイル全体のあちこちで、小さなブロックの読み書きを同時に行います。",
-    "about.kvs": "memcached プロトコルでキーを格納し、取り出します。get 1 回がドライブの読み出し 1 回です。",
+    "about.kvs": "memcached プロトコルでキーを格納し、取り出します。get のたびにドライブを読み出します。",
     "op.read": "読み出し",
     "op.write": "書き込み",
     "op.get": "取得",

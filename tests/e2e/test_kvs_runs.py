@@ -82,15 +82,16 @@ def test_gets_are_reads_of_the_drive_or_say_that_they_are_not(
     """On a drive of N reads a second gets agree with the device; from the page cache they do not, and say so."""
     said = inside(
         *("run", "kvs", "-t", f"slow={limited}", "--loads", "8", "--cache", "cold,cached", "--duration", "2s", *SMALL),
-        "--json",
+        *("--size", "24M", "--json"),
     )
     assert said.code == 0, said.err
     folder = iobench.folder()
     evidence = {row["step"]: row for row in rows(folder.read("evidence"))}
     cold, cached = sorted(evidence)
     hits = {row["step"]: row["value"] for row in rows(folder.read("samples")) if row["metric"] == "hits"}
-    assert 0.9 <= evidence[cold]["device_reads_per_get"] <= 1.2
-    assert 0 < hits[cold] < 1.3 * N, "no faster than the drive, but for what a throttle lets through at first"
+    # A value lies in two pages: that is one request or two, as the kernel puts them together.
+    assert 0.9 <= evidence[cold]["device_reads_per_get"] <= 2.2
+    assert 0 < hits[cold] < 1.5 * N, "no faster than the drive, but for what a throttle lets through at first"
     assert evidence[cold]["server_reads"] >= hits[cold] and evidence[cold]["cache_hit_ratio"] < 0.1
     assert evidence[cold]["settled_s"] is not None and evidence[cold]["server_cpu"] > 0
     assert evidence[cached]["device_reads_per_get"] is None
@@ -179,8 +180,7 @@ def test_the_proof_sees_a_stall_that_a_closed_loop_hides(scratch: Path) -> None:
         found = proof.prove(proc.Stop(), rate=200.0, duration_s=3.0, stall_s=0.5)
         assert found.lost == 0 and found.paced_p99 is not None
         assert found.paced_p99 >= 0.4, "the stall is in the response times, whatever else is slow"
-        service, closed = found.paced_service_p99, found.closed_p99
-        if service is not None and closed is not None and service < found.paced_p99 and closed < found.paced_p99:
+        if found.closed_p99 is not None and found.closed_p99 < found.paced_p99:
             break
     else:
         pytest.fail(f"the closed loop showed as much of the stall: {found}")
