@@ -36,6 +36,7 @@ from iobench.campaign.site import NOWHERE, Permission, Site
 from iobench.campaign.source import MemorySource, total_memory
 from iobench.drives.kernel_log import KernelLog
 from iobench.drives.temperature import limit_c, temperature_c
+from iobench.drives.turns import Turns
 from iobench.errors import (
     EXIT_TOOL,
     CannotRunError,
@@ -89,6 +90,7 @@ class Engine:
         self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
         self._kernel = KernelLog()
+        self._turns = Turns()
         self._services = Services(campaign.id, folder.raw, stop)
         self._memory = total_memory()
 
@@ -102,6 +104,7 @@ class Engine:
             with ExitStack() as stack, self._services:
                 stack.callback(self._source.close)
                 stack.callback(self._kernel.close)
+                stack.callback(self._turns.close)
                 self._folder.warm_up()
                 left, empty = left or self._grow(), 0
                 while left:
@@ -186,6 +189,8 @@ class Engine:
         for number, (name, passport) in enumerate(self._campaign.passports.items(), 1):
             works = list({id(step.work): step.work for step in left if step.target == name}.values())
             if works and name not in self._sites:
+                if passport.mount_point and passport.target.kind == "file":
+                    self._turns.take(name, passport.mount_point)
                 # Numbered: two targets may share a folder.
                 site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
                 self._sites[name] = stack.enter_context(site)

@@ -13,6 +13,7 @@ from iobench.campaign import host, plan, programs
 from iobench.campaign.plan import Estimate, Suite
 from iobench.campaign.site import NOWHERE, FolderGround
 from iobench.drives.passport import passport, same_device_warnings
+from iobench.drives.turns import Turns
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
 from iobench.model import Campaign, DataFile, ParamValue, Passport, Place, Step, Target, Work
@@ -192,7 +193,8 @@ def rates(passports: Mapping[str, Passport], campaign: str | None) -> dict[str, 
 
 
 def _probed(p: Passport, campaign: str) -> float | None:
-    with WorkFolder.make(p.target.path, f"{campaign}-probe") as folder:
+    with Turns() as turns, WorkFolder.make(p.target.path, f"{campaign}-probe") as folder:
+        turns.take(p.target.name, p.mount_point or p.target.path)
         return FolderGround(folder).write_rate(time.monotonic)
 
 

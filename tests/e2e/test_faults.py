@@ -254,3 +254,17 @@ def test_a_drive_that_is_gone_is_not_gone_on_with(iobench: Iobench, inside: Run,
     assert "target one is another drive than when the campaign began" in said.err
     assert f"it was {block_device.name}" in said.err and " and is " in said.err
     assert list(block_device.path.iterdir()) == []
+
+
+def test_two_campaigns_at_once_on_one_drive_are_refused(iobench: Iobench, inside: Run, anywhere: Drive) -> None:
+    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
+    elsewhere = iobench.home / "other-results"
+    once = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "--results", str(elsewhere))
+    said = inside(*once, "-t", f"two={anywhere.path}")
+    assert said.code == 3, said.err
+    assert f"target two: another iobench (process {process.pid}) is measuring the drive mounted at" in said.err
+    assert not list(elsewhere.glob("*"))
+    process.communicate(timeout=60)
+    assert process.returncode in (0, 1)
+    assert "background-io" not in {reason for found in reasons(folder).values() for reason in found}
+    assert inside(*once, "-t", f"two={anywhere.path}", "-t", f"three={anywhere.path}").code in (0, 1)
