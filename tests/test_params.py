@@ -113,10 +113,12 @@ def test_a_toml_file_of_a_user() -> None:
 def test_every_parameter_of_a_workload_is_described_and_its_default_allowed(runner: str) -> None:
     cls = runners.find(runner).Params
     described = params.describe(cls)
-    assert {p.name for p in described} == {f.name for f in dataclasses.fields(cls)}
+    # What is no parameter is found out of the machine before planning; nobody gives it.
+    resolved = {"version", "over"} if runner == "dbench" else set()
+    assert {p.name for p in described} == {f.name for f in dataclasses.fields(cls)} - resolved
     for p in described:
         assert p.help, p.name
-        if p.default is not None:
+        if p.default is not None and p.default != ():
             assert getattr(params.build(cls, {p.name: p.default}, "test"), p.name) == p.default
 
 

@@ -179,10 +179,12 @@ def test_a_dry_run_shows_every_command_and_touches_nothing(
     text = inside("suite", "quick", "-t", target, "--size", "8Mi", "--dry-run")
     assert text.code == 0
     commands = [line for line in text.out.splitlines() if not line.startswith("#")]
-    # 18 steps, the file laid out, and dd warmed up.
-    assert len(commands) == 20 and all(line.split()[0] in ("fio", "dd") for line in commands)
-    assert "# 18 steps, about" in text.out and "would be written" in text.out
     document = inside("suite", "quick", "-t", target, "--size", "8Mi", "--dry-run", "--json").json
+    steps = len(document["steps"])
+    # The steps, the file laid out, dd warmed up, and what the servers are made with.
+    assert len(commands) == steps + len(document["setup"]) and len(document["setup"]) >= 2
+    assert {"fio", "dd"} <= {line.split()[0] for line in commands}
+    assert f"# {steps} steps, about" in text.out and "would be written" in text.out
     assert " ".join(document["steps"][0]["argv"][:2]) == "fio --name=iobench"
     assert document["written_bytes"]["a name"] > 8 << 20 and document["estimated_s"] > 18
     assert not iobench.results.exists() and anywhere.leftovers() == []

