@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from iobench.errors import ParseError
+
+Phase = Literal["warm-up", "measured", "clean-up"]
 
 # Where each version's package or source puts the file-server load that it is known for.
 LOADS = (
@@ -60,7 +63,7 @@ _NFS_STATUS = {
 class Second:
     """A line of progress: `mean` is B/s since the phase began, `t_s` seconds since then, `offset` where it ends."""
 
-    phase: Literal["warm-up", "measured", "clean-up"]
+    phase: Phase
     t_s: float
     clients: int
     lines: int
@@ -204,12 +207,15 @@ def _last(seconds: list[Second]) -> Second | None:
     return measured[-1] if stopped is None else stopped
 
 
+_PHASES: Mapping[str, Phase] = {"W": "warm-up", "R": "measured", "C": "clean-up"}
+
+
 def _second(line: str, offset: int) -> Second | None:
     if found := _LINE.match(line):
-        phase: Literal["warm-up", "measured", "clean-up"] = "warm-up" if found[4] == "warmup" else "measured"
+        phase: Phase = "warm-up" if found[4] == "warmup" else "measured"
         values = (found[1], found[2], found[3], found[5], found[6])
     elif found := _MACHINE_LINE.match(line):
-        phase = {"W": "warm-up", "R": "measured", "C": "clean-up"}[found[1]]  # type: ignore[assignment]
+        phase = _PHASES[found[1]]
         values = (found[2], found[3], found[4], found[5], found[6])
     else:
         return None

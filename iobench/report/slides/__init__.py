@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 from iobench.report import labels
 from iobench.report.charts import Chart
@@ -89,9 +90,9 @@ def _slides(own: Sequence[Chart]) -> list[Group]:
     return [tuple(own[i : i + size]) for i in range(0, len(own), size)]
 
 
-def _properties(presentation: object, content: Content) -> None:
+def _properties(presentation: Any, content: Content) -> None:
     """What the file says of itself; its dates are those of the campaign, so that the same figures say the same."""
-    told = presentation.core_properties  # type: ignore[attr-defined]
+    told = presentation.core_properties
     campaign = content.campaigns[0]
     told.title = labels.clean(campaign.title, 200) or content.words("page.title")
     told.author, told.language = "iobench", content.words.lang
