@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from iobench.texts import Phrase, Told
+
 Scalar = str | int | float | bool | None
 ParamValue = Scalar | list[str] | list[int]
 Params = Mapping[str, ParamValue]
@@ -416,7 +418,7 @@ class Reading:
     ended_at: float | None = None
     operation_latencies: tuple[OperationLatency, ...] = ()
     flushes: int | None = None  # how often the program asked for data to be on the drive, where it says so
-    unsettled: str | None = None  # why what was measured is not the work that was meant, as a sentence
+    unsettled: Phrase | None = None  # why what was measured is not the work that was meant
     drive_reads: int | None = None  # values that were answered and can only have come from the drive, one read each
 
 
@@ -465,10 +467,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A reason why a number is not valid: its fixed id and the sentence with the figures."""
+    """A reason why a number is not valid: its fixed id, and what is said of it with the figures."""
 
     reason: str
-    sentence: str
+    said: Told
+
+    @property
+    def sentence(self) -> str:
+        """The sentence in English."""
+        return str(self.said)
 
 
 @dataclass(frozen=True, slots=True)

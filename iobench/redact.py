@@ -88,7 +88,8 @@ class Redactor:
     def value(self, value: Any, key: str = "") -> Any:
         """Return a value of JSON with each text in it replaced; what is a field by its name goes whole."""
         if isinstance(value, dict):
-            return {name: self.value(item, str(name)) for name, item in value.items()}
+            kept = ("key",) if "figures" in value else ()  # a sentence as data: its figures may be names
+            return {name: item if name in kept else self.value(item, str(name)) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(item, key) for item in value]
         if not isinstance(value, str) or not value or key in _KEPT:

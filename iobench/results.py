@@ -31,6 +31,7 @@ from iobench.model import (
     DataFile,
     Device,
     Emulation,
+    Finding,
     LatencyBins,
     Passport,
     Service,
@@ -40,6 +41,7 @@ from iobench.model import (
     Work,
     canonical,
 )
+from iobench.texts import Phrase
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -267,7 +269,7 @@ class CampaignFolder:
             "evidence": [{"campaign": campaign.id, "step": step, **_plain(dataclasses.asdict(result.evidence))}],
             "samples": list(_sample_rows(campaign, result)),
         }
-        findings = [dataclasses.asdict(finding) for finding in result.findings]
+        findings = [_finding_json(finding) for finding in result.findings]
         raw = self.raw(step)
         write_safely(raw / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
         if operations := [dataclasses.asdict(each) for each in result.reading.operation_latencies]:
@@ -285,8 +287,8 @@ class CampaignFolder:
         pq.write_table(schema("series").empty_table(), io.BytesIO())
         decode_bins(encode_bins({1: 1}))
 
-    def findings(self, step: str) -> list[dict[str, str]]:
-        """Return a step's reasons with their sentences; empty for a valid step."""
+    def findings(self, step: str) -> list[dict[str, Any]]:
+        """Return a step's reasons, each with its `sentence` in English and as data (`told_of`); none of a valid one."""
         return self._raw_list(step, "findings.json")
 
     def operations(self, step: str) -> list[dict[str, Any]]:
@@ -557,6 +559,11 @@ def _sample_rows(campaign: Campaign, result: StepResult) -> Iterator[dict[str, A
             "reasons": list(dict.fromkeys(finding.reason for finding in result.findings)),
             "tool": result.tool,
         }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    data = finding.said.as_json() if isinstance(finding.said, Phrase) else {}
+    return {"reason": finding.reason, "sentence": finding.sentence, **data}
 
 
 def _latency_row(campaign: str, step: str, latency: LatencyBins) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from iobench.model import (
     Work,
 )
 from iobench.results import CampaignFolder, Store, decode_bins, encode_bins
+from iobench.texts import Amount, Phrase, told_of
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 READ = Work(
@@ -62,6 +63,7 @@ WRITE = Work(
     fixed_bytes=1 << 20,
     writes=True,
 )
+TOO_SHORT = Phrase("judged.too-short.time", {"time": Amount(3.0, "s"), "shortest": 6.0})
 STEPS = (Step("0001-a", "速い ssd", 1, READ), Step("0002-a", "sas", 1, READ), Step("0003-a", "sas", 1, WRITE))
 
 
@@ -108,7 +110,7 @@ def result(step: Step = STEPS[1]) -> StepResult:
             limited_by=LimitedBy.DEVICE,
         ),
         Verdict.SUSPECT,
-        (Finding("too-short", "It measured for 3 s; …"), Finding("no-device", "速")),
+        (Finding("too-short", TOO_SHORT), Finding("no-device", "速")),
         NOW,
         "fio-3.33",
         device_series=(SeriesPoint(1.0, "device_read_throughput", 4.99e8),),
@@ -206,9 +208,11 @@ def test_series_and_latency_come_back(folder: CampaignFolder) -> None:
 
 def test_reasons_keep_their_sentences(folder: CampaignFolder) -> None:
     assert folder.findings("0002-a") == [
-        {"reason": "too-short", "sentence": "It measured for 3 s; …"},
+        {"reason": "too-short", "sentence": str(TOO_SHORT), **TOO_SHORT.as_json()},
         {"reason": "no-device", "sentence": "速"},
     ]
+    assert told_of(folder.findings("0002-a")[0]) == TOO_SHORT
+    assert told_of(folder.findings("0002-a")[1]) == "速"
     assert folder.findings("0001-a") == []
 
 

@@ -1,4 +1,4 @@
-"""Was it true? The rules that judge a step by its evidence. Pure: figures in, a verdict and sentences out.
+"""Was it true? The rules that judge a step by its evidence. Pure: figures in, a verdict and phrases out.
 
 The thresholds stand here and in docs/method.md; each is set so that good runs are not accused.
 """
@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median, variance
+from types import MappingProxyType
 
 from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
 from iobench.model import INVALID_REASONS, METRICS, Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
-from iobench.texts import TEXTS
-from iobench.units import format_bytes, format_seconds, format_value
+from iobench.texts import TEXTS, Amount, Figure, Phrase
 
 BACKGROUND_SHARE = 0.05
 BACKGROUND_RATE = 1e6  # B/s
@@ -28,8 +28,8 @@ UNWRITTEN_SHARE = 0.001
 BACKLOG_SHARE = 1.0  # device bytes written over the bytes of a load that works in memory
 FLUSH_LEAST = 4096  # bytes that reach a device by one flush of a file: a page
 
-# What each reason means, for `iobench explain REASON` and for reports in every language (texts/); the sentences with
-# figures are made by the rules below.
+# What each reason means, for `iobench explain REASON` and for reports in every language (texts/); the rules
+# below give the figures of `judged.REASON`.
 REASONS: Mapping[str, str] = {
     key.removeprefix("reason."): sentence for key, sentence in TEXTS["en"].items() if key.startswith("reason.")
 }
@@ -67,69 +67,52 @@ def judge(
     return (Verdict.SUSPECT if reasons else Verdict.VALID), findings
 
 
+def _found(reason: str, which: str = "", figures: Mapping[str, Figure] = MappingProxyType({})) -> Finding:
+    """A reason with its figures; `which` of its sentences, where it has several."""
+    return Finding(reason, Phrase(f"judged.{reason}.{which}" if which else f"judged.{reason}", figures))
+
+
+def _device(evidence: Evidence) -> str:
+    return evidence.device_name or "?"
+
+
 def _errors(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
     if reading.errors:
-        said = f": {reading.error_text}" if reading.error_text else ""
-        yield Finding(
-            "errors",
-            f"The program reported an error{said}. The number is not one of sound work; look at the raw output "
-            "and the kernel's log, then measure again.",
-        )
+        said = {"error": reading.error_text} if reading.error_text else {}
+        yield _found("errors", "said" if said else "silent", said)
 
 
 def _lost(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
     corrupt = sum(sample.value for sample in reading.samples if sample.metric == "corrupt")
     if corrupt:
-        yield Finding(
-            "lost-data",
-            f"{corrupt:,.0f} block(s) read back were not what had been written: the drive, or what lies between, loses "
-            "data. Look at the raw output for where, and at the kernel's log; do not use this drive.",
-        )
+        yield _found("lost-data", "corrupt", {"n": int(corrupt)})
     lost = sum(sample.value for sample in reading.samples if sample.metric == "lost")
     if lost:
-        yield Finding(
-            "lost-data",
-            f"{lost:,.0f} acknowledged value(s) were gone when they were read back: this is the speed of losing data. "
-            "Find out why (too little memory, an eviction, a node that failed), then measure again.",
-        )
+        yield _found("lost-data", "lost", {"n": int(lost)})
 
 
 def _page_cache(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     directions = (
         ("read", reading.bytes_read, evidence.device_bytes_read),
-        ("wrote", reading.bytes_written, evidence.device_bytes_written),
+        ("written", reading.bytes_written, evidence.device_bytes_written),
     )
-    for verb, tool, device in directions:
+    for way, tool, device in directions:
         if tool and device is not None and device < reached_least(context.work, reading) * tool:
-            yield Finding(
-                "page-cache",
-                f"The program {verb} {format_bytes(tool)}, but only {format_bytes(device)} "
-                f"({device / tool:.2f} of it) reached {evidence.device_name}: the rest was memory. Measure with "
-                "direct I/O (without --buffered) or with a flush inside the timing.",
-            )
+            seen: dict[str, Figure] = {"tool": Amount(tool, "B"), "seen": Amount(device, "B"), "share": device / tool}
+            yield _found("page-cache", way, seen | {"device": _device(evidence)})
 
 
 def _flushed(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     """Of a program that works in memory and flushes now and then (dbench): whether the flushes reached the drive."""
     device, flushes = evidence.device_bytes_written, reading.flushes
     if reading.bytes_written is None and flushes and device is not None and device < FLUSH_LEAST * flushes:
-        yield Finding(
-            "page-cache",
-            f"The load asked {flushes:,} times for data to be on the drive, but only {format_bytes(device)} reached "
-            f"{evidence.device_name}: less than a page each time. Something answers flushes without the drive; measure "
-            "a file system that brings them to it.",
-        )
+        yield _found("page-cache", "flushes", {"n": flushes, "seen": Amount(device, "B"), "device": _device(evidence)})
 
 
 def _page_cache_gets(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
-    each, gets = evidence.device_reads_per_get, reading.drive_reads
-    if gets and each is not None and each < reached_least(context.work, reading):
-        yield Finding(
-            "page-cache",
-            f"{gets:,} values were read that lay on the drive, but {evidence.device_name} was read only "
-            f"{evidence.device_reads:,} times ({each:.2f} a get): the rest was memory. Use a larger --size, so that "
-            "what the server and the machine keep in memory is a small part of it.",
-        )
+    each, gets, reads = evidence.device_reads_per_get, reading.drive_reads, evidence.device_reads
+    if gets and reads is not None and each is not None and each < reached_least(context.work, reading):
+        yield _found("page-cache", "gets", {"gets": gets, "device": _device(evidence), "reads": reads, "each": each})
 
 
 def _backlog(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
@@ -140,33 +123,20 @@ def _backlog(context: Context, reading: Reading, evidence: Evidence) -> Iterator
     if reading.flushes is None or context.work.params.get("sync") or device is None or load <= 0:
         return
     if device > BACKLOG_SHARE * load:
-        yield Finding(
-            "not-steady",
-            f"{format_bytes(device)} were written to {evidence.device_name} while the load read and wrote "
-            f"{format_bytes(load)} in all: the drive was still busy with what its clients had left in memory before. "
-            "Use a longer --duration, or fewer clients.",
-        )
+        amounts = {"written": Amount(device, "B"), "load": Amount(load, "B")}
+        yield _found("not-steady", "backlog", {**amounts, "device": _device(evidence)})
 
 
 def _unwritten(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     size = sum(file.size for file in context.work.files)
     unwritten = evidence.unwritten_bytes
     if reading.bytes_read and unwritten is not None and unwritten > UNWRITTEN_SHARE * size:
-        yield Finding(
-            "unwritten-blocks",
-            f"{format_bytes(unwritten)} of the file's {format_bytes(size)} were never written: the file system "
-            "answers such reads without asking the drive. Lay the file out by writing it (--layout write).",
-        )
+        yield _found("unwritten-blocks", "", {"unwritten": Amount(unwritten, "B"), "size": Amount(size, "B")})
 
 
 def _no_device(context: Context, _: Reading, __: Evidence) -> Iterator[Finding]:
     if context.passport.device is None:
-        why = context.passport.no_device_reason or "the path leads to no block device"
-        yield Finding(
-            "no-device",
-            f"No device's counters stand behind the target: {why}. Nothing proves what reached a drive; measure a "
-            "folder on a file system that stands on one block device.",
-        )
+        yield _found("no-device", "", {"why": context.passport.no_device_reason or Phrase("judged.no-device.why")})
 
 
 def _depth(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding]:
@@ -174,21 +144,13 @@ def _depth(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding
     # With a rate that is offered, the load is the most that may be outstanding, not what is asked for.
     paced = context.work.rate is not None
     if not paced and asked and achieved is not None and asked > 1 and achieved < DEPTH_LEAST * asked:
-        yield Finding(
-            "depth-not-reached",
-            f"{asked:.0f} outstanding I/Os were asked for and {achieved:.1f} were achieved, so this is not the "
-            "drive's figure at that depth. Use an asynchronous engine (io_uring, libaio) and direct I/O.",
-        )
+        yield _found("depth-not-reached", "", {"asked": asked, "achieved": achieved})
 
 
 def _client(_: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     if evidence.limited_by is LimitedBy.CLIENT and reading.client_cpu is not None:
-        mend = "Use --sync" if reading.flushes is not None else "Use more jobs (--jobs) or larger blocks"
-        yield Finding(
-            "client-bound",
-            f"The program used {reading.client_cpu:.2f} cores with {reading.client_threads} thread(s): it measured "
-            f"itself, and the drive may be faster. {mend}.",
-        )
+        mend = "sync" if reading.flushes is not None else "jobs"
+        yield _found("client-bound", mend, {"cores": reading.client_cpu, "threads": reading.client_threads})
 
 
 def _background_io(_: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
@@ -196,48 +158,28 @@ def _background_io(_: Context, reading: Reading, evidence: Evidence) -> Iterator
     ours = (reading.bytes_read or 0) + (reading.bytes_written or 0)
     bound = max(BACKGROUND_SHARE * ours, BACKGROUND_RATE * reading.measured_s)
     if others is not None and others > bound:
-        yield Finding(
-            "background-io",
-            f"{format_bytes(others)} that were not ours moved on the same drive in "
-            f"{format_seconds(reading.measured_s)}, beside our {format_bytes(ours)}. Stop what else uses the drive, "
-            "then measure again.",
-        )
+        amounts = {"others": Amount(others, "B"), "ours": Amount(ours, "B"), "time": Amount(reading.measured_s, "s")}
+        yield _found("background-io", "", amounts)
 
 
 def _too_short(context: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
     counted = reading.operations
     if context.work.workload == "oltp" and counted is not None and counted < FEWEST_TRANSACTIONS:
-        yield Finding(
-            "too-short",
-            f"{counted:,} transactions were measured; fewer than {FEWEST_TRANSACTIONS:,} say little of their rate and "
-            "nothing of their slow ones. Use a longer --duration.",
-        )
+        yield _found("too-short", "transactions", {"n": counted, "fewest": FEWEST_TRANSACTIONS})
         return
     if reading.measured_s < SHORTEST_S - TIME_TOLERANCE_S:
-        yield Finding(
-            "too-short",
-            f"It measured for {format_seconds(reading.measured_s)}; below {SHORTEST_S:g} s a figure can read 2 % "
-            "high. Use --duration 6s or longer, or for dd a larger --size.",
-        )
+        yield _found("too-short", "time", {"time": Amount(reading.measured_s, "s"), "shortest": SHORTEST_S})
 
 
 def _compressible(context: Context, _: Reading, __: Evidence) -> Iterator[Finding]:
     if context.work.params.get("source") == "zero":
-        yield Finding(
-            "compressible",
-            "Zeros were written: controllers and file systems that compress are flattered by them. Use "
-            "--source random.",
-        )
+        yield _found("compressible")
 
 
 def _thermal(context: Context, _: Reading, evidence: Evidence) -> Iterator[Finding]:
     limit, temperature = context.temperature_limit_c, evidence.temperature_c
     if limit is not None and temperature is not None and temperature >= limit:
-        yield Finding(
-            "thermal",
-            f"The drive stood at {temperature:.0f} °C after the step, and its limit is {limit:.0f} °C: it may have "
-            "slowed itself down. Cool it, then measure again.",
-        )
+        yield _found("thermal", "", {"temperature": temperature, "limit": limit})
 
 
 def _small(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
@@ -250,14 +192,8 @@ def _small(context: Context, reading: Reading, evidence: Evidence) -> Iterator[F
     # Direct I/O to a loop device that is not direct itself ends in the page cache of what it stands on.
     below = context.passport.device is not None and context.passport.device.cached
     if reading.bytes_read and (buffered or below) and size and size < context.memory_bytes:
-        cache, mend = (
-            ("the page cache", "direct I/O") if buffered else ("a loop device's cache", "losetup --direct-io=on")
-        )
-        yield Finding(
-            "small-working-set",
-            f"The file of {format_bytes(size)} fits into the machine's {format_bytes(context.memory_bytes)} of "
-            f"memory, and reads went through {cache}. Use {mend}, or a file larger than memory.",
-        )
+        sizes = {"size": Amount(size, "B"), "memory": Amount(context.memory_bytes, "B")}
+        yield _found("small-working-set", "buffered" if buffered else "loop", sizes)
 
 
 def _small_tables(context: Context, evidence: Evidence) -> Iterator[Finding]:
@@ -267,25 +203,23 @@ def _small_tables(context: Context, evidence: Evidence) -> Iterator[Finding]:
     fits = private and isinstance(tables, int) and isinstance(pool, int) and tables <= pool
     if not fits and (hits is None or hits < POOL_HITS):
         return
-    answered = f", which answered {hits:.1%} of page requests" if hits is not None else ""
-    what = f"The tables of {format_bytes(tables)}" if isinstance(tables, int) else "The tables"
-    held = f" of {format_bytes(pool)}" if private and isinstance(pool, int) else ""
-    yield Finding(
-        "small-working-set",
-        f"{what} fit into the server's buffer pool{held}{answered}: memory was measured where they were read. Use a "
-        "larger --size, or leave --buffer-pool at a quarter of it.",
-    )
+    sizes: dict[str, Figure] = {}
+    sizes |= {"tables": Amount(tables, "B")} if isinstance(tables, int) else {}
+    sizes |= {"pool": Amount(pool, "B")} if private and isinstance(pool, int) else {}
+    fit = Phrase("-".join(("judged.small-working-set.fit", *sizes)), sizes)
+    if hits is None:
+        yield _found("small-working-set", "tables", {"fit": fit})
+    else:
+        yield _found("small-working-set", "tables-answered", {"fit": fit, "percent": hits * 100})
 
 
 def _small_cached(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
     if context.work.params.get("cache") == "cached" and context.passport.device is not None:
         reads = evidence.device_reads
-        known = f" ({evidence.device_name} was read {reads:,} times)" if reads is not None else ""
-        yield Finding(
-            "small-working-set",
-            f"--cache cached was asked for: gets were answered from the machine's memory{known}, so this is the speed "
-            "of memory and protocol, not of the drive. Use --cache cold for the drive.",
-        )
+        if reads is None:
+            yield _found("small-working-set", "cached")
+        else:
+            yield _found("small-working-set", "cached-reads", {"device": _device(evidence), "n": reads})
 
 
 def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint]) -> Iterator[Finding]:
@@ -302,11 +236,7 @@ def _not_steady(context: Context, reading: Reading, series: Sequence[SeriesPoint
     mean = sum(rates) / len(rates)
     unit = METRICS[reading.series[0].metric].unit if reading.series and reading.series[0].metric in METRICS else "B/s"
     if mean > 0 and abs(a - b) > steady_bound(first, second, reading, len(rates)):
-        yield Finding(
-            "not-steady",
-            f"The rate was {format_value(a, unit)} in the first half and {format_value(b, unit)} in the second, "
-            f"more than noise explains. Use a longer --ramp, or prepare the drive first.",
-        )
+        yield _found("not-steady", "halves", {"first": Amount(a, unit), "second": Amount(b, unit)})
 
 
 def steady_bound(first: Sequence[float], second: Sequence[float], reading: Reading, points: int) -> float:

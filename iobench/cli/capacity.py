@@ -16,7 +16,7 @@ from iobench import SCHEMA_VERSION
 from iobench.cli import options
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_UNDECIDED, EXIT_VERDICT, UsageError
-from iobench.texts import LANGUAGES, Words
+from iobench.texts import Words
 
 if TYPE_CHECKING:
     from iobench.analysis.capacity import Asked, Judged, Result
@@ -61,9 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "sources", metavar="CAMPAIGN", multiple=True, help="Work it out from stored campaigns; measure nothing."
 )
-@click.option(
-    "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The language of what is shown."
-)
+@options.lang_option
 @options.measure_options
 def capacity(**kwargs: Any) -> int:
     """Show how much drives hold: space, wear, load within an SLO, and how many are needed.

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from iobench import SCHEMA_VERSION
 from iobench.analysis.types import ClaimResult, Comparison, Row
-from iobench.cli.options import campaigns_options, json_option, open_campaigns, results_option
+from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
 from iobench.cli.screen import show
 from iobench.errors import EXIT_OK, EXIT_VERDICT, UsageError
 from iobench.model import Verdict
-from iobench.texts import LANGUAGES, Words
-
-if TYPE_CHECKING:
-    pass
+from iobench.texts import Words
 
 DEFAULT_CLAIMS = "talk-2011"
 
@@ -29,7 +26,7 @@ DEFAULT_CLAIMS = "talk-2011"
 @click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
 @click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--all-metrics", is_flag=True, help="Every metric, and not only a workload's main ones.")
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The table's language.")
+@lang_option
 @click.option("--claims", metavar="NAME|FILE", help=f"Claims to hold the figures against.  [default: {DEFAULT_CLAIMS}]")
 @results_option
 @json_option

@@ -13,30 +13,35 @@ from iobench import SCHEMA_VERSION
 from iobench.campaign.failed import failures
 from iobench.campaign.verdict import REASONS
 from iobench.cli.listing import complete_campaign
-from iobench.cli.options import json_option, results_option
+from iobench.cli.options import json_option, lang_option, results_option
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import UsageError, near_miss
 from iobench.model import INVALID_REASONS, Evidence
 from iobench.results import CampaignFolder, Store
+from iobench.texts import Words, told_of
 from iobench.units import format_bytes, format_seconds
 
 
 @click.command()
 @click.argument("what", metavar="REASON|CAMPAIGN", shell_complete=complete_campaign)
 @click.argument("step", required=False)
+@lang_option
 @results_option
 @json_option
-def explain(what: str, step: str | None, results: Path, as_json: bool) -> None:
+def explain(what: str, step: str | None, lang: str, results: Path, as_json: bool) -> None:
     """Explain a REASON, as `page-cache`, or why STEP of CAMPAIGN was marked.
 
     A STEP can be given by its number, or by the start of its name.
     """
+    words = Words(lang)
     if step is None and what in REASONS:
         verdict = "invalid" if what in INVALID_REASONS else "suspect"
         if as_json:
             _print_json({"reason": what, "verdict": verdict, "sentence": REASONS[what]})
         else:
-            click.echo(f"{what} ({verdict}): {REASONS[what]}")
+            click.echo(
+                words("explain.reason", reason=what, verdict=_said(verdict, words), means=words(f"reason.{what}"))
+            )
         return
     store = Store(results)
     if step is None:
@@ -48,7 +53,7 @@ def explain(what: str, step: str | None, results: Path, as_json: bool) -> None:
     if as_json:
         _print_json(known)
     else:
-        _print(known)
+        _print(known, words)
 
 
 def _find_step(folder: CampaignFolder, wanted: str) -> str:
@@ -87,27 +92,33 @@ def _print_json(document: dict[str, Any]) -> None:
     click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=1))
 
 
-def _print(known: dict[str, Any]) -> None:
+def _print(known: dict[str, Any], words: Words) -> None:
+    from rich.cells import cell_len
+
     step, findings = known["step"], known["findings"]
     if known["evidence"] is None:
-        click.echo(f"{step} has no number: {clean(known['error'])}")
+        click.echo(words("explain.no-number", step=step, error=clean(known["error"])))
         return
-    click.echo(f"{step}: {'valid' if not findings else ', '.join(dict.fromkeys(f['reason'] for f in findings))}")
+    reasons = list(dict.fromkeys(finding["reason"] for finding in findings))
+    click.echo(f"{step}{words('list.colon')}{words.commas(reasons) or _said('valid', words)}")
     for finding in findings:
-        click.echo(clean(f"\n{finding['reason']}: {finding['sentence']}"))
-    click.echo("\nevidence:")
-    for name, value in known["evidence"].items():
-        click.echo(f"  {name.replace('_', ' '):24} {_text(name, value)}")
+        click.echo(clean(f"\n{finding['reason']}{words('list.colon')}{words.tell(told_of(finding))}"))
+    click.echo(f"\n{words('explain.evidence')}")
+    rows = [(words(f"evidence.{name}"), _text(name, value, words)) for name, value in known["evidence"].items()]
+    wide = max(cell_len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"  {name}{' ' * (wide - cell_len(name))}  {text}")
     if known["operations"]:
-        click.echo("\noperations:")
-        columns = (
-            Column("OPERATION"),
-            Column("COUNT", right=True),
-            Column("MEAN", right=True),
-            Column("MAX", right=True),
-        )
+        click.echo(f"\n{words('explain.operations')}")
+        heads = [words(f"explain.col.{name}") for name in ("operation", "count", "mean", "max")]
+        columns = [Column(head, right=i > 0) for i, head in enumerate(heads)]
         print_table(columns, [_operation(row) for row in known["operations"]])
-    click.echo(f"\nraw outputs: {known['raw']}")
+    click.echo(f"\n{words('explain.raw', folder=known['raw'])}")
+
+
+def _said(verdict: str, words: Words) -> str:
+    """A verdict; in English by its fixed name, as scripts know it."""
+    return verdict if words.lang == "en" else words(f"verdict.{verdict}")
 
 
 def _operation(row: dict[str, Any]) -> tuple[str, ...]:
@@ -118,9 +129,11 @@ def _operation(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: Any, words: Words) -> str:
     if value is None:
-        return "not known"
+        return words("explain.not-known")
+    if name == "limited_by" and words.lang != "en":
+        return words(f"limit.{value}")
     if "bytes" in name:
         return f"{format_bytes(value)} ({value})"
     return f"{value:.4g}" if isinstance(value, float) else clean(str(value))

@@ -12,6 +12,7 @@ import click
 
 from iobench.params import Kind, Param
 from iobench.runners import Address
+from iobench.texts import LANGUAGES
 
 if TYPE_CHECKING:
     from iobench.results import CampaignFolder, Store
@@ -81,6 +82,13 @@ def results_option(function: F) -> F:
 def json_option(function: F) -> F:
     """Add --json."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")(function)
+
+
+def lang_option(function: F) -> F:
+    """Add --lang."""
+    return click.option(
+        "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The language of what is shown."
+    )(function)
 
 
 def campaigns_options(function: F) -> F:

@@ -11,11 +11,10 @@ from pathlib import Path
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.cli.options import campaigns_options, json_option, open_campaigns, results_option
+from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
 from iobench.report import FORMATS, Several, build
-from iobench.texts import LANGUAGES
 
 
 @click.command()
@@ -35,7 +34,7 @@ from iobench.texts import LANGUAGES
     show_default=True,
     help=f"What to write: {', '.join(FORMATS)}.",
 )
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="The report's language.")
+@lang_option
 @click.option("--baseline", metavar="NAME", help="The drive that ratios are taken to.  [default: sas, else the last]")
 @click.option("--resolution", metavar="PERCENT", default="2%", show_default=True, help="A smaller difference is none.")
 @click.option(

@@ -73,9 +73,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write the sheets there."
 )
-@click.option(
-    "--lang", type=click.Choice(("en", "ja")), default="en", show_default=True, help="Language of text, HTML and PDF."
-)
+@options.lang_option
 @click.option("--of", "of", metavar="CAMPAIGN", help="Judge a stored validation again; nothing is measured.")
 @click.option("--learn", metavar="NAME", help="Write the profile NAME.toml from a server known to be good.")
 @click.option(

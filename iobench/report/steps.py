@@ -15,7 +15,7 @@ from iobench.errors import ResultsError
 from iobench.model import INVALID_REASONS, METRICS, Verdict, main_metrics
 from iobench.report import labels
 from iobench.results import CampaignFolder
-from iobench.texts import Words
+from iobench.texts import Words, told_of
 from iobench.units import format_bytes, format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _step(
         verdict=verdict,
         verdict_text=words(f"verdict.{verdict}"),
         reasons=tuple(labels.clean(reason, 40) for reason in first["reasons"]),
-        said=_said(folder, name),
+        said=_said(folder, name, words),
         bytes_share=_share(evidence),
         depth=_pair(evidence, "queue_depth_asked", "queue_depth_achieved", _plain),
         cpu=_one(evidence, "client_cpu", lambda v: f"{v:.2f}"),
@@ -148,12 +148,12 @@ def verdict_of(reason: str) -> Verdict:
     return Verdict.INVALID if reason in INVALID_REASONS else Verdict.SUSPECT
 
 
-def _said(folder: CampaignFolder, name: str) -> tuple[Said, ...]:
+def _said(folder: CampaignFolder, name: str, words: Words) -> tuple[Said, ...]:
     said = folder.findings(name)
     if not isinstance(said, list):
         raise ResultsError(f"{folder.path / 'raw' / name / 'findings.json'} is not what iobench wrote")
     return tuple(
-        Said(reason, verdict_of(reason).value, labels.clean(entry.get("sentence", ""), 600))
+        Said(reason, verdict_of(reason).value, labels.clean(words.tell(told_of(entry)), 600))
         for entry in said
         if isinstance(entry, dict) and (reason := labels.clean(entry.get("reason", ""), 40))
     )

@@ -25,6 +25,7 @@ from iobench.model import (
 )
 from iobench.params import Kind, param
 from iobench.servers import nfs as server
+from iobench.texts import Phrase
 from iobench.tools import dbench
 
 NAME = "dbench"
@@ -155,7 +156,7 @@ def reading(run: dbench.Run, sync: bool) -> Reading:
     )
 
 
-def _unsettled(run: dbench.Run) -> str | None:
+def _unsettled(run: dbench.Run) -> Phrase | None:
     """Say where the clients of dbench's own load were still filling their folders when it was measured: 21 MB each.
 
     That part only writes, and a slower drive is in it for longer: two drives would be measured at different work.
@@ -163,10 +164,7 @@ def _unsettled(run: dbench.Run) -> str | None:
     first = next((s for s in run.seconds if s.phase == "measured"), None)
     if first is None or first.lines >= FILL_LINES or not (run.load_file or "").endswith("/client.txt"):
         return None
-    return (
-        f"After the first measured second a client stood at line {first.lines} of the load, and its folder is full at "
-        f"line {FILL_LINES}: this is the rate of filling. Use a longer --duration, a fifth of which is the warm-up."
-    )
+    return Phrase("judged.not-steady.filling", {"line": first.lines, "full": FILL_LINES})
 
 
 def _samples(run: dbench.Run) -> tuple[Sample, ...]:

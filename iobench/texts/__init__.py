@@ -1,7 +1,8 @@
 """Every sentence that reports, findings, claims and sheets say, in each language; data before it is prose.
 
 A room that finds something out makes a `Phrase`: a key of the table and its figures. `Words(lang)` makes a
-sentence of it. A new language is one more file with the same keys as `en.py`.
+sentence of it when it is read. A new language is one more file with the same keys as `en.py`. What an iobench
+before this kept, and what programs say themselves, is text in one language: `Told` is either.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Amount:
 class Phrase:
     """A sentence as data: a key of the texts, and its figures by the names of the key's fields.
 
-    A figure is a name, a number (shown with three digits), an Amount, another Phrase, or a tuple of those,
-    which is said as a list.
+    A figure is a name, a number (shown with three digits, or as the text's field says: `{n:,}`), an Amount, another
+    Phrase, or a tuple of those, which is said as a list.
     """
 
     key: str
@@ -45,6 +46,9 @@ class Phrase:
     def as_json(self) -> dict[str, Any]:
         """Return the phrase as JSON holds it."""
         return {"key": self.key, "figures": {name: _as_json(figure) for name, figure in self.figures.items()}}
+
+    def __str__(self) -> str:
+        return Words("en").say(self)
 
     @staticmethod
     def of_json(kept: object) -> Phrase | None:
@@ -55,6 +59,19 @@ class Phrase:
 
 
 Figure = str | int | float | Amount | Phrase | tuple["Figure", ...]
+Told = str | Phrase  # a sentence: as data, or as text that has one language only
+
+
+def kept(told: Told) -> str | dict[str, Any]:
+    """Return a sentence as results hold it: in English for whoever looks there, and as data for `told_of`."""
+    return told if isinstance(told, str) else {"sentence": str(told), **told.as_json()}
+
+
+def told_of(held: object) -> Told:
+    """Return what `kept` gave: of a later iobench's key, or of a time when only text was kept, the English text."""
+    if isinstance(held, dict):
+        return Phrase.of_json(held) or str(held.get("sentence", ""))
+    return held if isinstance(held, str) else ""
 
 
 def _as_json(figure: Figure) -> Any:
@@ -91,8 +108,12 @@ class Words:
 
     def say(self, phrase: Phrase) -> str:
         """Return a phrase as a sentence. A field that has no figure is left open as `?`, never an error."""
-        fields = _Fields({name: self.figure(figure) for name, figure in phrase.figures.items()})
+        fields = _Fields({name: _Shown(figure, self) for name, figure in phrase.figures.items()})
         return self._table[phrase.key].format_map(fields)
+
+    def tell(self, told: Told) -> str:
+        """Return a sentence in this language; one that is text is returned as it is."""
+        return told if isinstance(told, str) else self.say(told)
 
     def said(self, phrases: Sequence[Phrase], plain: str = "") -> str:
         """Return phrases as one sentence; `plain` where there are none."""
@@ -125,6 +146,17 @@ class Words:
         return self("list.comma").join(items)
 
 
-class _Fields(dict[str, str]):
-    def __missing__(self, name: str) -> str:
-        return "?"
+class _Shown:
+    """A figure in a text: written by the text's own format where it is a number and the text has one."""
+
+    def __init__(self, figure: Figure, words: Words) -> None:
+        self._figure, self._words = figure, words
+
+    def __format__(self, spec: str) -> str:
+        number = isinstance(self._figure, int | float) and bool(spec)
+        return format(self._figure, spec) if number else self._words.figure(self._figure)
+
+
+class _Fields(dict[str, _Shown]):
+    def __missing__(self, name: str) -> _Shown:
+        return _Shown("?", Words("en"))

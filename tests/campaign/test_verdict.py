@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +25,7 @@ from iobench.model import (
     Verdict,
     Work,
 )
+from iobench.texts import Words, told_of
 
 MB, MIB = 10**6, 1 << 20
 STEADY = tuple([100.0 * MB, 101.0 * MB] * 6)
@@ -179,6 +182,19 @@ def test_figures_that_produce_a_reason(case: Case) -> None:
     assert [f.reason for f in findings] == [case.reason]
     assert case.says in findings[0].sentence
     assert said is (Verdict.INVALID if case.reason in INVALID_REASONS else Verdict.SUSPECT)
+
+
+@pytest.mark.parametrize("case", PRODUCED, ids=name)
+def test_what_is_said_is_data_and_so_in_each_language(case: Case) -> None:
+    if "unsettled" in case.reading:
+        return  # its sentence is the runner's
+    (finding,) = case.judged()[1]
+    kept = json.loads(json.dumps(finding.said.as_json()))
+    assert Words("en").tell(told_of(kept)) == finding.sentence
+    said = Words("ja").tell(told_of(kept))
+    assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", said) and "?" not in said and "{" not in said
+    figures = re.findall(r"\d[\d.,]*\d [kMG]?B\b", finding.sentence)
+    assert all(figure in said for figure in figures)
 
 
 @pytest.mark.parametrize("case", NEAR_MISSES, ids=name)

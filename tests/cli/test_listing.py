@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from iobench.cli import clean as clean_module
 from iobench.cli import listing
 from iobench.drives import workdir
 from iobench.model import INVALID_REASONS, Evidence, Verdict
-from iobench.results import CampaignFolder
+from iobench.results import CampaignFolder, write_safely
+from iobench.texts import TEXTS
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 DD = "16+0 records in\n16+0 records out\n16777216 bytes (17 MB, 16 MiB) copied, 0.5 s, 33.6 MB/s\n"
@@ -98,12 +100,24 @@ def test_explain_a_reason(reason: str, say: Say) -> None:
     said = say("explain", reason)
     assert said.code == 0
     assert said.out == f"{reason} ({'invalid' if reason in INVALID_REASONS else 'suspect'}): {REASONS[reason]}\n"
+    verdict = "無効" if reason in INVALID_REASONS else "要注意"
+    assert say("explain", reason, "--lang", "ja").out == f"{reason}（{verdict}）：{TEXTS['ja'][f'reason.{reason}']}\n"
 
 
 def test_explain_a_step(say: Say, folder: CampaignFolder) -> None:
+    write_safely(
+        folder.raw("s1-2") / "findings.json",
+        json.dumps([{"reason": "thermal", "sentence": "hot", "key": "judged.thermal", "figures": {"limit": 70.0}}]),
+    )
+    hot = say("explain", folder.id, "s1-2", "--lang", "ja").out
+    assert "thermal：ステップ後のドライブの温度は ? °C で、上限は 70 °C です。" in hot and "検証記録：" in hot
+    assert re.search(r"^  デバイス +不明$", hot, re.MULTILINE)
     marked = say("explain", folder.id, "s1-1").out
     assert "page-cache: page-cache, with figures" in marked
-    assert "device bytes read        not known" in marked and f"raw outputs: {folder.raw('s1-1')}" in marked
+    assert (
+        re.search(r"^  device bytes read +not known$", marked, re.MULTILINE)
+        and f"raw outputs: {folder.raw('s1-1')}" in marked
+    )
     assert say("explain", "latest", "s0-1").out.startswith("s0-1: valid\n")
     assert say("explain", "latest", "s1-3").out == "s1-3 has no number: it was not run\n"
     for step in ("s9", "s0", "17"):
