@@ -17,7 +17,7 @@ from iobench.drives.emulated import Record
 from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError, ToolError
 from iobench.lab import image
-from iobench.lab.throttle import Throttle
+from iobench.lab.throttle import Throttle, loop_numbers
 
 Say = Callable[[str], None]
 _SERVERS = ("nbdkit", "nbdfuse")
@@ -61,18 +61,21 @@ def served(record: Record) -> bool:
     return {program for program, _ in _servers(record)} == set(_SERVERS)
 
 
-def attach(record: Record) -> str:
-    """Put a loop device on a drive's backing file and return its kernel name.
+def attach(record: Record, throttle: Throttle) -> str:
+    """Put a loop device without limits on a drive's backing file and return its kernel name.
 
     Raises CannotRunError when the system has none to give.
     """
-    try:
-        said = proc.capture(["losetup", "--direct-io=on", "--find", "--show", record.backing], timeout_s=20).stdout
-    except ToolError as error:
-        raise CannotRunError(
-            f"no loop device is to be had here: {error}; measure real paths with -t NAME=PATH"
-        ) from error
-    return Path(said.strip()).name
+    with loop_numbers():
+        try:
+            said = proc.capture(["losetup", "--direct-io=on", "--find", "--show", record.backing], timeout_s=20).stdout
+        except ToolError as error:
+            raise CannotRunError(
+                f"no loop device is to be had here: {error}; measure real paths with -t NAME=PATH"
+            ) from error
+        device = Path(said.strip()).name
+        throttle.clear(emulated.device_number(device))  # what an earlier user of this number may have left
+        return device
 
 
 def direct(device: str) -> bool:
@@ -147,28 +150,35 @@ def _holders(place: str) -> str:
 
 def _detach_all(record: Record, throttle: Throttle | None) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while devices := [name for name, backing in emulated.loops() if backing == record.backing]:
-        for device in devices:
-            # First the limits: they outlive the device and would hit the next image on the same number.
-            if throttle is not None:
-                throttle.clear(emulated.device_number(device))
-            proc.capture(["losetup", "--detach", f"/dev/{device}"], timeout_s=20, check=False)
+    devices = _detach(record, throttle)
+    if not devices and throttle is not None and record.number is not None:
+        _clear_left(record.number, throttle)
+    while devices := devices and _detach(record, throttle):
         if time.monotonic() > deadline:
             raise ToolError(
                 f"{record.name}: {', '.join(devices)} is held open by another program; end it, then run "
                 f"`iobench lab down {record.name}` again"
             )
         time.sleep(0.05)
-    if throttle is not None and record.number is not None and not _taken(record):
-        throttle.clear(record.number)
 
 
-def _taken(record: Record) -> bool:
-    """Whether another drive of ours has this drive's loop number now: the limits there are its own."""
-    return any(
-        other.id != record.id and other.number == record.number and emulated.bound(other)
-        for other in emulated.records()
-    )
+def _detach(record: Record, throttle: Throttle | None) -> list[str]:
+    """Take limits and file off the drive's loop devices; return those that were found."""
+    with loop_numbers():
+        devices = [name for name, backing in emulated.loops() if backing == record.backing]
+        for device in devices:
+            # First the limits: they outlive the device and would hit the next image on the same number.
+            if throttle is not None:
+                throttle.clear(emulated.device_number(device))
+            proc.capture(["losetup", "--detach", f"/dev/{device}"], timeout_s=20, check=False)
+        return devices
+
+
+def _clear_left(number: str, throttle: Throttle) -> None:
+    """Take off the limits of a drive that someone else detached, unless a drive of some lab has its number now."""
+    with loop_numbers():
+        if emulated.emulation_of(number) is None:
+            throttle.clear(number)
 
 
 def _stop_servers(record: Record, folder: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +14,7 @@ from iobench.errors import CannotRunError
 from iobench.model import Emulation
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+LOOP_CONTROL = Path("/dev/loop-control")
 _GROUP = "iobench-lab"
 _V1_FILES = {
     "read_bps": "blkio.throttle.read_bps_device",
@@ -81,12 +85,18 @@ class Throttle:
             raise CannotRunError(_refused(self.path, error)) from error
 
     def retire(self) -> None:
-        """Remove the group of cgroup v2 when nothing runs in it. Nothing on v1."""
-        if self.version == 2 and self.path.name == _GROUP:
+        """Remove the group of cgroup v2 when nothing runs in it and it limits no drive. Nothing on v1.
+
+        Every lab of this machine uses the one group, so limits there may be another's.
+        """
+        if self.version == 2 and self.path.name == _GROUP and not self._limited():
             try:
                 self.path.rmdir()
             except OSError:
                 return  # a program is still in it: harmless, it limits no device any more
+
+    def _limited(self) -> bool:
+        return any(self.limits(line.split()[0]) for line in _lines(self.path / "io.max"))
 
     def _write(self, number: str, limits: dict[str, int]) -> None:
         if self.version == 1:
@@ -95,6 +105,18 @@ class Throttle:
         else:
             parts = [f"{short}={limits.get(key, 'max')}" for key, short in _V2_KEYS.items()]
             _put(self.path / "io.max", " ".join([number, *parts]))
+
+
+@contextmanager
+def loop_numbers() -> Iterator[None]:
+    """Keep every lab of this machine, whatever its state folder, from taking or giving back a loop number meanwhile.
+
+    Limits belong to a number and not to a drive: between a look at whose it is and a write of limits, it must not
+    become another's. The lock goes with the process.
+    """
+    with LOOP_CONTROL.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def find_throttle(root: Path = CGROUP_ROOT) -> Throttle:

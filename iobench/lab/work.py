@@ -19,7 +19,7 @@ from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.lab import image, measure, stack
 from iobench.lab.profile import DriveProfile, default_names, read_profile, show
-from iobench.lab.throttle import CGROUP_ROOT, Throttle, find_throttle
+from iobench.lab.throttle import CGROUP_ROOT, Throttle, find_throttle, loop_numbers
 from iobench.model import Emulation
 from iobench.units import format_bytes
 
@@ -226,11 +226,10 @@ def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: di
     image.write(Path(record.image), record.size)
     if record.emulation.latency_s is not None and record.emulation.parallel is not None:
         stack.serve(record, record.emulation.latency_s, record.emulation.parallel)
-    device = stack.attach(record)
-    record = replace(record, device=f"/dev/{device}", number=emulated.device_number(device))
-    emulated.save_record(record)
+    device = stack.attach(record, throttle)
     number = emulated.device_number(device)
-    throttle.clear(number)  # what an earlier user of this loop number may have left
+    record = replace(record, device=f"/dev/{device}", number=number)
+    emulated.save_record(record)
     record = _reachable(record, profile, device, reached, say)
     if record.filesystem is not None:
         mount = folder / "mnt"
@@ -238,7 +237,9 @@ def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: di
         emulated.save_record(record)
         stack.make_filesystem(f"/dev/{device}")
         stack.mount(f"/dev/{device}", mount)
-    throttle.set(number, record.emulation)
+    with loop_numbers():
+        throttle.prepare()  # another lab may have removed the group of cgroup v2 since, when no drive was in it
+        throttle.set(number, record.emulation)
     emulated.save_record(replace(record, ready=True))
 
 
@@ -368,7 +369,8 @@ def _retire(gone: Sequence[Record]) -> None:
     for record in gone:
         throttle = _throttle_of(record)
         if throttle is not None and record.throttle_path not in left:
-            throttle.retire()
+            with loop_numbers():
+                throttle.retire()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from iobench.cli.lab import lab as command
 from iobench.drives import emulated
 from iobench.errors import CannotRunError, ToolError, UsageError
 from iobench.lab import stack
-from iobench.lab.throttle import find_throttle
+from iobench.lab.throttle import find_throttle, loop_numbers
 from iobench.model import Emulation
 
 pytestmark = pytest.mark.root
@@ -152,6 +152,47 @@ def test_a_limit_that_another_left_on_the_number_is_cleared(bench: Bench) -> Non
     finally:
         lab.down()
         throttle.clear(number)
+
+
+@v1_only
+@pytest.mark.parametrize("profile", [SLOW, pytest.param(DELAYED, marks=needs_delay)], ids=["bare", "served"])
+def test_another_labs_drive_on_a_number_that_was_ours_keeps_its_limits(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: lab.DriveProfile
+) -> None:
+    ours = device_of(bench.up(SLOW, block=True)[0])
+    other = Bench(tmp_path / "other-state", tmp_path / "other-images")
+    proc.capture(["losetup", "--detach", ours])  # as a user may, by hand
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv(emulated.STATE_VARIABLE, str(other.state))
+        theirs = other.up(profile, block=True)[0]
+    try:
+        number = number_of(theirs)
+        limits = find_throttle().limits(number)
+        if device_of(theirs) != ours:
+            pytest.skip(f"{ours} was taken by another program meanwhile")
+        assert limits and lab.down() == ["slow"]
+        assert find_throttle().limits(number) == limits
+    finally:
+        monkeypatch.setenv(emulated.STATE_VARIABLE, str(other.state))
+        lab.down()
+        assert other.leftovers() == []
+        monkeypatch.setenv(emulated.STATE_VARIABLE, str(bench.state))
+    assert find_throttle().limits(number) == {}
+
+
+@v1_only
+def test_limits_of_a_drive_that_was_detached_by_hand_are_taken_off(bench: Bench) -> None:
+    drive = bench.up(SLOW, block=True)[0]
+    number = number_of(drive)
+    with loop_numbers():  # no other lab takes it meanwhile
+        proc.capture(["losetup", "--detach", device_of(drive)])
+        assert find_throttle().limits(number)
+        down = threading.Thread(target=lab.down)
+        down.start()
+        down.join(0.2)
+        assert down.is_alive(), "it waits for whoever looks at loop numbers"
+    down.join()
+    assert find_throttle().limits(number) == {} and bench.leftovers() == []
 
 
 def test_a_bare_device_has_no_file_system(bench: Bench) -> None:

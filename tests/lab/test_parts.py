@@ -80,6 +80,17 @@ def test_v2_limits_a_group_that_counts_memory_too(tmp_path: Path) -> None:
     assert throttle.limits("7:3") == {}
 
 
+def test_the_group_of_v2_stays_while_another_labs_drive_is_limited_in_it(tmp_path: Path) -> None:
+    throttle = find_throttle(cgroup_v2(tmp_path))
+    throttle.prepare()
+    throttle.set("7:9", LIMITS)
+    throttle.retire()
+    assert throttle.limits("7:9")
+    (throttle.path / "io.max").unlink()  # the kernel's group has no files to be removed
+    throttle.retire()
+    assert not throttle.path.exists()
+
+
 def test_a_machine_without_limits_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError, match="measure real paths"):
         find_throttle(cgroup_v2(tmp_path, "cpu memory"))
