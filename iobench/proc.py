@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from iobench.errors import CannotRunError, ResultsError, ToolError
 
@@ -25,6 +25,7 @@ OWNER_MARK = "IOBENCH_OWNER"
 _RUN_MARK = "IOBENCH_RUN"  # tells the descendants of one start from those of another
 _TICK_S = 0.1
 _GRACE_S = 1.0
+_MOST_SAID = 64 << 20  # bytes that a short program may say
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,6 @@ def capture(
     *,
     timeout_s: float = 10.0,
     check: bool = True,
-    input: str | None = None,
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
@@ -112,23 +112,41 @@ def capture(
     """Run a short program to its end and return what it said.
 
     Raises CannotRunError when it is not installed, and ToolError when it takes longer than `timeout_s`
-    seconds or, with `check`, exits with anything but 0.
+    seconds, says more than 64 MiB, or, with `check`, exits with anything but 0.
     """
-    source = subprocess.PIPE if input is not None else subprocess.DEVNULL
-    process = _popen(argv, subprocess.PIPE, subprocess.PIPE, cwd, env, pass_fds, stdin=source)
+    process = _popen(argv, subprocess.PIPE, subprocess.PIPE, cwd, env, pass_fds)
     try:
-        out, err = process.communicate(input.encode() if input is not None else None, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        _abandon(process)
-        raise ToolError(f"{argv[0]} did not end within {timeout_s:g} s and was stopped") from None
-    except BaseException:
-        _abandon(process)
-        raise
+        out, err = _said(process, argv[0], timeout_s)
+    finally:
+        if process.returncode is None:
+            _abandon(process)
     done = Done(tuple(argv), process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
     if check and done.exit_code != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
         raise ToolError(f"{argv[0]} ended with exit code {done.exit_code}: {said}")
     return done
+
+
+def _said(process: subprocess.Popen[bytes], program: str, timeout_s: float) -> tuple[bytes, bytes]:
+    """What a program says until it has ended, as standard output and error; its pipes are closed."""
+    deadline = time.monotonic() + timeout_s
+    found: dict[IO[bytes], bytearray] = {pipe: bytearray() for pipe in (process.stdout, process.stderr) if pipe}
+    waiting = list(found)
+    while waiting and (left := deadline - time.monotonic()) > 0:
+        for pipe in select.select(waiting, [], [], left)[0]:
+            piece = os.read(pipe.fileno(), 1 << 16)
+            found[pipe] += piece
+            if not piece:
+                waiting.remove(pipe)
+        if sum(map(len, found.values())) > _MOST_SAID:
+            raise ToolError(f"{program} said more than {_MOST_SAID >> 20} MiB and was stopped")
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{program} did not end within {timeout_s:g} s and was stopped") from None
+    out, err = found.values()
+    _close(process)
+    return bytes(out), bytes(err)
 
 
 def watch(
@@ -389,10 +407,20 @@ def _terminate(leader: int, pidfd: int) -> None:
 
 
 def _abandon(process: subprocess.Popen[bytes]) -> None:
-    """End a short program with its group. Who left the group keeps the pipes: nobody waits for him."""
+    """End a short program with its group. Who left the group keeps the pipes: nobody waits for him.
+
+    Nor for one that a drive keeps: it dies when that answers.
+    """
     _end_group(process.pid)
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.returncode = -signal.SIGKILL
+    _close(process)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
 

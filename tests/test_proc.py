@@ -65,7 +65,7 @@ def cleaner() -> Iterator[Callable[[Path], None]]:
 
 
 def test_capture_returns_what_was_said() -> None:
-    done = proc.capture(("sh", "-c", "cat; echo out; echo err >&2; exit 3"), check=False, input="in ")
+    done = proc.capture(("sh", "-c", "printf 'in '; echo out; echo err >&2; exit 3"), check=False)
     assert (done.exit_code, done.stdout, done.stderr) == (3, "in out\n", "err\n")
 
 
@@ -119,6 +119,36 @@ def test_capture_does_not_wait_for_who_left_the_group_with_the_pipe(
     with pytest.raises(ToolError, match="did not end within"):
         proc.capture(("sh", "-c", f"setsid sh -c 'echo $$ > {pid}; exec sleep 8' & wait"), timeout_s=0.5)
     assert time.monotonic() - begin < 3
+
+
+def test_a_program_that_talks_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proc, "_MOST_SAID", 1 << 20)
+    for line in ("yes", "yes >&2"):
+        with pytest.raises(ToolError, match=r"^sh said more than 1 MiB and was stopped$"):
+            proc.capture(("sh", "-c", line))
+
+
+@pytest.mark.root
+def test_capture_does_not_wait_for_a_program_that_a_drive_keeps(tmp_path: Path) -> None:
+    image, mount = tmp_path / "image", tmp_path / "mount"
+    image.touch()
+    os.truncate(image, 16 << 20)
+    mount.mkdir()
+    for argv in (("mkfs.ext4", "-q", str(image)), ("mount", "-o", "loop", str(image), str(mount))):
+        if os.geteuid() != 0 or proc.capture(argv, check=False).exit_code != 0:
+            pytest.skip("needs root and loop devices")
+    frozen = proc.capture(("fsfreeze", "--freeze", str(mount)), check=False).exit_code == 0
+    try:
+        if not frozen:
+            pytest.skip("needs fsfreeze")
+        begin = time.monotonic()
+        with pytest.raises(ToolError, match="did not end within"):
+            proc.capture(("touch", str(mount / "file")), timeout_s=0.3)
+        assert time.monotonic() - begin < 10, "KILL does not reach who waits for a frozen file system"
+    finally:
+        if frozen:
+            proc.capture(("fsfreeze", "--unfreeze", str(mount)))
+        proc.capture(("umount", str(mount)))
 
 
 def test_nothing_of_an_argument_reaches_a_shell(tmp_path: Path, watch: Callable[..., proc.Ended]) -> None:

@@ -231,15 +231,25 @@ def read_record(path: Path) -> Record:
 
 
 def save_record(record: Record) -> None:
-    """Write a drive's state beside its folder, whole or not at all, and on the disk before returning."""
+    """Write a drive's state beside its folder, whole or not at all, and on the disk before returning.
+
+    Raises CannotRunError when it cannot be written.
+    """
     path = record.state_file
     data = {"schema_version": _STATE_VERSION, **asdict(record)}
     draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise CannotRunError(
+            f"the state of drive {record.name} cannot be written to {path.parent} ({error.strerror}); make room, or "
+            f"choose another folder with {STATE_VARIABLE}"
+        ) from error
 
 
 def delete_record(record: Record) -> None:

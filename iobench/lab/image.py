@@ -46,8 +46,8 @@ def check_room(folder: Path, size: int, drives: int) -> None:
     needed, free = size * drives + _SPARE, shutil.disk_usage(folder).free
     if drives and needed > free:
         raise CannotRunError(
-            f"{folder} has {format_bytes(free)} free, and {drives} drives of {format_bytes(size)} need "
-            f"{format_bytes(needed)}; give a smaller --size, fewer drives or another --dir"
+            f"{folder} has {format_bytes(free)} free, and {drives} drive{'s' * (drives > 1)} of {format_bytes(size)} "
+            f"take {format_bytes(needed)}; give a smaller --size, fewer drives or another --dir"
         )
 
 
@@ -66,8 +66,11 @@ def claim(folder: Path, identity: str, state: Path) -> None:
         if users or _served(image):
             raise CannotRunError(f"{image} is in use by {', '.join(users) or 'a server'}; give another --dir")
         remove(folder, None)
-    folder.mkdir(mode=0o700)
-    (folder / MARKER).write_text(f"{identity}\n{state}\n", encoding="utf-8", errors="surrogateescape")
+    try:
+        folder.mkdir(mode=0o700)
+        (folder / MARKER).write_text(f"{identity}\n{state}\n", encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise CannotRunError(f"{folder} cannot be written: {error.strerror}; give another --dir") from error
 
 
 def write(path: Path, size: int) -> None:

@@ -220,7 +220,7 @@ def test_what_a_killed_start_left_is_claimed_again(tmp_path: Path) -> None:
 
 
 def test_too_little_room_is_said_with_the_figures(tmp_path: Path) -> None:
-    with pytest.raises(CannotRunError, match=r"has .* free, and 3 drives of 1,?000 TB need"):
+    with pytest.raises(CannotRunError, match=r"has .* free, and 3 drives of 1,?000 TB take"):
         image.check_room(tmp_path, 10**15, 3)
     with pytest.raises(UsageError, match="too small"):
         image.check_room(tmp_path, MIB, 1)
@@ -260,6 +260,15 @@ def test_a_record_comes_back_as_it_was(state: Path, tmp_path: Path) -> None:
     assert emulated.records() == [before]
     assert emulated.emulations(tmp_path) == {"7:3": before.emulation}
     assert emulated.groups(tmp_path) == {"7:3": Path("/cg/iobench-lab")}
+
+
+def test_a_full_state_folder_is_said_and_leaves_what_was_there(state: Path) -> None:
+    before = record(state)
+    emulated.save_record(before)
+    (state / "sas.draft").symlink_to("/dev/full")
+    with pytest.raises(CannotRunError, match=r"No space left on device.*IOBENCH_LAB_STATE"):
+        emulated.save_record(replace(before, ready=True))
+    assert emulated.records() == [before] and not (state / "sas.draft").is_symlink()
 
 
 def test_a_loop_number_that_another_file_has_now_is_not_emulated(state: Path, tmp_path: Path) -> None:
