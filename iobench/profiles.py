@@ -40,7 +40,7 @@ def load(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises UsageError, with the line, when it is not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path.name} is not a TOML file that can be read: {error}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

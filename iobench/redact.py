@@ -126,7 +126,7 @@ class Redactor:
     def _params(self, text: str) -> str:
         try:
             params = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.text(text)
         return canonical(self.value(params)) if isinstance(params, dict) else self.text(text)
 

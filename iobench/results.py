@@ -193,7 +193,7 @@ class CampaignFolder:
             return from_json(json.loads(where.read_text(encoding="utf-8")))
         except OSError as error:
             raise ResultsError(f"{where} cannot be read: {error.strerror}") from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ResultsError(f"{where} is not a campaign that iobench wrote: {error}") from error
 
     def replan(self, campaign: Campaign) -> None:
@@ -301,7 +301,7 @@ class CampaignFolder:
             loaded: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ResultsError(f"{path} cannot be read: {error}") from error
         return loaded
 
@@ -309,7 +309,7 @@ class CampaignFolder:
         """Return what was run in a step (argv, exit code, times); empty where it was not kept (an import)."""
         try:
             kept = json.loads((self.path / "raw" / step / "command.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return kept if isinstance(kept, dict) else {}
 
@@ -620,11 +620,14 @@ _HALF = 10  # bits: of three digits, 1024 slots each time that values double
 def _slots(raw: bytes) -> list[tuple[int, int]] | None:
     """Return the filled slots (number, count) of a histogram that `encode_bins` made; None for any other.
 
-    Twice as fast as the library, which makes a table of all slots for each. Raises zlib.error or struct.error.
+    Twice as fast as the library, which makes a table of all slots for each. Raises ValueError, or
+    an error of zlib or struct.
     """
     cookie, length = struct.unpack_from(">II", raw)
     unpacked = zlib.decompressobj()
     inner = unpacked.decompress(raw[8 : 8 + length], _MOST_PAYLOAD)
+    if unpacked.unconsumed_tail:  # a few bytes that would fill the memory
+        raise ValueError(f"it unpacks to more than {_MOST_PAYLOAD} bytes")
     inner_cookie, size, offset, digits, lowest, _, ratio = _HEADER.unpack_from(inner)
     ours = (cookie, inner_cookie, offset, digits, lowest, ratio) == (*_COOKIES, 0, HISTOGRAM_DIGITS, 1, 1.0)
     counts = inner[_HEADER.size : _HEADER.size + size]

@@ -8,12 +8,10 @@ import tracemalloc
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from mutating import Parser, parsers, spoilt
+from mutating import FLOOR, MEMORY, Parser, parsers, spoilt
 
 EXAMPLES = 2000
 LONGEST_S = 20.0  # a hang, not a slow machine: the usual is a millisecond
-MEMORY = 10  # times the input, beyond what loading modules costs
-_FLOOR = 1 << 20
 
 
 def outcome(parser: Parser, text: str) -> None:
@@ -51,4 +49,4 @@ def test_a_spoilt_output_takes_no_memory_beyond_ten_times_its_own(parser: Parser
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak <= MEMORY * len(text.encode(errors="replace")) + _FLOOR, (seed, peak, len(text))
+        assert peak <= MEMORY * len(text.encode(errors="replace")) + FLOOR, (seed, peak, len(text))

@@ -245,7 +245,7 @@ def _without(text: str, names: frozenset[str]) -> str:
 def _params(text: str) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(f"the parameters {text[:60]!r} in the results are not JSON: {error}") from error
     return loaded
 

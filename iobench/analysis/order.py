@@ -134,7 +134,7 @@ def parse(name: str, text: str) -> Order:
     where = f"profile {name}"
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not TOML that can be read: {error}") from error
     known = ("title", "identity", "health", "performance", "workload", "preparation", "integrity", "quick_size")
     profiles.check_keys(data, known, where)

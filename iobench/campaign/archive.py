@@ -130,7 +130,7 @@ def _unpack(path: Path, room: Path) -> dict[str, object]:
     tops = list(room.iterdir())
     try:
         about = json.loads((tops[0] / _ABOUT).read_text(encoding="utf-8")) if len(tops) == 1 else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or about.get("campaign") != tops[0].name:
         raise ParseError(f"{path} is an archive, but not one that `iobench export` wrote: it has no {_ABOUT}")

@@ -20,14 +20,14 @@ def failure_code(folder: CampaignFolder) -> int:
 
     0 where there is none.
     """
-    codes = {event.get("exit_code", EXIT_TOOL) for event in _failed(folder).values()}
+    codes = [event.get("exit_code", EXIT_TOOL) for event in _failed(folder).values()]
     if not codes:
         return EXIT_OK
-    return EXIT_CANNOT_RUN if codes == {EXIT_CANNOT_RUN} else EXIT_TOOL
+    return EXIT_CANNOT_RUN if all(code == EXIT_CANNOT_RUN for code in codes) else EXIT_TOOL
 
 
 def _failed(folder: CampaignFolder) -> dict[str, dict[str, Any]]:
     """The last failure of each step that has no number."""
     finished = folder.finished()
-    events = (event for event in journal.read(folder.path) if event.get("event") == "failed")
-    return {str(e["step"]): e for e in events if e.get("step") not in finished}
+    failed = (event for event in journal.read(folder.path) if event.get("event") == "failed" and "step" in event)
+    return {step: event for event in failed if (step := str(event["step"])) not in finished}

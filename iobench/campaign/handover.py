@@ -419,7 +419,7 @@ def known(folder: CampaignFolder, name: str) -> dict[str, Known]:
             )
             for target, of in data.items()
         }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ResultsError(f"{path} cannot be read: {error}") from error
 
 

@@ -59,7 +59,7 @@ def preparations(campaign: Campaign, finished: set[str]) -> dict[str, Work]:
 def _read(folder: CampaignFolder) -> dict[str, Any]:
     try:
         kept = json.loads((folder.path / _NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return kept if isinstance(kept, dict) else {}
 

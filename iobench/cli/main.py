@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -100,6 +102,10 @@ def iobench() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code of the contract. No traceback reaches a user."""
+    # Whatever is made at that moment is removed again, as with Ctrl-C. A campaign has handlers of its own.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(run(argv))
 
 
@@ -171,7 +177,8 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
 def _say(sentence: str) -> None:
     from iobench.cli.tables import clean
 
-    click.echo(f"iobench: {clean(sentence)}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone: the exit code still tells
+        click.echo(f"iobench: {clean(sentence)}", err=True)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import shlex
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -196,11 +199,14 @@ def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions,
             for observer in list(observers):
                 try:
                     observer(event)
-                except OSError:
-                    # The terminal is gone. What is logged is another matter: a log that cannot be written ends it.
-                    if observer is log or options.log_file is None:
+                except OSError as error:
+                    # A log that cannot be written ends it, and so does a reader who went away.
+                    if observer is log or (options.log_file is None and isinstance(error, BrokenPipeError)):
                         raise
                     observers.remove(observer)
+                    let_go_of_terminals()
+                    if options.log_file is None and error.errno == errno.EIO:
+                        stop.set(signal.SIGHUP)
 
         stack.enter_context(folder.held())
         stop = stack.enter_context(signals(hangup=options.log_file is None))
@@ -241,11 +247,14 @@ def _confirm(question: str) -> bool:
 def signals(hangup: bool = True) -> Iterator[proc.Stop]:
     """Turn the signals that ask us to end into a request that the engine looks at.
 
-    A terminal that goes is one of them, unless a log file says how it goes on.
+    A terminal that goes is one of them, unless a log file says how it goes on, or it was started with nohup.
     """
     stop = proc.Stop()
+    hangup = hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     def handler(number: int, _: object) -> None:
+        if number == signal.SIGHUP:
+            let_go_of_terminals()
         if number != signal.SIGHUP or hangup:
             stop.set(number)
 
@@ -255,6 +264,16 @@ def signals(hangup: bool = True) -> Iterator[proc.Stop]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def let_go_of_terminals() -> None:
+    """Send what was to be said on a terminal that is gone nowhere: not being heard is no error, and ends nothing."""
+    for stream in (1, 2):
+        # One that was hung up is still a character device, and answers nothing any more.
+        if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)
 
 
 def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -98,7 +99,7 @@ class Bar:
         self._drawn = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Draw an event."""
+        """Draw an event. Raises OSError when the terminal is gone."""
         self._progress.start()  # not before: a question may come first
         self._clock.see(event)
         match event:
@@ -113,6 +114,8 @@ class Bar:
         # Ten events a second are for the counters; the eye needs two.
         if not isinstance(event, Ticked) or time.monotonic() - self._drawn > 0.5:
             self._drawn = time.monotonic()
+            if not sys.stderr.isatty():  # rich draws nothing then, and so would not notice
+                raise OSError(errno.EIO, "the terminal is gone")
             left = f"{format_seconds(max(1, round(self._clock.left))).replace('.00', '').replace('.0 ', ' ')} left"
             self._progress.update(
                 self._task, total=max(0.1, self._clock.total), completed=self._clock.done, left=left, refresh=True
@@ -127,7 +130,8 @@ class Bar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._progress.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self._progress.stop()
 
 
 def _bar() -> Progress:

@@ -224,7 +224,7 @@ def read_record(path: Path) -> Record:
         _check_types(record)
         _check_types(record.emulation)
         return record
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ParseError(
             f"{path} is not the state of an emulated drive ({error}); look at `losetup -a`, then delete it"
         ) from error

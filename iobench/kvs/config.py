@@ -129,7 +129,7 @@ def from_json(text: str) -> Config:
     """Return the configuration of a CONFIG.json. Raises UsageError with what is wrong in it."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the generator's configuration is no JSON: {error}") from error
     parts = {"keys": Keys, "timeouts": Timeouts, "preload": Preload, "server": Server}
     given = _known(found, Config)

@@ -110,5 +110,5 @@ def from_json(text: str) -> Result:
         found["probes"] = tuple(Probe(**{**one, "notes": tuple(one["notes"])}) for one in found.get("probes", ()))
         found["adapted"] = tuple(found.get("adapted", ()))
         return Result(**found)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ParseError(f"the load generator's result.json cannot be read: {type(error).__name__} {error}") from error

@@ -394,7 +394,7 @@ def _lock(say: Say | None) -> Iterator[bool]:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Hold signals back while a drive is taken down: a second Ctrl-C must not leave half of it."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:

@@ -228,7 +228,7 @@ def _when(microseconds: int | None) -> str:
 def _asked(text: str, words: Words) -> str:
     try:
         params = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return labels.clean(text)
     return labels.all_params(params, words) if isinstance(params, dict) else labels.clean(text)
 

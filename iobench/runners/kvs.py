@@ -284,7 +284,7 @@ class _Outage:
             for name in ("outage", "restore"):
                 if told[f"{name}_exit"]:
                     problem = problem or f"the {name} command ended with exit code {told[f'{name}_exit']}"
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ParseError(f"{OUTAGE} cannot be read: {error}") from error
         after = result.from_json(files[READBACK]) if READBACK in files else None
         if after is None:

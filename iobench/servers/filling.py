@@ -104,7 +104,7 @@ def ask_stats(endpoint: str, timeout_s: float = ANSWER_S) -> Mapping[str, float]
     client = Client(where, connect_timeout=timeout_s, timeout=timeout_s)
     try:
         return dict(_numbers(client.stats()))
-    except (OSError, MemcacheError, ValueError) as error:
+    except (OSError, MemcacheError, ValueError, LookupError) as error:  # a line cut short is one to it
         raise ToolError(f"{endpoint} does not tell its counters: {error or type(error).__name__}") from error
     finally:
         client.close()
