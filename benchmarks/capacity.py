@@ -1,12 +1,15 @@
 """Capacity: the search finds what a drive is known to hold.
 
-Emulated drives of N IOPS, N drawn at random: `iobench capacity` finds N within 3 % in under 3 minutes. On a
-drive with latency, whose answer nobody set, it agrees with a fine sweep of bare fio.
+Emulated drives of N IOPS, N drawn at random or given by --iops: `iobench capacity` finds N within 3 % in under 3
+minutes. On a drive with latency, whose answer nobody set, it agrees with a fine sweep of bare fio: the two
+alternate, since a machine that gets busier moves both (--centre RATE sweeps first, about that rate).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import random
 import statistics
 import time
@@ -20,25 +23,44 @@ from iobench import lab
 BOUND = 0.03
 SECONDS = 180.0
 SWEEP_BOUND = 0.05
-SWEEP_STEP = 0.025
+SWEEP_STEP = 0.02
 SWEEP_REACH = 4  # steps on each side of what was found
 SIZE = 256 << 20
+LIMIT = 0.010  # the p99 in seconds that the drive with latency is asked to hold
+ENGINE = "libaio"  # of both, on the drive with latency
+
+
+def _arguments() -> argparse.Namespace:
+    parser = common.parser(__doc__ or "", drives=3, latency=1, centre=0)
+    parser.add_argument("--iops", help="the drives' IOPS, comma-separated, instead of drawn ones")
+    return parser.parse_args()
 
 
 def main() -> None:
-    options = common.arguments(__doc__ or "", drives=3, latency=1)
+    options = _arguments()
     drawn = random.Random(options.seed)
     common.head("Capacity")
-    rows = [
-        _limited(number, round(10 ** drawn.uniform(2.5, 3.5)), options.short)
-        for number in range(1 if options.short else options.drives)
-    ]
-    columns = ["drive", "evenly spaced", "over N", "random arrivals", "over N", "points", "seconds", "within"]
-    common.table(columns, rows)
+    chosen = [round(10 ** drawn.uniform(2.5, 3.5)) for _ in range(1 if options.short else options.drives)]
+    if options.iops:
+        chosen = [int(text) for text in options.iops.split(",")]
+    rows = [_limited(number, iops, options.short) for number, iops in enumerate(chosen)]
     missed = sum(row[-1] == "no" for row in rows)
-    print(f"{len(rows) - missed} of {len(rows)} within {BOUND:.0%} and {SECONDS:.0f} s", flush=True)
-    if options.latency and not options.short:
-        missed += not _with_latency()
+    if rows:
+        columns = [
+            "drive",
+            "evenly spaced",
+            "over N",
+            "random arrivals",
+            "over N",
+            "points",
+            "seconds",
+            "busy",
+            "within",
+        ]
+        common.table(columns, rows)
+        print(f"{len(rows) - missed} of {len(rows)} within {BOUND:.0%} and {SECONDS:.0f} s", flush=True)
+    if not options.short:
+        missed += sum(not _with_latency(float(options.centre)) for _ in range(options.latency))
     common.conclude(missed, options.short)
 
 
@@ -54,7 +76,10 @@ def _limited(number: int, iops: int, short: bool) -> tuple[object, ...]:
     said = [f"{rate:.0f} | {rate / iops:.4f}" for rate in (even, best)]
     if not found["confirmed"]:
         said[1] = "none held | -"
-    return f"{iops} IOPS", *said, len(found["points"]), f"{took:.0f}", "yes" if within else "no"
+    row = (f"{iops} IOPS", *said, len(found["points"]), f"{took:.0f}", f"{os.getloadavg()[0]:.0f}")
+    done = (*row, "yes" if within else "no")
+    print("| " + " | ".join(map(str, done)) + " |", flush=True)
+    return done
 
 
 def _search(mount: Path, results: Path, slo: str, *more: str) -> dict[str, Any]:
@@ -65,31 +90,36 @@ def _search(mount: Path, results: Path, slo: str, *more: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _with_latency() -> bool:
-    """Search on a drive with latency, then sweep about what was found; whether they agree."""
+def _with_latency(about: float) -> bool:
+    """Search on a drive with latency and sweep about what was found, or the other way round; whether they agree."""
     profile = lab.custom("latency", latency=0.002, parallel=4)
-    limit = 0.010
     with common.emulated(profile, size=2 * SIZE) as drives, common.scratch() as results:
         mount = next(iter(drives.values()))
+        common.lay_out(mount, SIZE)
+        swept = _sweep(mount, about) if about else []
         begin = time.monotonic()
-        found = _search(mount, results, f"rand-read p99<{limit * 1000:g}ms")
+        more = ("--no-confirm", "--set", f"rand.engine={ENGINE}")
+        found = _search(mount, results, f"rand-read p99<{LIMIT * 1000:g}ms", *more)
         took = time.monotonic() - begin
         centre = found["even"]["offered"]
-        common.lay_out(mount, SIZE)
-        steps = [1 + SWEEP_STEP * n for n in range(-SWEEP_REACH, SWEEP_REACH + 1)]
-        swept = [(round(centre * step), *_bare(mount, round(centre * step), limit)) for step in steps]
-    rows = []
-    for rate, p99, share in swept:
-        held = p99 < limit and share >= 0.98
-        rows.append((rate, f"{rate / centre:.3f}", f"{p99 * 1000:.2f} ms", f"{share:.3f}", "yes" if held else "no"))
+        swept = swept or _sweep(mount, centre)
+    rows = [
+        (rate, f"{rate / centre:.3f}", f"{p99 * 1000:.2f} ms", f"{share:.3f}", "yes" if _held(p99, share) else "no")
+        for rate, p99, share in swept
+    ]
+    order = "the sweep first" if about else "the search first"
     print(
-        f"Drive with 2 ms and 4 requests at once, p99 below {limit * 1000:g} ms: found {centre:.0f}/s in {took:.0f} s\n"
+        f"Drive with 2 ms and 4 requests at once, p99 below {LIMIT * 1000:g} ms, {order}: found {centre:.0f}/s "
+        f"({found['end']}) in {took:.0f} s, {len(found['points'])} points\n"
     )
     common.table(["bare fio offered", "over what was found", "p99", "achieved", "held"], rows)
-    failed = [row[0] for row in rows if row[-1] == "no"]
     highest = max((row[0] for row in rows if row[-1] == "yes"), default=0)
     # A single point of a sweep may fail by a hiccup: the edge lies between the last that held and the first after it.
-    edge = statistics.fmean([highest, min((rate for rate in failed if rate > highest), default=highest)])
+    failed = [row[0] for row in rows if row[-1] == "no" and row[0] > highest]
+    if not highest or not failed:
+        print("the sweep has no edge: all of it held, or nothing did")
+        return False
+    edge = statistics.fmean([highest, min(failed)])
     agrees = abs(edge / centre - 1) <= SWEEP_BOUND
     print(
         f"the sweep's edge is {edge:.0f}/s, {edge / centre:.3f} of what was found: {'agrees' if agrees else 'differs'}"
@@ -97,18 +127,28 @@ def _with_latency() -> bool:
     return agrees
 
 
-def _bare(mount: Path, rate: int, limit: float) -> tuple[float, float]:
+def _sweep(mount: Path, centre: float) -> list[tuple[int, float, float]]:
+    steps = [1 + SWEEP_STEP * n for n in range(-SWEEP_REACH, SWEEP_REACH + 1)]
+    return [(round(centre * step), *_bare(mount, round(centre * step))) for step in steps]
+
+
+def _held(p99: float, share: float) -> bool:
+    return p99 < LIMIT and share >= 0.98
+
+
+def _bare(mount: Path, rate: int) -> tuple[float, float]:
     """Return the p99 in seconds and the achieved share of bare fio at an offered rate: a second try where it fails."""
-    tries = []
+    tries: list[tuple[float, float]] = []
     while len(tries) < 2:
         job = common.fio(
-            mount, "--filename=data", "--rw=randread", "--bs=4k", f"--size={SIZE}", "--ioengine=libaio",
+            mount, "--filename=data", "--rw=randread", "--bs=4k", f"--size={SIZE}", f"--ioengine={ENGINE}",
             "--iodepth=64", "--direct=1", "--norandommap", "--randrepeat=0", "--thread", "--time_based",
-            "--runtime=10", "--ramp_time=1", f"--rate_iops={rate}", "--lat_percentiles=1", "--clat_percentiles=0",
+            f"--runtime={max(6, min(10, -(-10_000 // rate)))}", "--ramp_time=1", f"--rate_iops={rate}",
+            "--rate_process=linear", "--lat_percentiles=1", "--clat_percentiles=0",
         )["jobs"][0]["read"]  # fmt: skip
         tries.append((job["lat_ns"]["percentile"]["99.000000"] / 1e9, job["iops"] / rate))
-        if tries[-1][0] < limit and tries[-1][1] >= 0.98:
-            break
+        if _held(*tries[-1]):
+            return tries[-1]
     return min(tries)
 
 

@@ -19,14 +19,19 @@ from typing import Any
 IOBENCH = (sys.executable, "-m", "iobench.cli.main")
 
 
-def arguments(about: str, **defaults: int) -> argparse.Namespace:
-    """Return the command line: --seed, --short, and each default as an option of its own."""
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="the short seeded part that CI runs")
+def parser(about: str, **defaults: int) -> argparse.ArgumentParser:
+    """Return a parser with --seed, --short, and each default as an option of its own."""
+    made = argparse.ArgumentParser(description=about)
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--short", action="store_true", help="the short seeded part that CI runs")
     for name, value in defaults.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
-    return parser.parse_args()
+        made.add_argument(f"--{name}", type=int, default=value)
+    return made
+
+
+def arguments(about: str, **defaults: int) -> argparse.Namespace:
+    """Return the command line that `parser` reads."""
+    return parser(about, **defaults).parse_args()
 
 
 def head(title: str) -> None:

@@ -134,7 +134,17 @@ class State:
 
     def trials(self, points: Sequence[LoadPoint]) -> list[Trial]:
         """Return points as trials of the SLO."""
-        return [Trial(p.x, loadpoints.judge(p, self.slo).holds, loadpoints.at_machine_end(p)) for p in points]
+        most = max((p.achieved for p in self.sound), default=0.0)
+        return [
+            Trial(
+                p.x,
+                loadpoints.judge(p, self.slo).holds,
+                loadpoints.at_machine_end(p),
+                p.pressed,
+                loadpoints.surely_failed(p, self.slo, most),
+            )
+            for p in points
+        ]
 
     def bounds(self) -> Bounds | None:
         """Return between what is searched; None without the closed loops that say where to begin."""

@@ -27,6 +27,12 @@ POINT_OPERATIONS = 10_000
 POINT_SECONDS = 10.0
 POINT_LEAST_S = 6.0
 POINT_MOST_S = 30.0  # for a percentile that needs more operations than that, a point is not judged
+# Fewer transactions than that are too short for a verdict (campaign/verdict.py), and no figure for sizing.
+FEWEST: Mapping[str, int] = {"oltp": 1000}
+# From this share of all processors on the machine is pressed: a point may fail for its other work.
+PRESSED_CPU = 0.8
+# A failure at so much of the most that was ever achieved is the drive's own: it was doing all it can.
+SURE_SHARE = 0.99
 OPERATIONS_ROOM = 1.25  # more operations than a percentile needs: of a store nine in ten are gets, and some are missing
 
 _OPS = ("all", "get", "read", "write", "set")
@@ -44,7 +50,7 @@ class LoadPoint:
 
     `offered` is None in a closed loop. `backlog` is how many operations were behind at the end, `growth` how
     many more a second in the second half, both None where no series tells. `values` has every number of
-    the step, by operation and metric.
+    the step, by operation and metric. `pressed`: the machine's processors or the drive had other work as well.
     """
 
     target: str
@@ -66,6 +72,7 @@ class LoadPoint:
     reasons: tuple[str, ...]
     limited_by: LimitedBy
     values: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    pressed: bool = False
 
     @property
     def share(self) -> float | None:
@@ -93,9 +100,8 @@ def duration_s(rate: float, slo: Slo) -> float:
 
     Never under what a limit's burst spoils, nor over half a minute.
     """
-    wanted = max(
-        POINT_LEAST_S, min(POINT_SECONDS, POINT_OPERATIONS / rate), OPERATIONS_ROOM * slo.least_operations / rate
-    )
+    enough = OPERATIONS_ROOM * max(slo.least_operations, FEWEST.get(slo.workload, 0))
+    wanted = max(POINT_LEAST_S, min(POINT_SECONDS, POINT_OPERATIONS / rate), enough / rate)
     return math.ceil(10 * min(POINT_MOST_S, wanted)) / 10
 
 
@@ -140,6 +146,12 @@ def _grows(point: LoadPoint) -> bool:
     return point.growth > (BACKLOG_GROWTH + noise) * point.offered
 
 
+def surely_failed(point: LoadPoint, slo: Slo, most: float) -> bool:
+    """Whether a failure is surely the drive's: it did as much as it ever did (`most`, 1/s), and that was too little."""
+    why = judge(point, slo).why
+    return ("rate" in why or "backlog" in why) and point.achieved >= SURE_SHARE * most and not at_machine_end(point)
+
+
 def at_machine_end(point: LoadPoint) -> bool:
     """Whether the machine that offers the load was at its own end, so that the point says nothing of the drive."""
     return point.limited_by in (LimitedBy.CLIENT, LimitedBy.CPU)
@@ -160,9 +172,9 @@ def read(folder: CampaignFolder) -> tuple[LoadPoint, ...]:
     if not rows:
         return ()
     series = _series(folder, rows)
-    limits = dict(zip(*(folder.read("evidence")[name].to_pylist() for name in ("step", "limited_by")), strict=True))
+    seen = {row["step"]: row for row in folder.read("evidence").to_pylist()}
     order = {step.id: number for number, step in enumerate(folder.campaign().steps)}
-    found = [_point(rows[step], series.get(step, {}), limits.get(step)) for step in rows]
+    found = [_point(rows[step], series.get(step, {}), seen.get(step, {})) for step in rows]
     return tuple(sorted((p for p in found if p is not None), key=lambda p: order.get(p.step, len(order))))
 
 
@@ -185,7 +197,7 @@ def _series(folder: CampaignFolder, steps: Mapping[str, Any]) -> dict[str, dict[
 
 
 def _point(
-    rows: Sequence[Mapping[str, Any]], series: Mapping[str, list[tuple[float, float]]], limited: str | None
+    rows: Sequence[Mapping[str, Any]], series: Mapping[str, list[tuple[float, float]]], seen: Mapping[str, Any]
 ) -> LoadPoint | None:
     first = rows[0]
     values = {(row["op"], row["metric"]): row["value"] for row in rows}
@@ -198,7 +210,7 @@ def _point(
     latencies = {m: v for (o, m), v in values.items() if o == timed and m in LATENCIES}
     params = json.loads(first["params"])
     offered, seconds = first["rate"], first["duration_s"] or 0.0
-    done = _done_a_second(series, params)
+    done, limited = _done_a_second(series, params), seen.get("limited_by")
     return LoadPoint(
         target=first["target"],
         workload=first["workload"],
@@ -219,6 +231,7 @@ def _point(
         reasons=tuple(first["reasons"]),
         limited_by=LimitedBy(limited) if limited in set(LimitedBy) else LimitedBy.UNKNOWN,
         values=values,
+        pressed=(seen.get("system_cpu") or 0.0) >= PRESSED_CPU or "background-io" in first["reasons"],
     )
 
 

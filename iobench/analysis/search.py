@@ -2,7 +2,8 @@
 
 The search keeps nothing: what is to be tried next follows from what was tried, so that a resumed campaign
 goes on alike. A rate holds when one of its tries held: a hiccup of the machine must not end a search, so the
-lowest failure, which decides, is tried once more before it is believed.
+lowest failure, which decides, is tried again before it is believed. How often says the evidence: not at all
+where the drive did its most and that was too little, once more as a rule, twice where the machine was pressed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ FIRST_STEP = 0.04
 PRECISION = 0.01
 # How often a rate that fails is tried before that is believed.
 TRIES = 2
+# The same where each try may have failed for the machine's other work.
+PRESSED_TRIES = 3
 # From this ratio on a failure is tried again before the search goes on below it: it may have been a hiccup.
 WIDE = 1.1
 # What is tried with random arrivals, as shares of the rate that held evenly spaced, until one holds.
@@ -40,11 +43,17 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A rate (1/s) or load that was tried. `at_end`: no more can be offered, by the machine or by what was asked."""
+    """A rate (1/s) or load that was tried.
+
+    `at_end`: no more can be offered, by the machine or by what was asked. `pressed`: the machine had other work
+    that may be why it failed. `sure`: it failed while the drive did as much as it ever did.
+    """
 
     x: float
     holds: bool
     at_end: bool = False
+    pressed: bool = False
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +105,19 @@ def following(trials: Sequence[Trial], bounds: Bounds) -> float | None:
     if not trials:
         return bounds.fit(bounds.first)
     if held is None and failed is not None:
+        if len({t.x for t in trials}) == 1 and _pressed(trials, failed) and _doubtful(trials, failed):
+            return failed  # the closed loop did more: going down from a hiccup costs more than to look again
         return _lower(trials, failed, bounds)
     if held is not None and failed is None:
         return None if held >= bounds.most else _higher(trials, held, bounds)
     assert held is not None and failed is not None
-    if failed > held * WIDE and _doubtful(trials, failed) and not bounds.doubling:
+    soon = failed > held * WIDE or _pressed(trials, failed)
+    if soon and _doubtful(trials, failed) and not bounds.doubling:
         return failed
     if not _close(held, failed, bounds):
         middle = bounds.grain * math.floor((held + failed) / 2 / bounds.grain) if bounds.grain else (held + failed) / 2
         return max(middle, held + bounds.grain)
-    return failed if _doubtful(trials, failed) else None
+    return failed if _doubtful(trials, failed, PRESSED_TRIES) else None
 
 
 def _edges(trials: Sequence[Trial]) -> tuple[float | None, float | None]:
@@ -122,8 +134,14 @@ def _ended(trials: Sequence[Trial], x: float) -> bool:
     return any(t.at_end for t in trials if t.x == x)
 
 
-def _doubtful(trials: Sequence[Trial], x: float) -> bool:
-    return sum(t.x == x for t in trials) < TRIES
+def _doubtful(trials: Sequence[Trial], x: float, pressed_tries: int = TRIES) -> bool:
+    """Whether a failure is to be tried again; `pressed_tries` where each of its tries was under pressure."""
+    own = [t for t in trials if t.x == x]
+    return not any(t.sure for t in own) and len(own) < (pressed_tries if all(t.pressed for t in own) else TRIES)
+
+
+def _pressed(trials: Sequence[Trial], x: float) -> bool:
+    return all(t.pressed for t in trials if t.x == x)
 
 
 def _close(held: float, failed: float, bounds: Bounds) -> bool:
@@ -137,7 +155,7 @@ def _step(number: int, bounds: Bounds) -> float:
 
 def _lower(trials: Sequence[Trial], failed: float, bounds: Bounds) -> float | None:
     if failed <= bounds.lowest:
-        return failed if _doubtful(trials, failed) else None
+        return failed if _doubtful(trials, failed, PRESSED_TRIES) else None
     number = len({t.x for t in trials}) - 1
     return min(failed - bounds.grain, bounds.fit(failed / _step(number, bounds)))
 

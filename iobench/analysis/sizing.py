@@ -174,7 +174,12 @@ def _share(resource: Resource, kind: str, need: float, able: Capability | None, 
 
 
 def _first(sizing: Sizing, space: Sequence[float | None], links: float | None) -> Share | None:
-    """The line that runs out first: the resource that the most of is taken, of rates the largest among them."""
+    """The line that runs out first: the resource that the most of is taken, of rates the largest among them.
+
+    None where a figure lacks: what is not known may be the one.
+    """
+    if any(share.units is None for share in sizing.shares):
+        return None
     totals = {Resource.RATE: sizing.rate_units or 0.0, Resource.LINK: links or 0.0}
     totals[Resource.SPACE] = max((units or 0.0 for units in space), default=0.0)
     worst = max(totals, key=lambda resource: totals[resource])

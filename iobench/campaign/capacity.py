@@ -30,6 +30,8 @@ _STEPS_GUESS = 12
 # sysbench begins and ends its window with whole seconds: so many may lack.
 _MORE_S: Mapping[str, float] = {"oltp": 2.0}
 _LOADS = ("loads", "threads", "connections", "clients")
+# What a search sets itself, or what would make it one of other work.
+_OWN = (*_LOADS, "rate", "rates", "arrival", "ops", "duration")
 
 
 # --- works ---------------------------------------------------------------------------------------------
@@ -73,8 +75,20 @@ def _list(loads: Collection[int]) -> str:
     return ",".join(map(str, sorted(loads)))
 
 
+def _check_settings(asked: Asked) -> None:
+    """Raise UsageError for a setting that no search could get, or that the search sets itself."""
+    families = tuple(dict.fromkeys(name for own in loadpoints.WORKLOADS for name in (own, runner_of(own))))
+    for name in asked.settings:
+        family, _, key = name.rpartition(".")
+        if family and family not in families:
+            raise UsageError(f"--set {name}: no load can be searched for {family!r}; {near_miss(family, families)}")
+        if key.replace("-", "_") in _OWN:
+            raise UsageError(f"--set {name}: the search sets {key} itself; leave it out")
+
+
 def first_suite(asked: Asked) -> Suite:
     """Return the closed loops that a campaign begins with. Raises UsageError."""
+    _check_settings(asked)
     requests = []
     for workload in dict.fromkeys(objective.workload for objective in asked.slos):
         duration = asked.duration_s or POINT_LEAST_S + _MORE_S.get(workload, 0.0)

@@ -234,6 +234,8 @@ class Engine:
                 self._warm_up(site, name, work)
                 self._observe(SetupFinished(name))
             for service in services_of(works):
+                if self._services.runs(site, service):
+                    continue
                 self._observe(SetupStarted(name, f"starting {service.kind}", self._estimate.setup_s.get(name, 1.0)))
                 # One that cannot be started is told by each of its steps; other work goes on.
                 with suppress(ToolError, CannotRunError):

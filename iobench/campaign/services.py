@@ -59,6 +59,10 @@ class Services:
                 raise self._refused[key] from error
         return self._running[key]
 
+    def runs(self, site: Site, service: Service) -> bool:
+        """Whether a target's server was started, and not ended since."""
+        return (site.passport.target.name, service) in self._running
+
     def failed(self, site: Site, service: Service) -> bool:
         """Whether a server that was started is dead or does not answer."""
         served = self._running.get((site.passport.target.name, service))

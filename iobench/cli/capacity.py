@@ -76,7 +76,23 @@ def capacity(**kwargs: Any) -> int:
         raise UsageError("--slo measures and --from does not; give one of them")
     if asked.slos:
         return _measure(asked, shared, view)
+    _nothing_to_search(own, shared)
     return _stored([str(name) for name in kwargs["sources"]], shared, view)
+
+
+def _nothing_to_search(own: dict[str, Any], shared: options.MeasureOptions) -> None:
+    """Raise UsageError for an option of a search where none is asked for: it would be ignored."""
+    given = {
+        "--by load": own["by"] == "load",
+        "--load": own.get("load"),
+        "--most": own.get("most"),
+        "--set": own.get("settings"),
+        "--duration": shared.duration,
+        "--no-confirm": own.get("no_confirm"),
+        "--no-curve": own.get("no_curve"),
+    }
+    if names := [name for name, value in given.items() if value]:
+        raise UsageError(f"{names[0]} is for a search; say with --slo what is searched, as --slo 'rand-read p99<1ms'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +116,9 @@ def _view(own: dict[str, Any]) -> View:
     from iobench.analysis.loadpoints import WORKLOADS
     from iobench.units import parse_duration, parse_size
 
-    headroom = _share(own["headroom"], "--headroom")
+    headroom, page_s = _share(own["headroom"], "--headroom"), parse_duration(own["page_time"])
+    if page_s <= 0:
+        raise UsageError(f"--page-time {own['page_time']}: no page is done in that; give a time above 0, as 5s")
     prices = own.get("prices")
     if prices is not None and not own.get("need"):
         raise UsageError("--prices are for what --need says; give both")
@@ -112,7 +130,7 @@ def _view(own: dict[str, Any]) -> View:
         link_bits=_link(own["link"]),
         value_bytes=parse_size(own["value_size"]),
         page=pages.parse(own["page"], WORKLOADS) if own.get("page") is not None else {},
-        page_s=parse_duration(own["page_time"]),
+        page_s=page_s,
     )
 
 
@@ -139,6 +157,16 @@ def _asked(own: dict[str, Any], shared: options.MeasureOptions) -> Asked:
     precision = _share(own["precision"], "--precision")
     if not 0.001 <= precision <= 0.5:
         raise UsageError(f"--precision {own['precision']} is not between 0.1 % and 50 %")
+    seconds = None if shared.duration is None else parse_duration(shared.duration)
+    if seconds is not None and seconds <= 0:
+        raise UsageError(f"--duration {shared.duration}: nothing is measured in that; give a time above 0, as 10s")
+    if own["by"] == "load" and own.get("load"):
+        raise UsageError(
+            "--load is the most that may be outstanding where a rate is searched; with --by load give --most"
+        )
+    most = _most(own.get("most"))
+    if own["by"] == "load" and most is not None and most != round(most):
+        raise UsageError(f"--most {own['most']}: a load is a whole number; give one, as 64")
     settings = {"size": shared.size} if shared.size is not None else {}
     for text in own.get("settings", ()):
         name, sign, value = text.partition("=")
@@ -149,12 +177,12 @@ def _asked(own: dict[str, Any], shared: options.MeasureOptions) -> Asked:
         slos=slos,
         by=own["by"],
         load=own.get("load") or analysis.LOAD,
-        most=_most(own.get("most")),
+        most=most,
         precision=precision,
         confirm=not own.get("no_confirm"),
         curve=not own.get("no_curve"),
         settings=settings,
-        duration_s=None if shared.duration is None else parse_duration(shared.duration),
+        duration_s=seconds,
     )
 
 
@@ -204,9 +232,8 @@ def _measure(asked: Asked, shared: options.MeasureOptions, view: View) -> int:
         click.echo(f"warning: {clean(warning)}", err=True)
     seconds = campaigns.guess_s(asked, len(targets)) + prepared.estimate.seconds
     searches = len(asked.slos) * len(targets)
-    guess = (
-        f"{searches} search(es) follow, of about a dozen points each: about {format_seconds(seconds)} in all, a guess"
-    )
+    follow = "a search follows" if searches == 1 else f"{searches} searches follow"
+    guess = f"{follow}, of about a dozen points each: about {format_seconds(seconds)} in all, a guess"
     if shared.dry_run:
         measure.show_plan(prepared, shared)
         click.echo(f"# {guess}", err=shared.as_json)
@@ -362,8 +389,13 @@ def _pages(view: View, loads: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict
 # --- what is printed -----------------------------------------------------------------------------------
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    print_table([Column(head, right=i >= left) for i, head in enumerate(heads)], rows)
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], drop: Sequence[int], cut: int | None = None) -> None:
+    """Print a table of drives; where it is too wide, `cut` shrinks and the columns `drop` go, first to last."""
+    order = {column: len(drop) - place for place, column in enumerate(drop)}
+    # What no row tells of goes before all others.
+    order |= {i: len(drop) + 1 for i in order if all(row[i] == "–" for row in rows)}
+    columns = [Column(head, order.get(i, 0), right=i > 0, shrinks=i == cut) for i, head in enumerate(heads)]
+    print_table(columns, rows)
 
 
 def _show_space(spaces: Mapping[str, Held], words: Words) -> None:
@@ -373,7 +405,7 @@ def _show_space(spaces: Mapping[str, Held], words: Words) -> None:
         return
     click.echo(words("capacity.space"))
     rows = [holding.space_row(name, held.space, held.wear, words) for name, held in spaces.items()]
-    _table(holding.space_heads(words), rows)
+    _table(holding.space_heads(words), rows, drop=(1, 7, 2, 4, 8, 3))
     for name, held in spaces.items():
         click.echo(clean(holding.wear_sentence(name, held.wear, held.notes, words)))
 
@@ -385,12 +417,15 @@ def _show_sizing(sizings: Sequence[Sizing], view: View, words: Words) -> None:
         return
     priced = view.prices is not None
     click.echo(f"\n{clean(holding.needs_title(view.needs, view.headroom, words))}")
-    _table(holding.sizing_heads(words, priced), [holding.sizing_row(sizing, words, priced) for sizing in sizings])
+    rows = [holding.sizing_row(sizing, words, priced) for sizing in sizings]
+    _table(holding.sizing_heads(words, priced), rows, drop=(3,), cut=2)
     for sizing in sizings:
-        for line in holding.arithmetic(sizing, view.headroom, view.value_bytes, view.needs, words):
+        for line in holding.arithmetic(sizing, view.headroom, words):
             click.echo(f"  {clean(line)}")
         if said := holding.cost_sentence(sizing, _needed_space(view), words):
             click.echo(f"  {clean(said)}")
+    for line in holding.link_arithmetic(sizings[0], view.headroom, view.value_bytes, view.needs, words):
+        click.echo(f"  {clean(line)}")
 
 
 def _show_pages(pages: Mapping[str, Sequence[PageLoad]], view: View, words: Words) -> None:
@@ -401,7 +436,7 @@ def _show_pages(pages: Mapping[str, Sequence[PageLoad]], view: View, words: Word
     click.echo(f"\n{holding.pages_title(view.page, view.page_s, words)}")
     rows = [holding.pages_row(name, load, words) for name, loads in pages.items() for load in loads]
     if rows:
-        _table(holding.pages_heads(view.page_s, words), rows)
+        _table(holding.pages_heads(view.page_s, words), rows, drop=(4, 3))
         click.echo(words("capacity.pages.how"))
     for name in [name for name, loads in pages.items() if not loads]:
         missing = words.commas(list(view.page))
@@ -416,9 +451,9 @@ def show(result: Result, words: Words) -> None:
     for sentence in report.sentences(result, words):
         click.echo(clean(sentence))
     heads = report.columns(result, words)
-    columns = [
-        Column(head, right=0 < i < len(heads) - 2, drop=4 if i == len(heads) - 3 else 0) for i, head in enumerate(heads)
-    ]
+    last = len(heads) - 1  # whether it holds, the verdict, what was behind
+    drop = {last - 2: 4, 1: 3, 4: 2, last - 1: 1}
+    columns = [Column(head, right=0 < i < last - 1, drop=drop.get(i, 0)) for i, head in enumerate(heads)]
     print_table(columns, [report.row(judged, result, words) for judged in report.in_order(result.points)])
 
 

@@ -114,38 +114,52 @@ def _money(value: float, cost: Cost) -> str:
     return " ".join(part for part in (f"{value:,.10g}", cost.currency, cost.period) if part)
 
 
-def arithmetic(
-    sizing: Sizing, headroom: float, value_bytes: int, needs: Sequence[Need], words: Words
-) -> list[str]:  # fmt: skip
-    """Return each line of a sizing's arithmetic."""
+def arithmetic(sizing: Sizing, headroom: float, words: Words) -> list[str]:
+    """Return each line of a sizing's arithmetic that is of the drive."""
     drive, said = clean(sizing.drive, 60), []
-    keep = f"{1 - headroom:.3g}"
     for share in sizing.shares:
-        if share.capacity is None or share.usable is None or share.units is None:
+        if share.resource is Resource.LINK:
+            continue
+        fields = _fields(share, headroom)
+        if fields is None:
             how = "`--slo '{}'`".format(f"{UNITS[share.kind].workload} …") if share.kind in UNITS else "`-t`"
             said.append(words("capacity.sizing.missing", drive=drive, kind=share.kind, how=how))
-            continue
-        fields = {
-            "drive": drive,
-            "need": amount_text(share.kind, share.need),
-            "capacity": amount_text(share.kind, share.capacity),
-            "keep": keep,
-            "usable": amount_text(share.kind, share.usable),
-            "units": _units(share.units),
-        }
-        if share.resource is Resource.LINK:
-            moved = sum(need.amount for need in needs if need.kind in UNITS and UNITS[need.kind].over_link)
-            each = f"{value_bytes} + {PROTOCOL_BYTES} B"
-            said.append(words("capacity.sizing.link", **fields, requests=f"{format_count(moved)}/s", bytes=each))
         else:
-            said.append(words(f"capacity.sizing.{share.resource.value}", **fields, source=share.source))
+            said.append(words(f"capacity.sizing.{share.resource.value}", drive=drive, source=share.source, **fields))
     rates = [s.units for s in sizing.shares if s.resource is Resource.RATE and s.units is not None]
     if len(rates) > 1 and sizing.rate_units is not None:
         total = " + ".join(map(_units, rates))
         said.append(words("capacity.sizing.sum", drive=drive, sum=total, units=_units(sizing.rate_units)))
+    return said
+
+
+def link_arithmetic(
+    sizing: Sizing, headroom: float, value_bytes: int, needs: Sequence[Need], words: Words
+) -> list[str]:  # fmt: skip
+    """Return the lines of the shared link, which is the same for all drives; none where no need goes over it."""
+    share = next((share for share in sizing.shares if share.resource is Resource.LINK), None)
+    fields = _fields(share, headroom) if share is not None else None
+    if fields is None:
+        return []
+    moved = sum(need.amount for need in needs if need.kind in UNITS and UNITS[need.kind].over_link)
+    each = f"({value_bytes} + {PROTOCOL_BYTES}) B"
+    said = [words("capacity.sizing.link", **fields, requests=f"{format_count(moved)}/s", bytes=each)]
     if sizing.links is not None and sizing.links > 1:
         said.append(words("capacity.sizing.link-out", links=_units(sizing.links)))
     return said
+
+
+def _fields(share: Share, headroom: float) -> dict[str, str] | None:
+    """The figures of a line; None where what a drive does is not known."""
+    if share.capacity is None or share.usable is None or share.units is None:
+        return None
+    return {
+        "need": amount_text(share.kind, share.need),
+        "capacity": amount_text(share.kind, share.capacity),
+        "keep": f"{1 - headroom:.3g}",
+        "usable": amount_text(share.kind, share.usable),
+        "units": _units(share.units),
+    }
 
 
 def cost_sentence(sizing: Sizing, space: float | None, words: Words) -> str:

@@ -9,8 +9,9 @@ import pytest
 from stored import Measured, make_campaign
 
 from iobench.analysis import loadpoints
-from iobench.analysis.loadpoints import CLOSED, EVEN, POISSON, LoadPoint, duration_s, judge
+from iobench.analysis.loadpoints import CLOSED, EVEN, FEWEST, POISSON, LoadPoint, duration_s, judge, surely_failed
 from iobench.analysis.slo import parse
+from iobench.campaign.verdict import FEWEST_TRANSACTIONS
 from iobench.model import LimitedBy, Verdict
 
 SLO = parse("rand-read p99<10ms", loadpoints.WORKLOADS)
@@ -74,6 +75,20 @@ def test_random_arrivals_are_allowed_their_counting_noise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("point", "most", "sure"),
+    [
+        (_of(achieved=900.0, growth=100.0), 905.0, True),  # the drive did its most, and that was too little
+        (_of(achieved=900.0, growth=100.0), 950.0, False),  # it has done more: something was in its way
+        (_of(achieved=1000.0, latencies={"latency_p99": 0.02}), 1000.0, False),  # it kept up: perhaps a hiccup
+        (_of(achieved=900.0, growth=100.0, limited_by=LimitedBy.CPU), 900.0, False),
+        (POINT, 1000.0, False),
+    ],
+)
+def test_a_failure_beyond_doubt_is_one_of_a_drive_that_did_its_most(point: LoadPoint, most: float, sure: bool) -> None:
+    assert surely_failed(point, SLO, most) is sure
+
+
+@pytest.mark.parametrize(
     ("rate", "text", "seconds"),
     [
         (100_000, "rand-read p99<1ms", 6.0),  # 10,000 operations are done sooner, and a burst would be in them
@@ -82,10 +97,15 @@ def test_random_arrivals_are_allowed_their_counting_noise() -> None:
         (40, "rand-read p99<1ms", 15.7),  # 500 operations for a p99, and some
         (1, "rand-read p99<1ms", 30.0),
         (40, "rand-read mean<1ms", 10.0),
+        (50, "oltp p95<1s", 25.0),  # so many transactions as a verdict wants
     ],
 )
 def test_how_long_a_point_is_measured(rate: float, text: str, seconds: float) -> None:
     assert duration_s(rate, parse(text, loadpoints.WORKLOADS)) == pytest.approx(seconds)
+
+
+def test_a_point_of_a_database_is_not_too_short_for_its_verdict() -> None:
+    assert FEWEST["oltp"] == FEWEST_TRANSACTIONS
 
 
 def _campaign(tmp_path: Path) -> list[LoadPoint]:

@@ -10,6 +10,7 @@ import pytest
 
 from iobench.analysis.search import (
     CONFIRM_SHARES,
+    PRESSED_TRIES,
     TRIES,
     Bounds,
     CurvePoint,
@@ -75,6 +76,37 @@ def test_a_failure_is_believed_only_after_a_second_try() -> None:
     _, trials = search(lambda x: x <= 1000, Bounds(970, 1))
     lowest = min(t.x for t in trials if not t.holds)
     assert sum(t.x == lowest for t in trials) == TRIES
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_pressed_machine_is_looked_past(seed: int) -> None:
+    """Three tries in ten fail for the machine's other work, also twice at one rate: what failed is looked at again."""
+    drawn = random.Random(seed)
+    limit = drawn.uniform(300, 3000)
+    bounds = Bounds(0.97 * limit, 0.001 * limit)
+    trials: list[Trial] = []
+    while (x := following(trials, bounds)) is not None:
+        hiccup = drawn.random() < 0.3
+        trials.append(Trial(x, x <= limit and not hiccup, pressed=True, sure=x > 1.01 * limit and not hiccup))
+        assert len(trials) < MOST_TRIES
+    found = outcome(trials, bounds)
+    assert found.end is End.FOUND and found.failed is not None
+    own = [t for t in trials if t.x == found.failed]
+    assert any(t.sure for t in own) or len(own) == PRESSED_TRIES
+
+
+def test_what_failed_for_sure_is_not_tried_again() -> None:
+    bounds = Bounds(970, 1)
+    trials: list[Trial] = []
+    while (x := following(trials, bounds)) is not None:
+        trials.append(Trial(x, x <= 1000, pressed=True, sure=x > 1000))
+    assert len({t.x for t in trials}) == len(trials) <= 6
+
+
+def test_going_down_begins_after_a_second_look_where_the_machine_was_pressed() -> None:
+    bounds = Bounds(970, 1)
+    assert following([Trial(970, False, pressed=True)], bounds) == 970
+    assert following([Trial(970, False)], bounds) == pytest.approx(970 / 1.04)
 
 
 def test_an_slo_that_fails_at_the_lowest_rate() -> None:

@@ -83,6 +83,7 @@ def test_what_was_not_measured_is_not_guessed() -> None:
     found = size("d", parse_need("100 gets/s, 5 writes/s"), ABLE)
     assert found.count is None and found.rate_units is None
     assert [share.units is None for share in found.shares] == [False, True, False]
+    assert found.first is None, "what is not known may be what runs out first"
 
 
 def test_a_need_that_fits_takes_one() -> None:
