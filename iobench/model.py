@@ -16,6 +16,14 @@ ParamValue = Scalar | list[str] | list[int]
 Params = Mapping[str, ParamValue]
 
 
+def whole(params: Params, name: str) -> int:
+    """Return a parameter that is a whole number. Raises TypeError for a programmer's mistake."""
+    value = params[name]
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{name} is {value!r}, not a whole number")
+
+
 class Better(StrEnum):
     """The direction in which a metric is good."""
 

@@ -180,11 +180,6 @@ def show_plan(prepared: Prepared, options: MeasureOptions) -> None:
         click.echo("# (a write for a set time writes as much as the drive takes: that part is a guess)")
 
 
-def go(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> int:
-    """Run a prepared campaign, show the comparison, and return the exit code."""
-    return finish(folder, options, perform(prepared, folder, options, log))
-
-
 def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> Took:
     """Run a prepared campaign to its end, also one that a director makes grow, and return how long it took."""
     permission = Permission(options.destroy_data, options.yes, _confirm if sys.stdin.isatty() else None)
@@ -278,10 +273,6 @@ def let_go_of_terminals() -> None:
 
 def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
     """Show what a campaign found; return 4 (or 3) where a step gave no number, 1 for an invalid result, else 0."""
-    if (folder.campaign().director or {}).get("name") == "capacity":
-        from iobench.cli.capacity import conclude
-
-        return conclude(folder, options, took)
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
     from iobench.cli.compare import DEFAULT_CLAIMS, exit_code, to_json

@@ -18,7 +18,7 @@ def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
     from iobench.campaign.prepare import again
     from iobench.cli.existing import learn_passwords
-    from iobench.cli.measure import check_baseline, clean_before, go, say
+    from iobench.cli.measure import Show, check_baseline, clean_before, finish, perform, say
     from iobench.cli.progress import log
     from iobench.results import Store
 
@@ -32,10 +32,16 @@ def resume(campaign: str, **kwargs: Any) -> int:
     learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
-    if (stored.director or {}).get("name") == "validate":
+    directed = (stored.director or {}).get("name")
+    if directed == "validate":
         from iobench.cli import validate
 
         judged = validate.Wanted(("json",) if shared.as_json else ("text",), None, "en")
         return validate.run(folder, again(stored, finished), shared, judged)
+    show: Show = finish
+    if directed == "capacity":
+        from iobench.cli.capacity import conclude
+
+        show = conclude
     with log(shared.log_file) as observer:
-        return go(again(stored, finished), folder, shared, observer)
+        return show(folder, shared, perform(again(stored, finished), folder, shared, observer))

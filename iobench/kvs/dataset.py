@@ -9,7 +9,7 @@ from typing import Any
 
 from iobench.errors import UsageError
 from iobench.kvs.config import Config, Keys
-from iobench.model import Params
+from iobench.model import Params, whole
 from iobench.units import parse_size
 
 CONFIG = "config.json"
@@ -50,11 +50,11 @@ class Dataset:
     def of(cls, params: Params) -> Dataset:
         """Return the data set that a service's parameters describe."""
         return cls(
-            keys=_whole(params["keys"]),
+            keys=whole(params, "keys"),
             values=parse_values(str(params["values"])),
-            seed=_whole(params["seed"]),
-            ttl_s=_whole(params["ttl_s"]),
-            preload_rate=float(_whole(params["preload_rate"])),
+            seed=whole(params, "seed"),
+            ttl_s=whole(params, "ttl_s"),
+            preload_rate=float(whole(params, "preload_rate")),
         )
 
     @property
@@ -77,9 +77,3 @@ class Dataset:
         asked = dataclasses.replace(keys or Keys(), count=self.keys, prefix=self.prefix)
         settings = {"values": self.values, "seed": self.seed, "ttl_s": self.ttl_s, **more}
         return Config(endpoints=endpoints, keys=asked, **settings)
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{value!r} is not a whole number")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iobench.errors import ParseError, UsageError
-from iobench.model import Command, DataFile, Output, Place, Reading, Sample, Work
+from iobench.model import Command, DataFile, Output, Place, Reading, Sample, Work, whole
 from iobench.params import Kind, param
 from iobench.tools import dd
 
@@ -78,7 +78,7 @@ def _read(params: Params, size: int) -> Work:
 
 def command(work: Work, place: Place) -> Command:
     """Return dd's command; a tool that needs longer than 1 MB/s would is ended."""
-    block, size = _whole(work, "block_size"), work.fixed_bytes
+    block, size = whole(work.params, "block_size"), work.fixed_bytes
     if work.workload == "dd-read":
         flags = ("direct",) if work.params["direct"] else ()
         argv = dd.argv(source=place.data[_DATA], to="/dev/null", block_size=block, count=size // block, iflag=flags)
@@ -102,13 +102,6 @@ def _write_argv(work: Work, place: Place, block: int, size: int) -> tuple[str, .
     )
 
 
-def _whole(work: Work, name: str) -> int:
-    value = work.params[name]
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{name} is {value!r}, not a whole number")
-
-
 def read(work: Work, output: Output) -> Reading:
     """Return dd's time and rate. Raises ParseError."""
     said = (output.stderr.strip() or "it said nothing").splitlines()[-1]
@@ -126,7 +119,7 @@ def read(work: Work, output: Output) -> Reading:
         measured_s=copied.seconds,
         bytes_read=copied.bytes if op == "read" else 0,
         bytes_written=copied.bytes if op == "write" else 0,
-        operations=max(1, copied.bytes // _whole(work, "block_size")),
+        operations=max(1, copied.bytes // whole(work.params, "block_size")),
         depth_achieved=1.0,
         client_cpu=output.cpu_s / output.wall_s if output.wall_s > 0 else None,
         errors=int(output.exit_code != 0 or short),

@@ -17,6 +17,7 @@ from iobench.model import (
     Reading,
     Sample,
     Work,
+    whole,
 )
 from iobench.params import Kind, param
 from iobench.tools import fio
@@ -77,31 +78,23 @@ def asked(params: CommonParams, block_size: int, depth: int) -> dict[str, str | 
 def command(work: Work, place: Place, rw: str, rates: tuple[int, ...] = ()) -> Command:
     """Return fio's command for a work; `rates` are the operations a second that each job is offered."""
     p = work.params
-    share = p.get("read_share")
     job = fio.Job(
         rw=rw,
         filename=place.data[DATA],
         size=place.size[DATA],
-        block_size=whole(p["block_size"]),
-        iodepth=whole(p["depth"]),
+        block_size=whole(p, "block_size"),
+        iodepth=whole(p, "depth"),
         engine=str(p["engine"]),
-        numjobs=whole(p["jobs"]),
+        numjobs=whole(p, "jobs"),
         direct=bool(p["direct"]),
-        max_rate=whole(p["max_rate"]) if p.get("max_rate") else None,
+        max_rate=whole(p, "max_rate") if p.get("max_rate") else None,
         ramp_s=work.ramp_s,
         runtime_s=work.duration_s,
-        read_share=whole(share) if share is not None else None,
+        read_share=whole(p, "read_share") if p.get("read_share") is not None else None,
         rates=rates,
         poisson=p.get("arrival") == "poisson",
     )
     return fio.measure(job, place.out)
-
-
-def whole(value: object) -> int:
-    """Return a parameter that is a whole number. Raises TypeError for another."""
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{value!r} is not a whole number")
 
 
 def last_words(output: Output) -> str:
@@ -126,7 +119,7 @@ def read(work: Work, output: Output) -> Reading:
         raise ParseError(f"fio did no I/O (exit code {output.exit_code}): {lines[-1]}")
     job = report.jobs[0]
     done = {d.op: d for d in job.directions}
-    threads = whole(work.params["jobs"])
+    threads = whole(work.params, "jobs")
     log, seconds = output.files.get(fio.LOG, ""), max(d.runtime_s for d in job.directions)
     began = fio.log_start(log, fio.log_interval_ms(work.duration_s or 0))
     return Reading(
@@ -148,7 +141,7 @@ def read(work: Work, output: Output) -> Reading:
 
 def _depth(work: Work, job: fio.FioJob) -> float | None:
     """The depth achieved. Buffered libaio submits and waits: its queue is one deep whatever fio counts."""
-    threads = float(whole(work.params["jobs"]))
+    threads = float(whole(work.params, "jobs"))
     if not work.params["direct"] and work.params["engine"] == "libaio":
         return threads
     return job.depth

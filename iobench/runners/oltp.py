@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from iobench.errors import ParseError, UsageError
-from iobench.model import Command, LatencyBins, Output, Place, Reading, Sample, SeriesPoint, Service, Work
+from iobench.model import Command, LatencyBins, Output, Place, Reading, Sample, SeriesPoint, Service, Work, whole
 from iobench.params import Kind, param
 from iobench.runners import Address, fio_work
 from iobench.tools import mariadb, sysbench
@@ -99,22 +99,15 @@ def command(work: Work, place: Place) -> Command:
     """Return sysbench's command; what connects it to the server is in a private file that it reads."""
     load = sysbench.Load(
         profile=str(work.params["profile"]),
-        tables=_whole(work, "tables"),
-        rows=_whole(work, "rows"),
+        tables=whole(work.params, "tables"),
+        rows=whole(work.params, "rows"),
         threads=work.load,
-        ramp_s=_whole(work, "ramp_s"),
-        duration_s=_whole(work, "duration_s"),
+        ramp_s=whole(work.params, "ramp_s"),
+        duration_s=whole(work.params, "duration_s"),
         rate=work.rate or 0.0,
     )
     timeout_s = load.ramp_s + load.duration_s + sysbench.SHUTDOWN_S + 30
     return Command("sysbench", sysbench.argv(load, str(place.service["config"])), timeout_s)
-
-
-def _whole(work: Work, name: str) -> int:
-    value = work.params[name]
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{name} is {value!r}, not a whole number")
 
 
 def read(work: Work, output: Output) -> Reading:
@@ -123,7 +116,7 @@ def read(work: Work, output: Output) -> Reading:
     last = output.stderr.strip().splitlines()[-1:]
     said = sysbench.fatal(f"{output.stdout}\n{output.stderr}") or (last[0] if last else None)
     try:
-        run = sysbench.parse(output.stdout, _whole(work, "ramp_s"), "sysbench's output")
+        run = sysbench.parse(output.stdout, whole(work.params, "ramp_s"), "sysbench's output")
     except ParseError as error:
         raise ParseError(f"{error}; exit code {output.exit_code}: {said or 'it gave no reason'}") from None
     measured = run.measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iobench.model import Command, DataFile, Output, ParamValue, Place, Reading, Work
+from iobench.model import Command, DataFile, Output, ParamValue, Place, Reading, Work, whole
 from iobench.params import Kind, param
 from iobench.runners import fio_work
 from iobench.tools import fio
@@ -76,10 +76,10 @@ def command(work: Work, place: Place) -> Command:
         rw="write",
         filename=place.data[fio_work.DATA],
         size=place.size[fio_work.DATA],
-        block_size=fio_work.whole(work.params["block_size"]),
-        iodepth=fio_work.whole(work.params["depth"]),
+        block_size=whole(work.params, "block_size"),
+        iodepth=whole(work.params, "depth"),
         engine=str(work.params["engine"]),
-        max_rate=fio_work.whole(work.params["max_rate"]) if work.params.get("max_rate") else None,
+        max_rate=whole(work.params, "max_rate") if work.params.get("max_rate") else None,
     )
     return fio.fill(job, work.passes, place.out)
 

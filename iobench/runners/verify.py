@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iobench.errors import ParseError
-from iobench.model import Command, Output, ParamValue, Place, Reading, Sample, Work
+from iobench.model import Command, Output, ParamValue, Place, Reading, Sample, Work, whole
 from iobench.params import Kind, param
 from iobench.runners import fio_work
 from iobench.tools import fio
@@ -56,10 +56,10 @@ def command(work: Work, place: Place) -> Command:
         rw="write",
         filename=place.data[DATA],
         size=work.fixed_bytes,
-        block_size=fio_work.whole(work.params["block_size"]),
-        iodepth=fio_work.whole(work.params["depth"]),
+        block_size=whole(work.params, "block_size"),
+        iodepth=whole(work.params, "depth"),
         engine=str(work.params["engine"]),
-        max_rate=fio_work.whole(work.params["max_rate"]) if work.params.get("max_rate") else None,
+        max_rate=whole(work.params, "max_rate") if work.params.get("max_rate") else None,
     )
     return fio.verify(job, str(work.params["checksum"]), place.out)
 
@@ -79,7 +79,7 @@ def read(work: Work, output: Output) -> Reading:
     checked = done["read"].bytes if "read" in done else 0
     # A block that differs is fio's EILSEQ; any other error is the drive's or fio's own, and no count of blocks.
     strange = job.error not in (0, fio.EILSEQ)
-    unread = max(0, work.fixed_bytes - checked) // fio_work.whole(work.params["block_size"])
+    unread = max(0, work.fixed_bytes - checked) // whole(work.params, "block_size")
     counts = (Sample("read", "corrupt", float(job.mismatches)), Sample("read", "lost", float(unread)))
     return Reading(
         samples=(*fio_work.samples(job.directions), *counts),

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from iobench import proc
 from iobench.errors import UsageError, near_miss
-from iobench.model import Facts, Params, Service, Work
+from iobench.model import Facts, Service, Work
 
 Endpoint = Mapping[str, str | int]
 
@@ -116,11 +116,3 @@ class Witness(Protocol):
 
     def told(self) -> Mapping[str, str]:
         """Return texts by file name; kept beside the program's own output, where the runner reads them."""
-
-
-def setting(params: Params, name: str) -> int:
-    """Return a whole-number parameter of a service. Raises TypeError for a programmer's mistake."""
-    value = params[name]
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"{name} is {value!r}, not a whole number")

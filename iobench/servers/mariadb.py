@@ -12,8 +12,8 @@ import signal
 from pathlib import Path
 
 from iobench import proc
-from iobench.model import Facts, Service, Work
-from iobench.servers import Endpoint, Room, Server, mysql_session, setting
+from iobench.model import Facts, Service, Work, whole
+from iobench.servers import Endpoint, Room, Server, mysql_session
 from iobench.servers.mysql_session import Session
 from iobench.servers.mysql_tables import DATABASE, Filled, check_socket, copy_tree, write_config
 from iobench.tools import mariadb
@@ -61,7 +61,7 @@ class Private:
         data, tmp = self._room.data / "data", self._room.data / "tmp"
         copy_tree(filled.data, data, self._room.stop)
         tmp.mkdir(mode=0o700)
-        pool, connections = (setting(self._service.params, name) for name in ("buffer_pool", "connections"))
+        pool, connections = (whole(self._service.params, name) for name in ("buffer_pool", "connections"))
         setup = mariadb.Setup(str(data), self._socket, str(tmp), pool, connections)
         argv = mariadb.serve(self._program, filled.mariadb, setup)
         self._running = proc.serve(argv, log=self._room.log / "server.log", group=self._room.group)

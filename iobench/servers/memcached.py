@@ -25,8 +25,8 @@ from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, To
 from iobench.kvs.config import Server as Can
 from iobench.kvs.dataset import CONFIG, Dataset, argv
 from iobench.kvs.result import Probe
-from iobench.model import Facts, Params, Service, Work
-from iobench.servers import Endpoint, Room, setting
+from iobench.model import Facts, Params, Service, Work, whole
+from iobench.servers import Endpoint, Room
 from iobench.servers.filling import SAMPLE, Generator, ask_stats
 from iobench.servers.outage import OUTAGE, READBACK, Outage
 
@@ -133,7 +133,7 @@ class Memcached:
         self._readback: str | None = None
         self._out: Path | None = None
         self._emptied = False
-        self._cpus, self._client_cpus = shared_processors(setting(self._params, "processes"))
+        self._cpus, self._client_cpus = shared_processors(whole(self._params, "processes"))
         self._generator = Generator(self._data, (self.endpoint,), room.private, room.log, room.stop)
 
     @property
@@ -381,7 +381,7 @@ class Existing:
     def __init__(self, servers: tuple[str, ...], service: Service, room: Room) -> None:
         self._servers = servers
         self._params = service.params
-        ttl = setting(service.params, "ttl_s") or 86_400
+        ttl = whole(service.params, "ttl_s") or 86_400
         self._data = dataclasses.replace(Dataset.of(service.params), ttl_s=ttl)
         self._room = room
         self._outage: Outage | None = None
@@ -540,12 +540,12 @@ def facts(before: _Counted | None, after: _Counted, settled_s: float | None) -> 
 
 def command(params: Params, data: Dataset, socket: str, space: int) -> tuple[str, ...]:
     """Return memcached's command; the external file lies in the folder that it is started in."""
-    memory = setting(params, "memory") + data.keys * HEADER_BYTES
+    memory = whole(params, "memory") + data.keys * HEADER_BYTES
     drive = bool(params.get("drive", True))
     if not drive:  # all values stay in memory, with the room that slabs of their sizes waste
         memory += 2 * data.bytes
     words = ["memcached", "-s", socket, "-a", "0700", "-m", str(-(-memory // _MIB))]
-    words += ["-c", "4096", "-t", str(setting(params, "threads")), "-I", str(max(_MIB, 2 * data.most))]
+    words += ["-c", "4096", "-t", str(whole(params, "threads")), "-I", str(max(_MIB, 2 * data.most))]
     if os.geteuid() == 0:
         words += ["-u", "root"]  # it refuses to run as root without being told so
     if drive:
@@ -553,7 +553,7 @@ def command(params: Params, data: Dataset, socket: str, space: int) -> tuple[str
         options = {
             "ext_page_size": page,  # memcached wants this and the next before the path
             "ext_wbuf_size": buffer_bytes(data.bytes) // _MIB,
-            "ext_threads": setting(params, "io_threads"),
+            "ext_threads": whole(params, "io_threads"),
             "ext_item_size": 64,
             "ext_item_age": 1,
             "ext_recache_rate": 0,  # no value goes back into memory because it was read often

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from iobench import proc
 from iobench.errors import CannotRunError, ToolError, UsageError
-from iobench.model import Facts, Service, Work
-from iobench.servers import Endpoint, Room, secrets, setting
+from iobench.model import Facts, Service, Work, whole
+from iobench.servers import Endpoint, Room, secrets
 from iobench.servers.mysql_session import ANSWER_S, Session
 from iobench.servers.mysql_tables import FILL_S, run, write_config
 from iobench.tools import sysbench
@@ -45,7 +45,7 @@ class Existing:
             self._mark()
         except (pymysql.err.Error, OSError) as error:
             raise CannotRunError(f"{self._url} cannot be used: {_said(error)}") from None
-        tables, rows = (setting(self._service.params, name) for name in ("tables", "rows"))
+        tables, rows = (whole(self._service.params, name) for name in ("tables", "rows"))
         threads = min(tables, os.cpu_count() or 1)
         run(sysbench.prepare(self._config, tables, rows, threads), self._room, "fill", FILL_S)
         return {"config": self._config}
@@ -81,7 +81,7 @@ class Existing:
 
     def _mark(self) -> None:
         me = proc.identify(os.getpid())
-        values = (os.uname().nodename, os.getpid(), me.started if me else 0, setting(self._service.params, "tables"))
+        values = (os.uname().nodename, os.getpid(), me.started if me else 0, whole(self._service.params, "tables"))
         self._session.ask(f"CREATE TABLE {MARKER} (host VARCHAR(255), pid BIGINT, started BIGINT, tables BIGINT)")
         self._session.ask(f"INSERT INTO {MARKER} VALUES (%s, %s, %s, %s)", values)
         self._made = True
@@ -120,7 +120,7 @@ class Existing:
         if self._made:
             self._made = False
             try:
-                self._drop(setting(self._service.params, "tables"))
+                self._drop(whole(self._service.params, "tables"))
             except (pymysql.err.Error, OSError) as error:
                 raise ToolError(
                     f"our tables in {self._url} could not be dropped ({_said(error)}); the next run drops them"

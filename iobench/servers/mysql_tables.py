@@ -10,8 +10,8 @@ from pathlib import Path
 
 from iobench import proc
 from iobench.errors import CannotRunError, InterruptedCampaign, ToolError
-from iobench.model import Service
-from iobench.servers import Room, setting
+from iobench.model import Service, whole
+from iobench.servers import Room
 from iobench.servers.mysql_session import Session
 from iobench.tools import mariadb, sysbench
 
@@ -29,7 +29,7 @@ class Filled:
 
     def __init__(self, service: Service, room: Room, program: str) -> None:
         self._room, self._program = room, program
-        self._rows, self._tables = setting(service.params, "rows"), setting(service.params, "tables")
+        self._rows, self._tables = whole(service.params, "rows"), whole(service.params, "tables")
         self._folder = room.shared / f"tables-{self._tables}-{self._rows}"
         self.data = self._folder / "data"
         self.mariadb = mariadb.is_mariadb(proc.capture((program, "--version"), check=False).stdout)
