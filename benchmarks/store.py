@@ -18,7 +18,6 @@ from pathlib import Path
 
 import common
 
-from iobench import results
 from iobench.model import (
     Campaign,
     Device,
@@ -34,7 +33,7 @@ from iobench.model import (
     Verdict,
     Work,
 )
-from iobench.results import Store
+from iobench.results import PACKED, Store, files, rows
 
 SECONDS = 2.0
 BYTES = 500e6
@@ -78,8 +77,8 @@ def main() -> None:
 
 
 def _make(root: Path, campaigns: int, steps: int, seed: int) -> None:
-    results.flush = lambda path: None
-    results.encode_bins = _encoded
+    files.flush = lambda path: None
+    rows.encode_bins = _encoded
     drawn, store = random.Random(seed), Store(root)
     for number in range(campaigns):
         _keep(store, BEGIN + timedelta(minutes=number), 9, drawn)
@@ -119,7 +118,7 @@ def _work(number: int) -> Work:
     return Work("rand", "rand-read", params, LOADS[number % len(LOADS)], duration_s=10.0)
 
 
-_encode = results.encode_bins
+_encode = rows.encode_bins
 _KNOWN: dict[int, str] = {}
 
 
@@ -156,7 +155,7 @@ def _timed(
 ) -> tuple[object, ...]:  # fmt: skip
     """Time a command, and read its greatest memory; without the packed copy where that is asked for."""
     if not packed:
-        for copy in (folder / "results").glob(f"{argv[1]}/{results.PACKED}"):
+        for copy in (folder / "results").glob(f"{argv[1]}/{PACKED}"):
             subprocess.run(["rm", "-r", str(copy)], check=True)
     seconds, most, work = [], 0.0, []
     for _ in range(TRIES if packed and not cold else 1):

@@ -163,9 +163,9 @@ class Redacted(CampaignFolder):
         """Return the ids of the steps that are whole on disk."""
         return set(self._steps)
 
-    def read(self, table: str) -> pa.Table:
-        """Return a whole table. Raises ResultsError."""
-        return self._redactor.table(self._real.read(table))
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table, or some of its columns. Raises ResultsError."""
+        return self._redactor.table(self._real.read(table, columns))
 
     def findings(self, step: str) -> list[dict[str, Any]]:
         """Return a step's reasons with their sentences."""

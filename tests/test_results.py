@@ -40,6 +40,7 @@ from iobench.model import (
     Work,
 )
 from iobench.results import CampaignFolder, Store, decode_bins, encode_bins
+from iobench.results.histograms import HISTOGRAM_TOP_NS
 from iobench.texts import Amount, Phrase, told_of
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -431,7 +432,7 @@ def test_bins_come_back_within_a_thousandth(bins: dict[int, int]) -> None:
 
 def test_latencies_beyond_an_hour_count_as_an_hour() -> None:
     ((value, count),) = decode_bins(encode_bins({10**14: 2})).items()
-    assert (count, value) == (2, pytest.approx(results.HISTOGRAM_TOP_NS, rel=1e-3))
+    assert (count, value) == (2, pytest.approx(HISTOGRAM_TOP_NS, rel=1e-3))
 
 
 @pytest.mark.parametrize("text", ["", "x", "HISTFAAAA", "é", "AAAA" * 20, encode_bins({5: 1})[:-9]])
@@ -555,7 +556,7 @@ def test_the_hash_is_of_what_was_measured(folder: CampaignFolder) -> None:
 
 
 def test_results_are_read_where_files_cannot_be_locked(folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "fcntl", None)
+    monkeypatch.setattr("iobench.results.store.fcntl", None)
     assert not folder.running()
 
 
@@ -567,9 +568,11 @@ def test_our_reading_of_a_histogram_is_that_of_its_library(bins: dict[int, int])
     import numpy as np
     from hdrh.histogram import HdrHistogram
 
+    from iobench.results.histograms import _slots
+
     text = results.encode_bins(bins)
     histogram = HdrHistogram.decode(text.encode("ascii"))
     counts = np.ctypeslib.as_array(histogram.encoder.payload.counts)
     wanted = {histogram.get_value_from_index(i): int(counts[i]) for i in np.flatnonzero(counts).tolist()}
-    assert results._slots(base64.b64decode(text)) is not None, "it is read by ourselves"
+    assert _slots(base64.b64decode(text)) is not None, "it is read by ourselves"
     assert results.decode_bins(text) == wanted

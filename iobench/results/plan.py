@@ -1,0 +1,83 @@
+"""campaign.json: a campaign's plan as a document, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from iobench import SCHEMA_VERSION
+from iobench.model import Campaign, DataFile, Device, Emulation, Passport, Service, Step, Target, Work
+
+
+def to_json(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign as what campaign.json holds. A work stands once, however many steps share it."""
+    works: list[Work] = []
+    steps = []
+    for step in campaign.steps:
+        if step.work not in works:
+            works.append(step.work)
+        steps.append({"id": step.id, "target": step.target, "repeat": step.repeat, "work": works.index(step.work)})
+    own: dict[str, Any] = plain(
+        {
+            field.name: getattr(campaign, field.name)
+            for field in dataclasses.fields(campaign)
+            if field.name not in ("steps", "passports")
+        }
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **own,
+        "passports": {name: plain(dataclasses.asdict(p)) for name, p in campaign.passports.items()},
+        "works": [plain(dataclasses.asdict(work)) for work in works],
+        "steps": steps,
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Campaign:
+    """Return the campaign that `to_json` wrote. Raises LookupError, TypeError, AttributeError or ValueError else."""
+    if data["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}")
+    works = [_work(entry) for entry in data["works"]]
+    return Campaign(
+        id=data["id"],
+        created_at=datetime.fromisoformat(data["created_at"]).astimezone(UTC),
+        profile=data["profile"],
+        title=data["title"],
+        rounds=data["rounds"],
+        steps=tuple(Step(s["id"], s["target"], s["repeat"], works[s["work"]]) for s in data["steps"]),
+        passports={name: _passport(entry) for name, entry in data["passports"].items()},
+        host=data["host"],
+        tools=data["tools"],
+        imported=data["imported"],
+        notes=tuple(data["notes"]),
+        director=data.get("director"),
+        limits=data.get("limits"),
+    )
+
+
+def _work(data: Mapping[str, Any]) -> Work:
+    source = DataFile(**data["source"]) if data["source"] else None
+    files = tuple(DataFile(**entry) for entry in data["files"])
+    service = Service(**data["service"]) if data.get("service") else None
+    tree = DataFile(**data["tree"]) if data.get("tree") else None
+    fresh = tuple(data["fresh"])
+    return Work(**{**data, "files": files, "source": source, "fresh": fresh, "service": service, "tree": tree})
+
+
+def _passport(data: Mapping[str, Any]) -> Passport:
+    emulation = data["emulation"]
+    if emulation is not None:
+        emulation = Emulation(**{**emulation, "notes": tuple(emulation["notes"])})
+    device = Device(**data["device"]) if data["device"] else None
+    return Passport(**{**data, "target": Target(**data["target"]), "device": device, "emulation": emulation})
+
+
+def plain(value: Any) -> Any:
+    """Return a value with times as text and tuples as lists, as JSON and the tables take it."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value

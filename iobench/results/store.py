@@ -1,0 +1,269 @@
+"""A results folder and the campaigns in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iobench.errors import CannotRunError, ResultsError, UsageError, near_miss
+from iobench.model import Campaign, Finding, StepResult
+from iobench.results import tables
+from iobench.results.files import flush_all, unwritable, write_safely
+from iobench.results.histograms import decode_bins, encode_bins
+from iobench.results.plan import from_json, to_json
+from iobench.results.rows import rows_of
+from iobench.results.schema import TABLES, schema
+from iobench.texts import Phrase
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+try:  # where results are only looked at there may be no such thing, and nothing that runs a campaign
+    import fcntl
+except ImportError:  # pragma: no cover
+    fcntl = None  # type: ignore[assignment]
+
+OPERATIONS = "operations.json"  # in raw/STEP/, where a program says how long each of its operations took
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Store:
+    """A results folder with the campaigns in it."""
+
+    def __init__(self, root: Path) -> None:
+        # Programs are given paths into it and start in other folders.
+        self.root = root.absolute()
+
+    def ids(self) -> list[str]:
+        """Return the campaigns' ids, oldest first."""
+        try:
+            entries = [entry for entry in os.scandir(self.root) if _ID.fullmatch(entry.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ResultsError(f"the results folder {self.root} cannot be read: {error.strerror}") from error
+        return sorted(entry.name for entry in entries if Path(entry.path, "campaign.json").is_file())
+
+    def open(self, campaign: str) -> CampaignFolder:
+        """Return a stored campaign by its id, `latest`, or the start of an id that only one has.
+
+        Raises UsageError, with the nearest id, when there is none.
+        """
+        ids = self.ids()
+        if not ids:
+            raise UsageError(f"there is no campaign in {self.root}; `iobench run` or `iobench suite` makes one")
+        if campaign == "latest":
+            return CampaignFolder(self.root / ids[-1])
+        starts = [known for known in ids if known.startswith(campaign)]
+        if campaign not in ids and len(starts) != 1:
+            raise UsageError(f"there is no campaign {campaign!r} in {self.root}; {near_miss(campaign, ids)}")
+        return CampaignFolder(self.root / (campaign if campaign in ids else starts[0]))
+
+    def create(self, campaign: Campaign) -> CampaignFolder:
+        """Make a campaign's folder and write its plan. Raises ResultsError when that is not possible."""
+        folder = CampaignFolder(self.root / campaign.id)
+        try:
+            # Exclusive: two that start in one second must not write into one folder.
+            folder.path.mkdir(parents=True)
+            for name in (*TABLES, "raw"):
+                (folder.path / name).mkdir()
+        except OSError as error:
+            raise unwritable(folder.path, error) from error
+        write_safely(folder.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1))
+        return folder
+
+    def remove(self, campaign: str) -> None:
+        """Delete a stored campaign, by its whole id only."""
+        folder = self.open(campaign)
+        if folder.path.name != campaign:
+            raise UsageError(f"give the whole id to delete a campaign: {folder.path.name}")
+        if folder.running():
+            raise CannotRunError(f"campaign {campaign} is running; end it first, then delete it")
+        try:
+            shutil.rmtree(folder.path)
+        except OSError as error:
+            raise unwritable(folder.path, error) from error
+
+
+class CampaignFolder:
+    """One campaign on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The campaign's id."""
+        return self.path.name
+
+    def campaign(self) -> Campaign:
+        """Return the plan. Raises ResultsError for one that cannot be read or is of a newer version."""
+        where = self.path / "campaign.json"
+        try:
+            return from_json(json.loads(where.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ResultsError(f"{where} cannot be read: {error.strerror}") from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ResultsError(f"{where} is not a campaign that iobench wrote: {error}") from error
+
+    def replan(self, campaign: Campaign) -> None:
+        """Write the plan anew, whole or not at all: steps were added to it. Raises ResultsError."""
+        write_safely(self.path / "campaign.json", json.dumps(to_json(campaign), ensure_ascii=False, indent=1))
+
+    def raw(self, step: str) -> Path:
+        """Return the folder for a step's raw outputs, made when it is not there."""
+        folder = self.path / "raw" / step
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        return folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the campaign while it runs. Raises CannotRunError when another process does."""
+        with self._lock() as ours:
+            if not ours:
+                raise CannotRunError(
+                    f"campaign {self.id} is being run by another iobench; wait for it, or end that one"
+                )
+            yield
+
+    def running(self) -> bool:
+        """Whether a process runs the campaign now; the lock goes with the process, however that ends."""
+        with self._lock() as ours:
+            return not ours
+
+    @contextmanager
+    def _lock(self) -> Iterator[bool]:
+        if fcntl is None:
+            yield True
+            return
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            yield True  # gone, or not readable: the next step says so
+            return
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = True
+        except BlockingIOError:
+            ours = False
+        try:
+            yield ours
+        finally:
+            os.close(fd)
+
+    def finished(self) -> set[str]:
+        """Return the ids of the steps that are whole on disk."""
+        return tables.finished(self.path)
+
+    def save(self, campaign: Campaign, result: StepResult) -> None:
+        """Keep a finished step: its findings, then the tables, samples last. Raises ResultsError."""
+        import pyarrow as pa
+
+        step = result.step.id
+        findings = [_finding_json(finding) for finding in result.findings]
+        raw = self.raw(step)
+        write_safely(raw / "findings.json", json.dumps(findings, ensure_ascii=False, indent=1))
+        if operations := [dataclasses.asdict(each) for each in result.reading.operation_latencies]:
+            write_safely(raw / OPERATIONS, json.dumps(operations, ensure_ascii=False, indent=1))
+        flush_all(raw)
+        for table, rows in rows_of(campaign, result).items():
+            tables.write_rows(self.path / table / f"{step}.parquet", pa.Table.from_pylist(rows, schema=schema(table)))
+
+    def warm_up(self) -> None:
+        """Write and read an empty table and a histogram once, so that the libraries are loaded before it counts."""
+        import io
+
+        import pyarrow.parquet as pq
+
+        pq.write_table(schema("series").empty_table(), io.BytesIO())
+        decode_bins(encode_bins({1: 1}))
+
+    def findings(self, step: str) -> list[dict[str, Any]]:
+        """Return a step's reasons, each with its `sentence` in English and as data (`told_of`); none of a valid one."""
+        return self._raw_list(step, "findings.json")
+
+    def operations(self, step: str) -> list[dict[str, Any]]:
+        """Return a step's operations (op, count, latency_mean and latency_max in s), where its program tells them."""
+        return self._raw_list(step, OPERATIONS)
+
+    def _raw_list(self, step: str, name: str) -> list[dict[str, Any]]:
+        path = self.path / "raw" / step / name
+        try:
+            loaded: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, RecursionError) as error:
+            raise ResultsError(f"{path} cannot be read: {error}") from error
+        return loaded
+
+    def command(self, step: str) -> Mapping[str, Any]:
+        """Return what was run in a step (argv, exit code, times); empty where it was not kept (an import)."""
+        try:
+            kept = json.loads((self.path / "raw" / step / "command.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table, or some of its columns. Raises ResultsError for a foreign, broken or newer file, named."""
+        return tables.read(self.path, table, columns)
+
+    def pack(self) -> None:
+        """Keep each table in one file beside those of the steps, for quick reading. Raises ResultsError."""
+        tables.pack(self.path)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what was measured, by which a report names the campaign it was made of.
+
+        Over campaign.json, the tables and the raw outputs in the order of their paths: path, size and content
+        each. Not in it are the diary, the packed copy and reports, which change without a new number.
+        """
+        total = hashlib.sha256()
+        try:
+            for path in self.contents():
+                content = path.read_bytes()
+                total.update(f"{path.relative_to(self.path).as_posix()}\n{len(content)}\n".encode())
+                total.update(content)
+        except OSError as error:
+            raise ResultsError(f"{self.path} cannot be read: {error.strerror}") from error
+        return total.hexdigest()
+
+    def beside(self) -> list[Path]:
+        """Return the files that stand beside what was measured and go with it: the diary, drives' health, a sheet."""
+        # What is prepared on a drive is true of this machine only.
+        kept = [p for p in sorted(self.path.glob("*.json*")) if p.name not in ("campaign.json", "prepared.json")]
+        return [p for p in kept if p.is_file() and not p.is_symlink() and not p.name.startswith(".")]
+
+    def contents(self) -> list[Path]:
+        """Return the files that make up the campaign, in the order of their paths: the plan, the tables, raw/."""
+        found = [self.path / "campaign.json"]
+        for name in (*TABLES, "raw"):
+            for folder, folders, names in os.walk(self.path / name):
+                folders.sort()
+                found += [Path(folder, each) for each in names if not each.endswith(".part")]
+        files = (path for path in found if path.is_file() and not path.is_symlink())
+        return sorted(files, key=lambda path: path.relative_to(self.path).as_posix().encode(errors="surrogateescape"))
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    data = finding.said.as_json() if isinstance(finding.said, Phrase) else {}
+    return {"reason": finding.reason, "sentence": finding.sentence, **data}
+
+
+def new_id(now: datetime, taken: Iterable[str]) -> str:
+    """Return an id for a campaign that starts now: its UTC time, made unique."""
+    stem = now.strftime("%Y%m%d-%H%M%S")
+    known = set(taken)
+    return next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if name not in known)
