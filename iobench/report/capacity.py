@@ -17,12 +17,17 @@ _UNITS = {"oltp": "transactions", "rand-read": "iops", "rand-write": "iops", "ra
 
 def slo_text(objective: Slo, words: Words) -> str:
     """Return an SLO as people read it: `random reads: p99 latency below 1 ms`."""
+    name = labels.workload_name(objective.workload, words)
+    return words("capacity.slo", workload=name, limits=limits_text(objective, words))
+
+
+def limits_text(objective: Slo, words: Words) -> str:
+    """Return an SLO's limits as people read them: `p99 latency below 1 ms`."""
     limits = [
         words("capacity.limit", metric=labels.metric_name(limit.metric, words), time=format_seconds(limit.seconds))
         for limit in objective.limits
     ]
-    name = labels.workload_name(objective.workload, words)
-    return words("capacity.slo", workload=name, limits=words.commas(limits))
+    return words.commas(limits)
 
 
 def rate_text(value: float, workload: str = "") -> str:

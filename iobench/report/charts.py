@@ -40,7 +40,7 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
     groups: dict[object, list[Row]] = {}
     swept = _swept(rows)
     drawn = [row for row in rows if row.metric in _drawn(row.workload, rows)]
-    drawn = [row for row in drawn if row.rate is None or row.workload not in swept]
+    drawn = [row for row in drawn if row.workload not in swept or (row.rate is None and not _single(row))]
     paced = _paced(drawn)
     for row in drawn:
         along = row.load if _offers(row) in paced else row.rate
@@ -55,6 +55,11 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
         else:  # depth 8 by 1 job is not 1 by 8: one load, yet no one line
             split += [[row] for row in group]
     return split
+
+
+def _single(row: Row) -> bool:
+    """Whether each drive did it once: the closed loops that a search begins with, which are points of its curve."""
+    return all(estimate.n == 1 for estimate in row.targets.values())
 
 
 def _swept(rows: Sequence[Row]) -> frozenset[str]:
@@ -179,7 +184,9 @@ def _series(
     )
     tags = [words("chart.emulated")] if drive.emulated else []
     tags += [words("chart.baseline")] if is_baseline else []
-    tags += [] if points else [words("chart.not-measured")]
+    if not points:
+        there = any(drive.name in row.targets for row in rows)
+        tags.append(words("chart.not-drawn" if there else "chart.not-measured"))
     return Series(
         drive=drive.name,
         label=labels.drive_labels(comparison)[drive.name],

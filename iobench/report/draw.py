@@ -77,12 +77,12 @@ def draw(spec: ChartSpec | CurveSpec, frame: Frame) -> Canvas:
 
 def paint(canvas: Surface, spec: ChartSpec | CurveSpec) -> None:
     """Draw a chart on a canvas, of a picture or of a page."""
-    from iobench.report import bars, curves, lines
+    from iobench.report import bars, lines, scatter
 
     top = _head(canvas, spec)
     bottom = _foot(canvas, spec)
     if isinstance(spec, CurveSpec):
-        curves.draw(canvas, spec, top, bottom)
+        scatter.draw(canvas, spec, top, bottom)
         return
     (bars if spec.kind is ChartKind.BAR else lines).draw(canvas, spec, top, bottom)
 
@@ -113,12 +113,13 @@ _ENDS = "：；、）はがのとでに"
 
 
 def between_phrases(line: Line, room: float) -> list[Line]:
-    """Return a Japanese title as two lines that fit, broken between phrases near its middle; else nothing."""
+    """Return a title as two lines that fit, broken between phrases near its middle; else nothing."""
     text = line.text
     breaks = [
         i
         for i in range(1, len(text))
-        if text[i - 1] in _ENDS and not "\u3040" <= text[i] <= "\u309f" and text[i] not in "ー、。：；）・"
+        if (text[i - 1] in _ENDS and not "\u3040" <= text[i] <= "\u309f" and text[i] not in "ー、。：；）・")
+        or (text[i - 1] in ":,;" and text[i] == " ")
     ]
     pairs = [[replace(line, text=part.strip()) for part in (text[:i], text[i:])] for i in breaks]
     fitting = [pair for pair in pairs if max(half.width for half in pair) <= room]

@@ -233,7 +233,7 @@ def all_params(params: Mapping[str, ParamValue], words: Words) -> str:
 
 
 def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
-    if value is None or (name in _PLAIN and value == _PLAIN[name] and not all):
+    if value is None or value == "" or (name in _PLAIN and value == _PLAIN[name] and not all):
         return ""
     if name == "over":
         return words.or_name(f"param.over.{value}", clean(value, 40))
@@ -247,5 +247,7 @@ def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
         return words(f"param.{name}", size=binary_size(value))
     if name == "duration_s" and isinstance(value, int | float):
         return words("param.duration_s", time=format_seconds(value))
+    if name.endswith("_s") and isinstance(value, int | float):
+        return words("param.other", name=clean(name.removesuffix("_s"), 40), value=format_seconds(value))
     text = ", ".join(clean(v, 60) for v in value) if isinstance(value, list) else clean(value, 80)
     return words.first(f"param.{name}", "param.other", name=clean(name, 40), value=text)

@@ -186,7 +186,7 @@ def _point(canvas: Surface, spec: ChartSpec, series: Series, point: Point, plot:
 def _text(spec: ChartSpec, series: Series, frame: Frame, width: float, tight: bool) -> tuple[Line, ...]:
     lines = names_of(series.label, frame.label, width, 1 if tight else 2)
     last = series.points[-1]
-    figures = [last.text] if last.load == spec.loads[-1] else []
+    figures = [last.text] if last.load == spec.loads[-1] and spec.across is not Across.TIME else []
     figures += [last.ratio_text] if figures and last.ratio_text else []
     lines += flow((*figures, *series.tags), Line("", frame.small + 1, color=MUTED), width)
     if series.marks:

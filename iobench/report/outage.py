@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -90,7 +90,6 @@ def _curve(steps: Sequence[_Step], row: Row, drive: str) -> Curve | None:
 
 
 def _chart(comparison: Comparison, row: Row, curves: Sequence[Curve], number: int, words: Words) -> Chart:
-    names = labels.said_labels(comparison, words)
     values = [value for curve in curves for rates in curve.ticks.values() for value in rates]
     scale = labels.scale(row.unit, values)
     order = {d.name: (i, d) for i, d in enumerate(comparison.drives)}
@@ -107,7 +106,7 @@ def _chart(comparison: Comparison, row: Row, curves: Sequence[Curve], number: in
         metric=row.metric,
         unit=row.unit,
         better=row.better,
-        title=words.commas([_told(comparison, row, curve.drive, names, words) for curve in curves]),
+        title=_headline(comparison, row, [curve.drive for curve in curves], words),
         subtitle=captions.subtitle([row], words),
         axis=captions.axis(row, scale, False, words),
         x_axis=words("outage.x"),
@@ -136,7 +135,7 @@ def _series(
     return Series(
         drive=drive.name,
         label=labels.drive_labels(comparison)[drive.name],
-        color=COLORS[index % len(COLORS)],
+        color=drive.color or COLORS[index % len(COLORS)],
         marker=MARKERS[index % len(MARKERS)],
         tags=(words("chart.emulated"),) if drive.emulated else (),
         points=tuple(points),
@@ -145,15 +144,35 @@ def _series(
     )
 
 
-def _told(comparison: Comparison, row: Row, drive: str, names: Mapping[str, str], words: Words) -> str:
-    """What an outage did to a drive's store: how long it did not answer, and whether keys were lost."""
+def _headline(comparison: Comparison, row: Row, drives: Sequence[str], words: Words) -> str:
+    """What an outage did to each drive's store: how long it did not answer, and whether keys were lost."""
+    names = labels.said_labels(comparison, words)
+    gaps, lost = (_of(comparison, row, metric) for metric in ("outage", "lost"))
+    if len(drives) == 1:
+        (drive,) = drives
+        text = (
+            words("outage.gap", drive=names[drive], time=format_seconds(gaps[drive])) if drive in gaps else names[drive]
+        )
+        if drive not in lost:
+            return text
+        keys = format_count(lost[drive])
+        return words("outage.lost", what=text, n=keys) if lost[drive] else words("outage.kept", what=text)
 
-    def of(metric: str) -> float | None:
-        same = (r for r in comparison.rows if r.metric == metric and r.params == row.params and r.load == row.load)
-        return next((r.targets[drive].median for r in same if r.rate == row.rate and drive in r.targets), None)
+    def each(figures: Mapping[str, float], write: Callable[[float], str]) -> str:
+        own = [drive for drive in drives if drive in figures]
+        return words.commas([words("say.figure-of", a=names[drive], value=write(figures[drive])) for drive in own])
 
-    gap, lost = of("outage"), of("lost")
-    text = words("outage.gap", drive=names[drive], time=format_seconds(gap)) if gap is not None else names[drive]
-    if lost is None:
-        return text
-    return words("outage.lost", what=text, n=format_count(lost)) if lost else words("outage.kept", what=text)
+    parts = [words("outage.gaps", figures=each(gaps, format_seconds))] if gaps else []
+    if any(lost.get(drive) for drive in drives):
+        parts.append(words("outage.keys-lost", figures=each(lost, format_count)))
+    elif lost:
+        parts.append(words("outage.no-key"))
+    return words("list.semicolon").join(parts) or labels.workload_name(row.workload, words)
+
+
+def _of(comparison: Comparison, row: Row, metric: str) -> dict[str, float]:
+    """The medians of another metric of the same work, by drive."""
+    same = (
+        r for r in comparison.rows if (r.metric, r.params, r.load, r.rate) == (metric, row.params, row.load, row.rate)
+    )
+    return {drive: estimate.median for r in same for drive, estimate in r.targets.items()}

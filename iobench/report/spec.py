@@ -146,6 +146,7 @@ class CurveSpec:
     subtitle: str
     axis: str
     x_axis: str
+    x_log: bool
     scale: labels.Scale
     curves: tuple[Curve, ...]
     limit: float

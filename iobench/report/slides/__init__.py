@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from iobench.report import labels
+from iobench.report import curves, labels
 from iobench.report.charts import Chart
 from iobench.report.content import Content
 from iobench.report.spec import Across
@@ -31,11 +31,14 @@ def deck(content: Content) -> bytes:
 
     presentation = theme.new()
     main, rest = arranged(content.charts)
-    summary.add(presentation, content, main)
+    summary.add(presentation, content, main or rest)
     for group in main:
         chart.add(presentation, content, group)
+    for results in content.searches:
+        if (spec := curves.spec(results, content.comparison, content.words)) is not None:
+            chart.add_curve(presentation, content, results, spec)
     for group in rest:
-        chart.add(presentation, content, group, further=True)
+        chart.add(presentation, content, group, further=bool(main))
     appendix.add(presentation, content)
     _properties(presentation, content)
     if presentation.slides and presentation.slides[0].has_notes_slide:
@@ -66,8 +69,10 @@ def arranged(made: Sequence[Chart]) -> tuple[list[Group], list[Group]]:
         name = next((w for w in workloads if any(c.spec.workload == w for c in made)), None)
         if name is not None:
             own = _together([c for c in made if c.spec.workload == name])
-            main += _slides(own)
-            used |= {c.spec.id for c in own}
+            # How it recovered from a failure is a question of its own, and wide.
+            after = [(c,) for c in made if c.spec.workload == name and c.spec.across is Across.TIME]
+            main += [*_slides(own), *after]
+            used |= {c.spec.id for group in (own, *after) for c in group}
     rest: dict[tuple[str, str, str], list[Chart]] = {}
     for chart in made:
         if chart.spec.id not in used:

@@ -105,7 +105,12 @@ def _measured(presentation: Any, content: Content) -> None:
 
 def _of(measured: repeat.Measured, words: Words) -> tuple[str, ...]:
     loads = words("deck.loads", loads=measured.loads)
-    return measured.params, loads, measured.drives, words("deck.rounds", n=measured.rounds)
+    return (
+        measured.params,
+        loads,
+        measured.drives,
+        words("deck.rounds", n=measured.rounds) if measured.rounds > 1 else words("deck.round"),
+    )
 
 
 def _drives(presentation: Any, content: Content) -> None:
@@ -114,7 +119,13 @@ def _drives(presentation: Any, content: Content) -> None:
     for sheet in drives.sheets(content.comparison, words):
         name = " · ".join((sheet.name, *sheet.tags))
         facts = words("list.semicolon").join(f"{k} {v}" for k, v in sheet.facts)
-        rows.append([_cell(name, bold=True), _cell(facts), _cell(" ".join(sheet.notes), MUTED)])
+        rows.append(
+            [
+                _cell(name, bold=True),
+                _cell(facts),
+                _cell(words("list.semicolon").join(note.rstrip(".。") for note in sheet.notes), MUTED),
+            ]
+        )
     heads = [words("col.drive"), words("deck.facts"), words("page.notes")]
     _paged(presentation, content, words("deck.drives"), heads, rows, (1.2, 3.4, 2.2))
 

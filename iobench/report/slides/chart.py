@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from iobench.report import findings, labels
+from iobench.analysis.capacity import Result
+from iobench.report import curves, findings, labels
 from iobench.report.canvas import MUTED, WARN
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
 from iobench.report.content import Content
 from iobench.report.content import Run as Step
-from iobench.report.slides import native, theme
+from iobench.report.slides import native, scatter, theme
 from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted
-from iobench.report.spec import ChartKind
+from iobench.report.spec import Across, ChartKind, CurveSpec
 from iobench.texts import Words
 
 _MOST_COMMANDS = 30
@@ -28,21 +29,46 @@ def add(presentation: Any, content: Content, group: Sequence[Chart], further: bo
     sheet = Sheet(presentation, first.spec.title, words.lang)
     width = theme.WIDTH - 2 * theme.MARGIN
     lead = words("deck.further", what=first.spec.subtitle) if further else first.spec.subtitle
-    under = replace(fitted(lead, (14, 13, 12), False, width, 1), color=MUTED)
-    sheet.text(Box(theme.MARGIN, theme.TITLE_TOP + theme.TITLE_HEIGHT + 4, width, 18), [(under,)])
-    notes = _footnotes(group, words)
-    lines = [(line, warn) for text, warn in notes for line in broken(text, _SMALL, False, width, 2)][:6]
-    height = len(lines) * _SMALL * LEADING
-    foot = theme.HEIGHT - 34 - height
-    top = theme.TITLE_TOP + theme.TITLE_HEIGHT + 34
+    foot, top = _about(sheet, lead, _footnotes(group, words))
     share = (width - _GAP * (len(group) - 1)) / len(group)
     for i, chart in enumerate(group):
         box = Box(theme.MARGIN + i * (share + _GAP), top, share, foot - 8 - top)
-        native.place(sheet, box, chart.spec, alt_text(chart.spec, words), words)
-    paragraphs: list[Paragraph] = [(Run(line, _SMALL, warn, WARN if warn else MUTED),) for line, warn in lines]
-    sheet.text(Box(theme.MARGIN, foot, width, height), paragraphs)
+        alt = alt_text(chart.spec, words)
+        if chart.spec.across is Across.TIME:
+            scatter.recovery(sheet, box, chart.spec, alt)
+        else:
+            native.place(sheet, box, chart.spec, alt, words)
     sheet.foot(source(content))
     sheet.notes(_notes(content, group))
+
+
+def _about(sheet: Sheet, lead: str, notes: Sequence[tuple[str, bool]]) -> tuple[float, float]:
+    """Place what was measured under the title, and the method at the foot; return where that begins, and the chart."""
+    width = theme.WIDTH - 2 * theme.MARGIN
+    under = replace(fitted(lead, (14, 13, 12), False, width, 1), color=MUTED)
+    sheet.text(Box(theme.MARGIN, theme.TITLE_TOP + theme.TITLE_HEIGHT + 4, width, 18), [(under,)])
+    lines = [(line, warn) for text, warn in notes for line in broken(text, _SMALL, False, width, 2)][:6]
+    height = len(lines) * _SMALL * LEADING
+    foot = theme.HEIGHT - 34 - height
+    paragraphs: list[Paragraph] = [(Run(line, _SMALL, warn, WARN if warn else MUTED),) for line, warn in lines]
+    if paragraphs:
+        sheet.text(Box(theme.MARGIN, foot, width, height), paragraphs)
+    return foot, theme.TITLE_TOP + theme.TITLE_HEIGHT + 34
+
+
+def add_curve(presentation: Any, content: Content, results: Sequence[Result], spec: CurveSpec) -> None:
+    """Add the slide of what was searched: latency against throughput."""
+    words = content.words
+    sheet = Sheet(presentation, spec.title, words.lang)
+    width = theme.WIDTH - 2 * theme.MARGIN
+    foot, top = _about(sheet, spec.subtitle, [(note, False) for note in spec.footnotes])
+    box = Box(theme.MARGIN, top, width, foot - 8 - top)
+    scatter.curves(sheet, box, spec, curves.alt_text(spec, words))
+    sheet.foot(source(content))
+    said = curves.sentences(results, content.comparison, words)
+    runs = [run for run in content.runs if run.workload == results[0].slo.workload]
+    told = _commands(runs, content)
+    sheet.notes("\n".join([*said, "", *spec.footnotes, "", words("deck.commands"), *told]))
 
 
 def source(content: Content) -> str:
@@ -58,7 +84,6 @@ def _footnotes(group: Sequence[Chart], words: Words) -> list[tuple[str, bool]]:
     """The charts' footnotes, each once; what is not valid on bars is named again, in the warning's colour."""
     band, bars = words("foot.band"), words("foot.bars")  # slides draw the interval of lines as bars too
     notes = [(note.replace(band, bars), False) for chart in group for note in chart.spec.footnotes]
-    notes += [(f"{c.spec.x_text(at)} s: {text}", True) for c in group for at, text in c.spec.moments]
     for chart in group:
         if chart.spec.kind is ChartKind.BAR:
             notes += [(f"{s.label}: {p.mark}", True) for s in chart.spec.series for p in s.points if p.mark]

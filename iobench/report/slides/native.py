@@ -19,9 +19,9 @@ from iobench.texts import Words
 
 _CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
-_SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "h": "⬢"}
-_TICK = 12.0
-_MOST_LOADS = 12  # that are written under a chart
+SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▬", "P": "✚", "X": "✖", "h": "*"}
+TICK = 12.0
+_WIDEST = 150.0  # of a bar, in points
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,18 @@ class Scale:
 
 def place(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
     """Place a chart with its axis' title above it and, of lines, the drives' names beside it."""
-    axis = fitted(spec.axis, (13, 12, 11), False, box.width, 1)
-    sheet.text(Box(box.x, box.y, box.width, 18), [(replace(axis, color=MUTED),)])
-    inner = Box(box.x, box.y + 22, box.width, box.height - 22)
+    inner = under_title(sheet, box, spec.axis)
     if spec.kind is ChartKind.BAR:
         _bars(sheet, inner, spec, alt, words)
     else:
-        _lines(sheet, inner, spec, alt, words)
+        _lines(sheet, inner, spec, alt)
+
+
+def under_title(sheet: Sheet, box: Box, title: str) -> Box:
+    """Place the title of the value axis; return the room under it."""
+    axis = fitted(title, (13, 12, 11), False, box.width, 1)
+    sheet.text(Box(box.x, box.y, box.width, 18), [(replace(axis, color=MUTED),)])
+    return Box(box.x, box.y + 22, box.width, box.height - 22)
 
 
 # --- bars --------------------------------------------------------------------------------------------------
@@ -59,7 +64,7 @@ def place(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> No
 
 def _bars(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
     from pptx.chart.data import CategoryChartData
-    from pptx.enum.chart import XL_CHART_TYPE
+    from pptx.enum.chart import XL_CHART_TYPE, XL_LABEL_POSITION
 
     divisor = spec.scale.divisor
     points = [s.points[0] if s.points else None for s in spec.series]
@@ -68,14 +73,15 @@ def _bars(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> No
     scale = _bar_scale(spec, box, points, slot, max(name.count("\n") + 1 for name in names))
     data: Any = CategoryChartData(number_format="General")
     data.categories = names
-    data.add_series(spec.axis, [_in(p.value, divisor) if p else None for p in points])
+    data.add_series(spec.axis, [rounded(p.value, divisor) if p else None for p in points])
     upper = words("deck.upper")
-    data.add_series(upper, [_in(ends(p)[1], divisor) if p else None for p in points])
-    chart = _chart(sheet, box, XL_CHART_TYPE.COLUMN_CLUSTERED, data, alt)
+    data.add_series(upper, [rounded(ends(p)[1], divisor) if p else None for p in points])
+    chart = chart_of(sheet, box, XL_CHART_TYPE.COLUMN_CLUSTERED, data, alt)
     _workbook(chart, names, [(spec.axis, points)], divisor, upper)
     plot = chart.plots[0]
-    plot.gap_width, plot.overlap = 61, 100
-    _axes(chart, box, scale)
+    # A drive alone has no bar as wide as the slide.
+    plot.gap_width, plot.overlap = round(min(500.0, max(61.0, (slot / _WIDEST - 1) * 100))), 100
+    axes(chart, box, scale)
     bars, tops = plot.series
     _error_bars(bars, points, divisor, 3)
     tops.format.fill.background()
@@ -86,21 +92,21 @@ def _bars(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> No
         _fill(bars.points[i].format, series.color, point.verdict)
         on_bar = _on_bar(spec, series, point, scale, slot)
         if on_bar:
-            _label(bars.points[i], on_bar, "ctr")
-        _label(tops.points[i], _above(spec, point, scale, not on_bar), "outEnd")
+            put_label(bars.points[i], on_bar, XL_LABEL_POSITION.CENTER)
+        put_label(tops.points[i], _above(spec, point, scale, not on_bar), XL_LABEL_POSITION.OUTSIDE_END, PAPER)
 
 
 def _under_bar(series: Series, width: float) -> str:
     """A drive's name, what always stands beside it, and what names its result where it is not valid."""
-    lines = broken(series.label, _TICK + 1, False, width, 2)
-    lines += _flow(series.tags, _TICK + 1, width)
+    lines = broken(series.label, TICK + 1, False, width, 2)
+    lines += _flow(series.tags, TICK + 1, width)
     marks = [p.mark for p in series.points[:1] if p.mark]
-    return "\n".join([*lines, *(line for mark in marks for line in broken(mark, _TICK + 1, False, width, 2))])
+    return "\n".join([*lines, *(line for mark in marks for line in broken(mark, TICK + 1, False, width, 2))])
 
 
 def _bar_scale(spec: ChartSpec, box: Box, points: Sequence[Point | None], slot: float, lines: int) -> Scale:
-    floor = lines * (_TICK + 1) * 1.25 + 10
-    left = 8 + max(width_of(spec.scale.tick(v), _TICK) for v in _ticks(spec, points))
+    floor = lines * (TICK + 1) * 1.25 + 10
+    left = 8 + max(width_of(spec.scale.tick(v), TICK) for v in _ticks(spec, points))
     plot = Box(left, 4, box.width - left - 4, box.height - floor - 4)
     highest = max((ends(p)[1] for p in points if p), default=1.0) / spec.scale.divisor
     above = max((len(_above(spec, p, None, True)) for p in points if p), default=1) * 20 + 8
@@ -139,9 +145,9 @@ def _above(spec: ChartSpec, point: Point, scale: Scale | None, ratio: bool) -> l
 # --- lines -------------------------------------------------------------------------------------------------
 
 
-def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
+def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str) -> None:
     from pptx.chart.data import CategoryChartData
-    from pptx.enum.chart import XL_CHART_TYPE, XL_MARKER_STYLE
+    from pptx.enum.chart import XL_CHART_TYPE
     from pptx.util import Pt
 
     divisor, loads = spec.scale.divisor, spec.loads
@@ -152,36 +158,21 @@ def _lines(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> N
     data: Any = CategoryChartData(number_format="General")
     data.categories = [spec.x_text(load) for load in loads]
     for series, points in zip(spec.series, rows, strict=True):
-        data.add_series(series.label, [_in(p.value, divisor) if p else None for p in points])
-    chart = _chart(sheet, frame, XL_CHART_TYPE.LINE_MARKERS, data, alt)
+        data.add_series(series.label, [rounded(p.value, divisor) if p else None for p in points])
+    chart = chart_of(sheet, frame, XL_CHART_TYPE.LINE_MARKERS, data, alt)
     pairs = [(s.label, points) for s, points in zip(spec.series, rows, strict=True)]
     _workbook(chart, [spec.x_text(load) for load in loads], pairs, divisor, None)
-    _axes(chart, frame, scale, x_title=spec.x_axis)
+    axes(chart, frame, scale, x_title=spec.x_axis)
     for i, (series, points) in enumerate(zip(spec.series, rows, strict=True)):
         line = chart.plots[0].series[i]
         line.smooth = False
         line.format.line.color.rgb, line.format.line.width = rgb(series.color), Pt(2.25)
-        if spec.across is Across.TIME:  # hundreds of moments: a line alone
-            line.marker.style = XL_MARKER_STYLE.NONE
-            continue
-        _marker(line, series, Verdict.VALID)
+        marker(line, series.marker, series.color, Verdict.VALID)
         for j, point in enumerate(points):
             if point and point.verdict is not Verdict.VALID:
-                _marker(line.points[j], series, point.verdict)
+                marker(line.points[j], series.marker, series.color, point.verdict)
         _error_bars(line, points, divisor, 1 + len(rows) + 2 * i, series.color)
-    if len(loads) > _MOST_LOADS:
-        _thin_labels(chart, len(loads))
-    _names(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale, words)
-
-
-def _thin_labels(chart: Any, count: int) -> None:
-    """Write under every so many points only what they are of."""
-    axis = chart.category_axis._element
-    skip = str(-(-count // _MOST_LOADS))
-    before = next(axis.iterchildren(f"{{{_CHART}}}noMultiLvlLbl"), None)
-    for tag in ("tickLblSkip", "tickMarkSkip"):
-        new = _new(tag, val=skip)
-        axis.append(new) if before is None else before.addprevious(new)
+    name_ends(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale)
 
 
 def _line_scale(spec: ChartSpec, frame: Box) -> Scale:
@@ -189,19 +180,24 @@ def _line_scale(spec: ChartSpec, frame: Box) -> Scale:
     values = [v for s in spec.series for p in s.points for v in ends(p)]
     if spec.log:
         low, high = min(v for v in values if v > 0) / divisor, max(values) / divisor
-        least, most, step = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high) - 1e-9), 10.0
-        most = most if most > least else least * 10
+        (least, most), step = decades(low, high), 10.0
         ticks: Sequence[float] = [least * divisor, most * divisor]
     else:
         top = max(values, default=0.0) * 1.06 or divisor
         ticks = linear_ticks(top, divisor)
         least, step = 0.0, (ticks[1] - ticks[0]) / divisor if len(ticks) > 1 else 1.0
         most = math.ceil(top / divisor / step - 1e-9) * step
-    left = 8 + max(width_of(spec.scale.tick(v), _TICK) for v in [*ticks, most * divisor])
+    left = 8 + max(width_of(spec.scale.tick(v), TICK) for v in [*ticks, most * divisor])
     return Scale(least, most, step, spec.log, Box(left, 8, frame.width - left - 8, frame.height - 56))
 
 
-def _names(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale, words: Words) -> None:
+def decades(low: float, high: float) -> tuple[float, float]:
+    """Return the powers of ten about two values: where PowerPoint's logarithmic axes begin and end."""
+    least, most = 10.0 ** math.floor(math.log10(low) + 1e-9), 10.0 ** math.ceil(math.log10(high) - 1e-9)
+    return least, most if most > least else least * 10
+
+
+def name_ends(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale) -> None:
     """The drives' names, each at its line's end, in the order of the ends and with no overlap."""
     drawn = [s for s in spec.series if s.points]
     for part in (1.0, 0.85, 0.75, 0.65, 0.55):
@@ -223,10 +219,10 @@ def _names(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale, words: Words) 
 def _name(series: Series, spec: ChartSpec, width: float, part: float) -> list[Paragraph]:
     """A drive's name and figure; where room is short (`part` of the usual size), in fewer lines."""
     last = series.points[-1]
-    sign = Run(f"{_SIGNS[series.marker]} ", 13 * part, True, series.color)
+    sign = Run(f"{SIGNS[series.marker]} ", 13 * part, True, series.color)
     head = fitted(series.label, (15 * part, 13 * part, 11 * part), True, width - 20, 1)
     lines: list[Paragraph] = [(sign, head)]
-    figures = [last.text] if last.load == spec.loads[-1] else []
+    figures = [last.text] if last.load == spec.loads[-1] and spec.across is not Across.TIME else []
     figures += [last.ratio_text] if figures and last.ratio_text else []
     small = 12 * part
     if part == 1.0 and figures:
@@ -254,23 +250,25 @@ def _flow(items: Sequence[str], size: float, width: float) -> list[str]:
 # --- what both have ----------------------------------------------------------------------------------------
 
 
-def _chart(sheet: Sheet, box: Box, kind: Any, data: Any, alt: str) -> Any:
+def chart_of(sheet: Sheet, box: Box, kind: Any, data: Any, alt: str) -> Any:
+    """Place a chart of a kind with its data, with neither a legend nor a title of its own."""
     from pptx.util import Pt
 
     frame = sheet.slide.shapes.add_chart(kind, Pt(box.x), Pt(box.y), Pt(box.width), Pt(box.height), data)
     frame._element.nvGraphicFramePr.cNvPr.set("descr", alt)
     chart = frame.chart
     chart.has_legend, chart.has_title = False, False
-    chart.font.size, chart.font.color.rgb = Pt(_TICK), rgb(INK)
+    chart.font.size, chart.font.color.rgb = Pt(TICK), rgb(INK)
     space = chart._chartSpace
     if space.find(f"{{{_CHART}}}roundedCorners") is None:
-        corners = _new("roundedCorners", val="0")
+        corners = new("roundedCorners", val="0")
         after = space.find(f"{{{_CHART}}}date1904")
         space.insert(0, corners) if after is None else after.addnext(corners)
     return chart
 
 
-def _axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
+def axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
+    """Give both axes their look, and that of the values its scale."""
     from pptx.enum.chart import XL_TICK_MARK
     from pptx.util import Pt
 
@@ -280,18 +278,18 @@ def _axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
     values.major_gridlines.format.line.color.rgb, values.major_gridlines.format.line.width = rgb(GRID), Pt(0.75)
     values.format.line.fill.background()
     values.major_tick_mark = values.minor_tick_mark = XL_TICK_MARK.NONE
-    values.tick_labels.font.size, values.tick_labels.font.color.rgb = Pt(_TICK), rgb(MUTED)
+    values.tick_labels.font.size, values.tick_labels.font.color.rgb = Pt(TICK), rgb(MUTED)
     values.tick_labels.number_format = "[>=1000]#,##0;General"
     values.tick_labels.number_format_is_linked = False
     if scale.log:
         scaling = values._element.find(f"{{{_CHART}}}scaling")
-        scaling.insert(0, _new("logBase", val="10"))
+        scaling.insert(0, new("logBase", val="10"))
     else:
         values.major_unit = scale.step
     names.format.line.color.rgb = rgb(AXIS)
     names.major_tick_mark = names.minor_tick_mark = XL_TICK_MARK.NONE
     names.has_major_gridlines = False
-    names.tick_labels.font.size = Pt(_TICK if x_title else _TICK + 1)
+    names.tick_labels.font.size = Pt(TICK if x_title else TICK + 1)
     names.tick_labels.font.color.rgb = rgb(MUTED if x_title else INK)
     if x_title:
         names.has_title = True
@@ -314,17 +312,17 @@ def _plot_at(chart: Any, frame: Box, plot: Box) -> None:
     area = chart._chartSpace.chart.plotArea
     for old in area.findall(f"{{{_CHART}}}layout"):
         area.remove(old)
-    layout, manual = _new("layout"), _new("manualLayout")
+    layout, manual = new("layout"), new("manualLayout")
     layout.append(manual)
     for tag, value in (("layoutTarget", "inner"), ("xMode", "edge"), ("yMode", "edge")):
-        manual.append(_new(tag, val=value))
+        manual.append(new(tag, val=value))
     for tag, part in (
         ("x", plot.x / frame.width),
         ("y", plot.y / frame.height),
         ("w", plot.width / frame.width),
         ("h", plot.height / frame.height),
     ):
-        manual.append(_new(tag, val=f"{part:.5f}"))
+        manual.append(new(tag, val=f"{part:.5f}"))
     area.insert(0, layout)
 
 
@@ -344,7 +342,14 @@ def _fill(look: Any, color: str, verdict: Verdict) -> None:
     look.line.color.rgb, look.line.width = rgb(color), Pt(1.5 if verdict is Verdict.INVALID else 0.75)
 
 
-def _marker(target: Any, series: Series, verdict: Verdict) -> None:
+def pale(color: str) -> str:
+    """Return a colour as what is not valid has it: LibreOffice draws no edge, so white would be nothing there."""
+    parts = (round(255 - (255 - int(color[i : i + 2], 16)) * 0.25) for i in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+def marker(target: Any, sign: str, color: str, verdict: Verdict, size: int = 8) -> None:
+    """Give a line, or one of its points, a drive's marker: filled where the result is valid, else pale with an edge."""
     from pptx.enum.chart import XL_MARKER_STYLE
     from pptx.util import Pt
 
@@ -358,19 +363,19 @@ def _marker(target: Any, series: Series, verdict: Verdict) -> None:
         "X": XL_MARKER_STYLE.X,
         "h": XL_MARKER_STYLE.STAR,
     }
-    target.marker.style, target.marker.size = styles[series.marker], 8
+    target.marker.style, target.marker.size = styles[sign], size
     target.marker.format.fill.solid()
-    target.marker.format.fill.fore_color.rgb = rgb(series.color if verdict is Verdict.VALID else PAPER)
-    target.marker.format.line.color.rgb = rgb(series.color)
+    target.marker.format.fill.fore_color.rgb = rgb(color if verdict is Verdict.VALID else pale(color))
+    target.marker.format.line.color.rgb = rgb(color)
     target.marker.format.line.width = Pt(0.75 if verdict is Verdict.VALID else 1.75)
 
 
-def _label(point: Any, lines: Sequence[Paragraph], where: str) -> None:
-    from pptx.enum.chart import XL_LABEL_POSITION
+def put_label(point: Any, lines: Sequence[Paragraph], where: Any, ground: str = "") -> None:
+    """Write lines beside a point; `where` is a position of PowerPoint's, `ground` covers the grid."""
     from pptx.util import Pt
 
     label = point.data_label
-    label.position = XL_LABEL_POSITION.CENTER if where == "ctr" else XL_LABEL_POSITION.OUTSIDE_END
+    label.position = where
     frame = label.text_frame
     for i, line in enumerate(lines):
         paragraph = frame.paragraphs[0] if i == 0 else frame.add_paragraph()
@@ -378,6 +383,13 @@ def _label(point: Any, lines: Sequence[Paragraph], where: str) -> None:
             run = paragraph.add_run()
             run.text = piece.text
             run.font.size, run.font.bold, run.font.color.rgb = Pt(piece.size), piece.bold, rgb(piece.color)
+    if ground:
+        from lxml import etree
+
+        look = new("spPr")
+        fill = etree.SubElement(look, f"{{{_MAIN}}}solidFill")
+        etree.SubElement(fill, f"{{{_MAIN}}}srgbClr", val=ground.lstrip("#").upper())
+        label._dLbl.find(f"{{{_CHART}}}dLblPos").addprevious(look)
 
 
 def _error_bars(series: Any, points: Sequence[Point | None], divisor: float, column: int, color: str = INK) -> None:
@@ -385,43 +397,54 @@ def _error_bars(series: Any, points: Sequence[Point | None], divisor: float, col
     if not any(p and p.low is not None for p in points):
         return
     element = series._element
-    bars = _new("errBars")
-    bars.append(_new("errBarType", val="both"))
-    bars.append(_new("errValType", val="cust"))
-    bars.append(_new("noEndCap", val="0"))
+    bars = new("errBars")
+    bars.append(new("errBarType", val="both"))
+    bars.append(new("errValType", val="cust"))
+    bars.append(new("noEndCap", val="0"))
     for tag, offset, ways in (("plus", 1, _plus(points, divisor)), ("minus", 0, _minus(points, divisor))):
-        holder, reference, cache = _new(tag), _new("numRef"), _new("numCache")
-        formula = _new("f")
         letter = _letter(column + offset)
-        formula.text = f"Sheet1!${letter}$2:${letter}${len(points) + 1}"
-        form = _new("formatCode")
-        form.text = "General"
-        cache.append(form)
-        cache.append(_new("ptCount", val=str(len(points))))
-        for i, value in enumerate(ways):
-            point, number = _new("pt", idx=str(i)), _new("v")
-            number.text = repr(value)
-            point.append(number)
-            cache.append(point)
-        reference.append(formula)
-        reference.append(cache)
-        holder.append(reference)
-        bars.append(holder)
-    from lxml import etree
-
-    look = etree.SubElement(bars, f"{{{_CHART}}}spPr")
-    line = etree.SubElement(look, f"{{{_MAIN}}}ln", w="15875")
-    fill = etree.SubElement(line, f"{{{_MAIN}}}solidFill")
-    etree.SubElement(fill, f"{{{_MAIN}}}srgbClr", val=color.lstrip("#").upper())
+        bars.append(reference(tag, f"Sheet1!${letter}$2:${letter}${len(points) + 1}", ways))
+    bars.append(line_look(color, 1.25))
     element.find(f"{{{_CHART}}}cat").addprevious(bars)
 
 
+def reference(tag: str, formula: str, values: Sequence[float]) -> Any:
+    """Return figures that stand in the chart's workbook, with the formula that finds them there."""
+    holder, found, cache = new(tag), new("numRef"), new("numCache")
+    where, form = new("f"), new("formatCode")
+    where.text, form.text = formula, "General"
+    cache.append(form)
+    cache.append(new("ptCount", val=str(len(values))))
+    for i, value in enumerate(values):
+        point, number = new("pt", idx=str(i)), new("v")
+        number.text = repr(value)
+        point.append(number)
+        cache.append(point)
+    found.append(where)
+    found.append(cache)
+    holder.append(found)
+    return holder
+
+
+def line_look(color: str, width: float, alpha: float = 1.0) -> Any:
+    """Return how a line is drawn: its colour, its width in points, how much of what lies under it it covers."""
+    from lxml import etree
+
+    look = new("spPr")
+    line = etree.SubElement(look, f"{{{_MAIN}}}ln", w=str(round(width * 12700)))
+    fill = etree.SubElement(line, f"{{{_MAIN}}}solidFill")
+    paint = etree.SubElement(fill, f"{{{_MAIN}}}srgbClr", val=color.lstrip("#").upper())
+    if alpha < 1:
+        etree.SubElement(paint, f"{{{_MAIN}}}alpha", val=str(round(alpha * 100_000)))
+    return look
+
+
 def _minus(points: Sequence[Point | None], divisor: float) -> list[float]:
-    return [_in(p.value - ends(p)[0], divisor) if p else 0.0 for p in points]
+    return [rounded(p.value - ends(p)[0], divisor) if p else 0.0 for p in points]
 
 
 def _plus(points: Sequence[Point | None], divisor: float) -> list[float]:
-    return [_in(ends(p)[1] - p.value, divisor) if p else 0.0 for p in points]
+    return [rounded(ends(p)[1] - p.value, divisor) if p else 0.0 for p in points]
 
 
 def _workbook(
@@ -439,9 +462,9 @@ def _workbook(
     book.set_properties({"created": datetime(1980, 1, 1)})  # the same figures give the same bytes
     sheet = book.add_worksheet("Sheet1")
     columns: list[tuple[str, Sequence[object]]] = [("", list(names))]
-    columns += [(name, [_in(p.value, divisor) if p else None for p in points]) for name, points in series]
+    columns += [(name, [rounded(p.value, divisor) if p else None for p in points]) for name, points in series]
     if upper is not None:
-        columns.append((upper, [_in(ends(p)[1], divisor) if p else None for p in series[0][1]]))
+        columns.append((upper, [rounded(ends(p)[1], divisor) if p else None for p in series[0][1]]))
     for name, points in series:
         columns += [(f"{name} −", _minus(points, divisor)), (f"{name} +", _plus(points, divisor))]
     for c, (head, values) in enumerate(columns):
@@ -463,12 +486,13 @@ def _letter(column: int) -> str:
     return text
 
 
-def _in(value: float, divisor: float) -> float:
+def rounded(value: float, divisor: float) -> float:
     """A value in the chart's unit, with no more digits than a person would check."""
     return float(f"{value / divisor:.6g}")
 
 
-def _new(tag: str, **attributes: str) -> Any:
+def new(tag: str, **attributes: str) -> Any:
+    """Return an element of a chart's XML."""
     from pptx.oxml import parse_xml
 
     told = "".join(f' {name}="{value}"' for name, value in attributes.items())

@@ -9,7 +9,7 @@ from typing import Any
 
 from iobench.analysis.types import ClaimResult
 from iobench.model import Better
-from iobench.report import findings, labels
+from iobench.report import curves, findings, labels
 from iobench.report.canvas import INK, MUTED, WARN
 from iobench.report.charts import Chart
 from iobench.report.content import Content
@@ -47,7 +47,8 @@ def add(presentation: Any, content: Content, main: Sequence[Sequence[Chart]]) ->
     said = _bullets(content, main)
     while len(rows) > 3 and sum(table_heights(heads, rows, parts, width)) > (bottom - y) * 0.7:
         rows = rows[:-1]
-    y = sheet.table(Box(theme.MARGIN, y, width, 0), heads, rows, parts, words("page.glance")) + 14
+    if rows:
+        y = sheet.table(Box(theme.MARGIN, y, width, 0), heads, rows, parts, words("page.glance")) + 14
     paragraphs: list[Paragraph] = []
     used = 0.0
     for text in said:
@@ -72,14 +73,20 @@ def add(presentation: Any, content: Content, main: Sequence[Sequence[Chart]]) ->
 
 
 def _title(content: Content, main: Sequence[Sequence[Chart]]) -> str:
-    """The strongest thing that may be claimed of a rate; else the campaign's own title."""
+    """The strongest thing that may be claimed of a rate; else what the first chart says; else the campaign's title."""
     ratios = [f for group in main for chart in group for f in chart.findings if _claimed(f)]
     names = labels.said_labels(content.comparison, content.words)
     rates = [f for f in ratios if f.row.better is Better.HIGHER and f.value > 1] or ratios
     if rates:
         # The first chart's finding: the talk's order, in which the widest claim stands first.
         return findings.sentence(rates[0], content.words, names, detail=False)
-    return labels.clean(content.campaigns[0].title, 120) or content.words("page.title")
+    found = [
+        chart.spec.title for group in main for chart in group if chart.findings or chart.spec.across is Across.TIME
+    ]
+    found += [
+        spec.title for results in content.searches if (spec := curves.spec(results, content.comparison, content.words))
+    ]
+    return next(iter(found), "") or labels.clean(content.campaigns[0].title, 120) or content.words("page.title")
 
 
 def _claimed(found: Finding) -> bool:
@@ -162,10 +169,12 @@ def _bullets(content: Content, main: Sequence[Sequence[Chart]]) -> list[str]:
     said = []
     for group in main:
         for chart in group[:1]:
+            said += [chart.spec.title] if chart.spec.across is Across.TIME else []
             found = [f for f in chart.findings if f.kind in (Kind.RATIO, Kind.NONE_SHOWN, Kind.FIGURE)]
             best = [f for f in found if _claimed(f)] or found
             said += [findings.sentence(best[0], words, names)] if best else []
             said += [findings.sentence(f, words, names) for f in chart.findings if f.kind is Kind.SHARE][:1]
+    said += [text for results in content.searches for text in curves.sentences(results, content.comparison, words)]
     counts = Counter(claim.result for claim in content.comparison.claims)
     told = [words("deck.claim-count", n=counts[r], result=words(f"claim.{r.value}")) for r in ClaimResult if counts[r]]
     if told and counts[ClaimResult.NOT_MEASURED] < len(content.comparison.claims):
