@@ -132,6 +132,11 @@ def canonical(params: Params) -> str:
     return json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def of_drive(drive: str, note: Told) -> Phrase:
+    """Return what is noted of a drive with its name before it."""
+    return Phrase("note.of", {"drive": drive, "note": note})
+
+
 # --- where ---------------------------------------------------------------------------------------------
 
 
@@ -186,7 +191,7 @@ class Emulation:
     latency_s: float | None = None
     parallel: int | None = None
     throttle_only: bool = False  # the profile asks for latency, and this machine could not give it
-    notes: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
 
     @property
     def rate_only(self) -> bool:
@@ -200,7 +205,7 @@ class Passport:
 
     target: Target
     device: Device | None
-    no_device_reason: str | None = None
+    no_device_reason: Told | None = None
     filesystem: str | None = None
     mount_point: str | None = None
     mount_options: str | None = None
@@ -249,7 +254,7 @@ class Health:
     formatted_bytes: float | None = None
     link_width: int | None = None
     link_gtps: float | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
 
 
 # --- what is done --------------------------------------------------------------------------------------
@@ -514,6 +519,6 @@ class Campaign:
     host: Mapping[str, Scalar]
     tools: Mapping[str, str]
     imported: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
     director: Mapping[str, ParamValue] | None = None  # who makes the plan grow, and what was asked of it
     limits: Mapping[str, ParamValue] | None = None  # what it must not do to the machine

@@ -15,10 +15,11 @@ from stored import Measured, make_campaign
 from iobench import report
 from iobench.analysis.compare import compare
 from iobench.campaign import archive
-from iobench.model import Campaign, Device
+from iobench.model import Campaign, Device, of_drive
 from iobench.redact import Redactor, redacted
 from iobench.report import evidence
 from iobench.results import CampaignFolder, Store, to_json
+from iobench.texts import Phrase, kept
 
 SECRETS = (
     *("db-tokyo-07", "db-tokyo-07.customer.example", "S3Z9NX0M4", "0x5002538e40abcdef", "5002538e40abcdef"),
@@ -30,6 +31,9 @@ RAW = (
     "/home/tanaka/iobench/results/x /dev/disk/by-id/ata-SAMSUNG_S3Z9NX0M4-part1 /srv/customer-a/.iobench-1/file "
     'uuid 9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11 ops@customer.example {"serial_number": "S3Z9NX0M4", "wwn": "x 1"}\n'
 )
+
+
+NOTE = of_drive("db-tokyo-07", Phrase("nodevice.memory", {"path": "/home/tanaka/x", "filesystem": "tmpfs"}))
 
 
 @pytest.fixture
@@ -45,7 +49,10 @@ def folder(tmp_path: Path) -> CampaignFolder:
         argv = ["fio", "--output=/home/tanaka/results/x/fio.json", "--filename=/srv/customer-a/f", "192.0.2.17"]
         (raw / "command.json").write_text(json.dumps({"argv": argv}), encoding="utf-8")
         sentence = {"reason": "too-short", "sentence": "On db-tokyo-07 drive S3Z9NX0M4 measured 3 s."}
-        (raw / "findings.json").write_text(json.dumps([sentence]), encoding="utf-8")
+        said = Phrase("judged.no-device", {"why": Phrase("nodevice.server", {"path": "/srv/customer-a"})})
+        (raw / "findings.json").write_text(
+            json.dumps([sentence, {"reason": "no-device", **kept(said)}]), encoding="utf-8"
+        )
     (made.path / "journal.jsonl").write_text('{"event": "ended", "host": "db-tokyo-07"}\n', encoding="utf-8")
     health = {"targets": {"sas": {"serial": SECRETS[2], "host": SECRETS[1], "path": "/srv/customer-a/x"}}}
     (made.path / "drives-before.json").write_text(json.dumps(health), encoding="utf-8")
@@ -65,7 +72,9 @@ def _named(campaign: Campaign) -> Campaign:
         for i, (name, p) in enumerate(campaign.passports.items())
     }
     host = {**campaign.host, "name": SECRETS[1]}
-    return replace(campaign, passports=passports, host=host, notes=("measured by ops@customer.example for tanaka",))
+    return replace(
+        campaign, passports=passports, host=host, notes=("measured by ops@customer.example for tanaka", NOTE)
+    )
 
 
 def secrets_in(text: str) -> list[str]:

@@ -38,10 +38,11 @@ from iobench.model import (
     Target,
     Verdict,
     Work,
+    of_drive,
 )
 from iobench.results import CampaignFolder, Store, decode_bins, encode_bins
 from iobench.results.histograms import HISTOGRAM_TOP_NS
-from iobench.texts import Amount, Phrase, told_of
+from iobench.texts import Amount, Phrase, Quoted, Words, told_of
 
 NOW = datetime(2025, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 READ = Work(
@@ -65,13 +66,16 @@ WRITE = Work(
     writes=True,
 )
 TOO_SHORT = Phrase("judged.too-short.time", {"time": Amount(3.0, "s"), "shortest": 6.0})
+ASSUMED = Quoted({"en": "by hand", "ja": "手動"})
+LOWERED = Phrase("lab.assumed", {"figure": Phrase("lab.figure.read"), "value": "140 MB/s", "why": ASSUMED})
+IN_MEMORY = Phrase("nodevice.memory", {"path": "/mnt/速い ssd", "filesystem": "tmpfs"})
 STEPS = (Step("0001-a", "速い ssd", 1, READ), Step("0002-a", "sas", 1, READ), Step("0003-a", "sas", 1, WRITE))
 
 
 def campaign(id: str = "20250301-123015") -> Campaign:
-    emulation = Emulation("sas", 150e6, 140e6, latency_s=0.005, parallel=8, notes=("lowered", "noted"))
+    emulation = Emulation("sas", 150e6, 140e6, latency_s=0.005, parallel=8, notes=(LOWERED, "noted"))
     passports = {
-        "速い ssd": Passport(Target("速い ssd", "/mnt/速い ssd"), None, "tmpfs is memory", "tmpfs"),
+        "速い ssd": Passport(Target("速い ssd", "/mnt/速い ssd"), None, IN_MEMORY, "tmpfs"),
         "sas": Passport(
             Target("sas", "/dev/sdb", "block"),
             Device("sdb", 8, 16, 10**12, "SAS", "ST1000", "Z1W", "sas", True, "none", 512, 4096, "write back"),
@@ -89,7 +93,7 @@ def campaign(id: str = "20250301-123015") -> Campaign:
         passports=passports,
         host={"name": "host", "cores": 2, "kernel": None},
         tools={"fio": "fio-3.33"},
-        notes=("a note",),
+        notes=("a note", of_drive("sas", LOWERED)),
     )
 
 
@@ -358,6 +362,16 @@ def _places(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[st
 
 def test_a_campaign_comes_back_whole(folder: CampaignFolder) -> None:
     assert folder.campaign() == campaign()
+
+
+def test_notes_are_kept_as_data_and_of_a_later_iobench_read_in_english(folder: CampaignFolder) -> None:
+    note = folder.campaign().notes[1]
+    assert Words("ja").tell(note) == "sas：読み出し速度 140 MB/s は仮定値：手動"
+    where = folder.path / "campaign.json"
+    text = where.read_text(encoding="utf-8")
+    assert '"sentence": "sas: read 140 MB/s is assumed: by hand"' in text
+    where.write_text(text.replace('"note.of"', '"note.later"'), encoding="utf-8")
+    assert Words("ja").tell(folder.campaign().notes[1]) == str(note)
 
 
 def test_steps_share_their_works_in_the_file(folder: CampaignFolder) -> None:

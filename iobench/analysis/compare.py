@@ -14,6 +14,7 @@ from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimat
 from iobench.errors import ResultsError, UsageError, near_miss
 from iobench.model import METRICS, PERCENTILES, Campaign, Passport, Verdict, canonical, worst
 from iobench.results import CampaignFolder, decode_bins
+from iobench.texts import Phrase, Told
 
 RESOLUTION = 0.02
 DEFAULT_BASELINE = "sas"
@@ -47,7 +48,7 @@ class Stored:
 
     cells: dict[WorkKey, dict[str, dict[str, list[Repeat]]]] = field(default_factory=dict)
     drives: dict[str, DriveSummary] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Told] = field(default_factory=list)
 
 
 def compare(
@@ -180,23 +181,23 @@ def _add_drive(data: Stored, name: str, passport: Passport) -> None:
     data.drives.setdefault(name, DriveSummary(name, passport.kind, passport.emulation, passport))
 
 
-def _notes(folder: CampaignFolder, campaign: Campaign, measured: Collection[str]) -> Iterator[str]:
+def _notes(folder: CampaignFolder, campaign: Campaign, measured: Collection[str]) -> Iterator[Told]:
     yield from campaign.notes
     done, planned = len(folder.finished()), len(campaign.steps)
     if done < planned:
-        yield f"{campaign.id}: {done} of {planned} steps are finished; `iobench resume {campaign.id}` goes on"
+        yield Phrase("note.unfinished", {"campaign": campaign.id, "done": done, "planned": planned})
     if campaign.imported:
-        yield f"{campaign.id}: imported figures, without evidence that they are true"
+        yield Phrase("note.without-evidence", {"campaign": campaign.id})
     for target in campaign.passports:
         if target not in measured:
-            yield f"{campaign.id}: {target} has no finished step yet"
+            yield Phrase("note.not-yet", {"campaign": campaign.id, "drive": target})
 
 
-def _pooled(names: Mapping[tuple[str, str], str]) -> Iterator[str]:
+def _pooled(names: Mapping[tuple[str, str], str]) -> Iterator[Told]:
     for name in dict.fromkeys(names.values()):
         sources = [campaign for (campaign, _), called in names.items() if called == name]
         if len(sources) > 1:
-            yield f"{name}: the same drive in {' and '.join(sources)}; equal work is pooled"
+            yield Phrase("note.pooled", {"drive": name, "campaigns": tuple(sources)})
 
 
 def _ordered(cells: Mapping[WorkKey, object]) -> list[WorkKey]:

@@ -18,7 +18,7 @@ from iobench.analysis.order import Fact, Order, Speed
 from iobench.analysis.types import Estimate
 from iobench.model import METRICS, Verdict
 from iobench.results import CampaignFolder
-from iobench.texts import Amount, Phrase
+from iobench.texts import Amount, Phrase, Told
 
 LEAST_REPEATS = 3
 MOST_REPEATS = 10
@@ -76,7 +76,7 @@ class Known:
     """What is known of a target's drive: `facts` by name (missing is not known), and notes on what is not, by group."""
 
     facts: Mapping[str, float | str | bool]
-    notes: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,7 +479,7 @@ class Sheet:
     changes: tuple[Change, ...]
     steady: Mapping[str, steady.Steady]
     digest: str
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, Told]
     prepared: Mapping[str, str]
 
 

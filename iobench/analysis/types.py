@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from iobench.model import Better, Emulation, Params, Passport, Verdict
-from iobench.texts import Phrase
+from iobench.texts import Phrase, Told
 
 
 class Difference(StrEnum):
@@ -109,7 +109,7 @@ class Comparison:
     drives: tuple[DriveSummary, ...]
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Told, ...] = ()
     despite: tuple[Phrase, ...] = ()  # what differs between campaigns that were compared all the same
     labels: Mapping[str, str] = field(default_factory=dict)  # what each campaign is called, by its id
 

@@ -25,7 +25,8 @@ from iobench.drives import facts
 from iobench.errors import ResultsError, UsageError, near_miss
 from iobench.model import Campaign, ParamValue, Passport, Target, Work
 from iobench.results import CampaignFolder, write_safely
-from iobench.units import format_seconds, parse_size
+from iobench.texts import Amount, Phrase, Told, joined, kept, told_of
+from iobench.units import parse_size
 
 QUICK_S = 300.0
 # Of the time that is given: starts of programs and the judging itself want a part.
@@ -60,7 +61,7 @@ class Parts:
 
 def begin(
     found: Order, text: str, targets: Sequence[Target], wish: Wish, taken: Sequence[str]
-) -> tuple[prepare.Prepared, Mapping[str, str]]:
+) -> tuple[prepare.Prepared, Mapping[str, Told]]:
     """Return the campaign of a validation, and what was left out for want of time, each with a sentence.
 
     Nothing is written. Raises UsageError or CannotRunError.
@@ -81,7 +82,8 @@ def begin(
         "within_s": within_s,
         "most": max(LEAST_REPEATS, wish.most),
         "left_out": list(left_out),
-        "why_left_out": list(left_out.values()),
+        "why_left_out": [str(why) for why in left_out.values()],
+        "why_left_out_said": [json.dumps(kept(why), ensure_ascii=False) for why in left_out.values()],
         **pinned,
     }
     opening = parts.preparation or parts.speeds or parts.integrity
@@ -207,12 +209,12 @@ def cut(
     rates: Mapping[str, float],
     within_s: float | None,
     look: str,
-) -> tuple[Parts, dict[str, str]]:
+) -> tuple[Parts, dict[str, Told]]:
     """Return what fits in a time: figures in the profile's order first, then integrity, then the preparation.
 
     What is left out is returned by its id, each with a sentence.
     """
-    left_out: dict[str, str] = {}
+    left_out: dict[str, Told] = {}
     if within_s is None:
         return parts, left_out
     budget = USABLE * within_s
@@ -225,9 +227,8 @@ def cut(
         new = [work for work in works if work not in kept]
         cost = _cost(new, passports, rates, times)
         if spent + cost > budget:
-            left_out[what] = (
-                f"it takes about {format_seconds(cost)}, and {format_seconds(max(0.0, budget - spent))} are left"
-            )
+            seconds = {"time": Amount(cost, "s"), "left": Amount(max(0.0, budget - spent), "s")}
+            left_out[what] = Phrase("handover.left-out.time", seconds)
             return False
         spent += cost
         kept.extend(new)
@@ -246,7 +247,7 @@ def cut(
             preparation = ()
             for speed in found.asked(look):
                 if speed.workload == "steady-write":
-                    left_out[speed.id] = "it needs the preparation, which is left out"
+                    left_out[speed.id] = Phrase("handover.left-out.preparation")
     return Parts(speeds, preparation, integrity), left_out
 
 
@@ -415,7 +416,7 @@ def known(folder: CampaignFolder, name: str) -> dict[str, Known]:
         return {
             target: Known(
                 dict(of["facts"]),
-                {group: "; ".join(map(str, of[f"{group}_notes"])) for group in ("identity", "health")},
+                {group: joined([*map(told_of, of[f"{group}_notes"])]) for group in ("identity", "health")},
             )
             for target, of in data.items()
         }
@@ -433,10 +434,6 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
     drives = {name: (before.get(name), after.get(name)) for name in campaign.passports}
     figures = handover.measured(folder, failures(folder))
     items = handover.judge(found, list(campaign.passports), figures, drives, how)
-    why = asked.get("why_left_out")
-    reasons = list(map(str, why)) if isinstance(why, list) else []
-    names = asked.get("left_out")
-    left_out = dict(zip(map(str, names), reasons, strict=False)) if isinstance(names, list) else {}
     return Sheet(
         campaign=campaign.id,
         profile=found.name,
@@ -447,9 +444,19 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
         changes=handover.changes(drives, order.HEALTH),
         steady=figures.steady,
         digest=folder.digest(),
-        left_out=left_out,
+        left_out=_why_left_out(asked),
         prepared=_prepared(campaign, how),
     )
+
+
+def _why_left_out(asked: Mapping[str, ParamValue]) -> dict[str, Told]:
+    """What was left out and why; of a validation of earlier, which kept it as text, in English."""
+    names, texts, said = (asked.get(key) for key in ("left_out", "why_left_out", "why_left_out_said"))
+    if isinstance(said, list):
+        why = [told_of(json.loads(str(text))) for text in said]
+    else:
+        why = [str(text) for text in texts] if isinstance(texts, list) else []
+    return dict(zip(map(str, names), why, strict=False)) if isinstance(names, list) else {}
 
 
 def _prepared(campaign: Campaign, how: Circumstances) -> dict[str, str]:

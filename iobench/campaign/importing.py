@@ -30,6 +30,7 @@ from iobench.model import (
 from iobench.results import CampaignFolder, Store, new_id, write_safely
 from iobench.runners import dbench as dbench_work
 from iobench.runners import fio_work, oltp
+from iobench.texts import Phrase
 from iobench.tools import dbench, dd, fio, sysbench
 
 MOST_BYTES = 64 << 20
@@ -255,7 +256,7 @@ def keep(found: Sequence[Found], store: Store, memory_bytes: int) -> CampaignFol
         host={"name": "unknown (imported)"},
         tools={f.tool.split("-")[0]: f.tool for f in found},
         imported=True,
-        notes=("imported: nothing proves that these numbers measured a drive",),
+        notes=(Phrase("note.imported"),),
     )
     folder = store.create(campaign)
     for step, each in zip(steps, found, strict=True):
@@ -279,5 +280,5 @@ def _steps(found: Sequence[Found]) -> list[Step]:
 
 
 def _passport(source: Source) -> Passport:
-    reason = f"the number was imported from {source.path.name}, and no device was watched"
+    reason = Phrase("note.imported-from", {"file": source.path.name})
     return Passport(Target(source.target, str(source.path)), None, no_device_reason=reason)

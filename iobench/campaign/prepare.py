@@ -16,8 +16,9 @@ from iobench.drives.passport import passport, same_device_warnings
 from iobench.drives.turns import Turns
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
-from iobench.model import Campaign, DataFile, ParamValue, Passport, Place, Step, Target, Work
+from iobench.model import Campaign, DataFile, ParamValue, Passport, Place, Step, Target, Work, of_drive
 from iobench.results import new_id
+from iobench.texts import Phrase, Told
 from iobench.tools import fio
 
 
@@ -65,11 +66,11 @@ def prepare(
         notes=(*_notes(passports), *left),
         director=_director(list(dict.fromkeys(request.runner for request in suite.requests))),
     )
-    warnings = (*same_device_warnings(list(passports.values())), *left)
+    warnings = (*same_device_warnings(list(passports.values())), *map(str, left))
     return Prepared(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
 
 
-def _installed(suite: Suite) -> tuple[Suite, list[str]]:
+def _installed(suite: Suite) -> tuple[Suite, list[Told]]:
     """Leave out of a suite what needs a program that is not here, and say so; not without fio, which most needs."""
     missing = {i: programs.lacking(request.runner, request.values) for i, request in enumerate(suite.requests)}
     kept = [request for i, request in enumerate(suite.requests) if not missing[i] or "fio" in missing[i]]
@@ -80,7 +81,7 @@ def _installed(suite: Suite) -> tuple[Suite, list[str]]:
     return dataclasses.replace(suite, requests=tuple(kept)), notes
 
 
-def _served(works: tuple[Work, ...], passports: Mapping[str, Passport]) -> tuple[tuple[Work, ...], list[str]]:
+def _served(works: tuple[Work, ...], passports: Mapping[str, Passport]) -> tuple[tuple[Work, ...], list[Told]]:
     """The same for works whose private server is not installed; none is needed where the targets are servers."""
     if all(p.target.kind == "server" for p in passports.values()):
         return works, []
@@ -159,23 +160,23 @@ def _words(p: Passport) -> str:
     return f"{p.device.name} ({p.device.model or p.device.kind}, {p.device.size_bytes} bytes{serial})"
 
 
-def _notes(passports: Mapping[str, Passport]) -> list[str]:
-    notes = []
+def _notes(passports: Mapping[str, Passport]) -> list[Told]:
+    notes: list[Told] = []
     for name, p in passports.items():
         if p.emulation:
-            notes += [f"{name}: {note}" for note in p.emulation.notes]
+            notes += [of_drive(name, note) for note in p.emulation.notes]
         if p.no_device_reason:
-            notes.append(f"{name}: {p.no_device_reason}")
+            notes.append(of_drive(name, p.no_device_reason))
     return notes
 
 
-def _left_out(works: Sequence[Work], passports: Mapping[str, Passport]) -> list[str]:
+def _left_out(works: Sequence[Work], passports: Mapping[str, Passport]) -> list[Told]:
     """What is not done on which target, since it needs a file system there."""
-    notes = []
+    notes: list[Told] = []
     for name, p in passports.items():
         names = dict.fromkeys(work.workload for work in works if not plan.fits(work, p))
         if names:
-            notes.append(f"{name} is a bare block device, and {', '.join(names)} needs a file system: left out there")
+            notes.append(Phrase("note.bare", {"drive": name, "workloads": tuple(names)}))
     return notes
 
 

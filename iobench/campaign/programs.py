@@ -11,6 +11,7 @@ from iobench import proc, runners, servers
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import Passport, Work
 from iobench.servers import nfs
+from iobench.texts import Phrase, Told
 from iobench.tools import dbench
 
 
@@ -54,10 +55,10 @@ def without_servers(works: Sequence[Work]) -> dict[str, list[str]]:
     return found
 
 
-def left_out(what: str, missing: Sequence[str]) -> str:
+def left_out(what: str, missing: Sequence[str]) -> Told:
     """Return the note that a workload of a suite is left out for a program that is not there."""
-    are = "are" if len(missing) > 1 else "is"
-    return f"{', '.join(missing)} {are} not installed, so {what} is left out; `iobench doctor` shows what installs it"
+    key = "note.are-not-installed" if len(missing) > 1 else "note.is-not-installed"
+    return Phrase(key, {"what": what, "programs": tuple(missing)})
 
 
 def resolved(asked: Any, tools: Mapping[str, str], passports: Mapping[str, Passport]) -> Any:

@@ -16,7 +16,7 @@ from iobench import SCHEMA_VERSION
 from iobench.cli import options
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import EXIT_OK, EXIT_TOOL, EXIT_UNDECIDED, EXIT_VERDICT, UsageError
-from iobench.texts import Words
+from iobench.texts import Told, Words
 
 if TYPE_CHECKING:
     from iobench.analysis.capacity import Asked, Judged, Result
@@ -274,7 +274,7 @@ class Held:
 
     space: Space
     wear: Wear
-    notes: tuple[str, ...]
+    notes: tuple[Told, ...]
 
 
 def _spaces(targets: Sequence[Target]) -> dict[str, Held]:
@@ -463,7 +463,7 @@ def _held_json(held: Held) -> dict[str, Any]:
         "drive_reserve": held.space.drive_reserve,
         "for_data": held.space.for_data,
     }
-    return {"space": space, "wear": dataclasses.asdict(held.wear), "notes": list(held.notes)}
+    return {"space": space, "wear": dataclasses.asdict(held.wear), "notes": [str(note) for note in held.notes]}
 
 
 def _sizing_json(sizing: Sizing) -> dict[str, Any]:

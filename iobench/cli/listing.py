@@ -80,7 +80,7 @@ def show(campaign: str, results: Path, as_json: bool) -> None:
     stored = folder.campaign()
     steps = _steps(folder, stored)
     if as_json:
-        plan = {"host": dict(stored.host), "tools": dict(stored.tools), "notes": list(stored.notes)}
+        plan = {"host": dict(stored.host), "tools": dict(stored.tools), "notes": [str(note) for note in stored.notes]}
         document = {"schema_version": SCHEMA_VERSION, **_summary(folder), **plan, "results": steps}
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from iobench.analysis.types import ClaimResult, Comparison, Difference, DriveSummary, Estimate, Ratio, Row
 from iobench.cli.tables import clean
-from iobench.model import Verdict, main_metrics, worst
+from iobench.model import Verdict, main_metrics, of_drive, worst
 from iobench.report.spec import COLORS
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_value
@@ -345,13 +345,14 @@ def _notes(comparison: Comparison, words: Words) -> Iterator[tuple[int, str]]:
         yield 0, words("page.despite")
         yield from ((2, words.say(phrase)) for phrase in comparison.despite)
     emulated = {d.name: d.emulation for d in comparison.drives if d.emulation is not None}
-    known = {f"{name}: {note}" for name, emulation in emulated.items() for note in emulation.notes}
+    own = [(name, note) for name, emulation in emulated.items() for note in emulation.notes]
+    known = {of_drive(name, note) for name, note in own} | {f"{name}: {note}" for name, note in own}
     if emulated:
         where = " ".join(comparison.campaigns[:1])
         yield 0, words("term.emulated", drives=words.commas(list(emulated)), campaign=where)
     for note in comparison.notes:
         if note not in known:
-            yield 0, words("term.note", note=note)
+            yield 0, words("term.note", note=words.tell(note))
 
 
 def _reasons(rows: Sequence[Row], verdict: Verdict) -> str | None:

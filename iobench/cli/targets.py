@@ -68,7 +68,8 @@ def document(drives: list[DriveRecord], healths: Mapping[str, Health]) -> dict[s
 def drive_document(drive: DriveRecord, said: Health) -> dict[str, object]:
     """Return everything that is known of a drive; `healthy` stands beside `health` for short questions."""
     fields = dataclasses.asdict(drive)
-    notes = [*fields.pop("notes"), *(f"health: {note}" for note in said.notes)]
+    fields.pop("notes")
+    notes = [*map(str, drive.notes), *(f"health: {note}" for note in said.notes)]
     fields["partitions"] = [
         {**dataclasses.asdict(part), "id": part.id, "mounts": _mounts(part.mounts)} for part in drive.partitions
     ]

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 from iobench.drives.layers import SYS, beneath
 from iobench.errors import CannotRunError, ParseError
 from iobench.model import Emulation
+from iobench.texts import Phrase, Told, kept, told_of
 
 STATE_VARIABLE = "IOBENCH_LAB_STATE"
 MARKER = ".iobench-lab"  # in the folder of an image: the drive's id, and where its state stands
@@ -98,7 +99,7 @@ def emulation_of(number: str, sys: Path = SYS) -> Emulation | None:
 
 def _marked(backing: Path) -> Emulation | None:
     """The emulation of a drive that stands on this file, by the marks that every lab leaves; else None."""
-    nothing = Emulation("unknown", notes=("made by a lab whose state cannot be read here: its figures are not known",))
+    nothing = Emulation("unknown", notes=(Phrase("lab.unknown"),))
     if backing.parts[-2:] == (_SERVED, _SERVED):
         home = backing.parents[1]
         return _figures(home.with_name(f"{home.name}.json"), str(backing), None)
@@ -218,7 +219,7 @@ def read_record(path: Path) -> Record:
                 f"{path} has schema_version {version!r}, not {_STATE_VERSION}; use the iobench that wrote it"
             )
         emulation = data.pop("emulation")
-        emulation["notes"] = tuple(emulation["notes"])
+        emulation["notes"] = tuple(map(told_of, emulation["notes"]))
         data["lowered"] = tuple(data.get("lowered", ()))
         record = Record(**data, emulation=Emulation(**emulation))
         _check_types(record)
@@ -236,7 +237,8 @@ def save_record(record: Record) -> None:
     Raises CannotRunError when it cannot be written.
     """
     path = record.state_file
-    data = {"schema_version": _STATE_VERSION, **asdict(record)}
+    emulation = {**asdict(record.emulation), "notes": [kept(note) for note in record.emulation.notes]}
+    data = {"schema_version": _STATE_VERSION, **asdict(record), "emulation": emulation}
     draft = path.with_suffix(".draft")
     try:
         with draft.open("w", encoding="utf-8") as file:
@@ -263,6 +265,8 @@ def _check_types(instance: Record | Emulation) -> None:
         value = getattr(instance, name)
         if wanted == tuple[str, ...]:
             good = all(isinstance(part, str) for part in value)
+        elif wanted == tuple[Told, ...]:
+            good = all(isinstance(part, str | Phrase) and part for part in value)
         elif float in get_args(wanted):
             good = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
         else:

@@ -8,6 +8,7 @@ from typing import Any
 from iobench.drives import health, inventory
 from iobench.errors import IobenchError
 from iobench.model import Health, Passport
+from iobench.texts import Phrase, Told, kept
 
 Facts = dict[str, float | str | bool]
 
@@ -19,22 +20,23 @@ def of_targets(passports: Iterable[Passport]) -> dict[str, dict[str, Any]]:
 
 def _of(passport: Passport) -> dict[str, Any]:
     if passport.device is None:
-        return _nothing(passport.no_device_reason or "it has no device")
+        return _nothing(passport.no_device_reason or Phrase("judged.no-device.why"))
     try:
         found = inventory.find(passport.device.number)
     except (IobenchError, OSError) as error:
         return _nothing(str(error))
     if found is None:
-        return _nothing(f"the device {passport.device.name} is gone")
+        return _nothing(Phrase("drive.note.gone", {"device": passport.device.name}))
     record = found[0]
     said = health.of(record)
     facts = _facts(record, said)
-    lacking = [] if "link_width" in facts else ["the kernel shows no PCIe link of it"]
-    return {"facts": facts, "health_notes": list(said.notes), "identity_notes": [*record.notes, *lacking]}
+    lacking = [] if "link_width" in facts else [Phrase("drive.note.no-link")]
+    notes = {"health_notes": said.notes, "identity_notes": (*record.notes, *lacking)}
+    return {"facts": facts, **{name: [kept(note) for note in told] for name, told in notes.items()}}
 
 
-def _nothing(note: str) -> dict[str, Any]:
-    return {"facts": {}, "health_notes": [note], "identity_notes": [note]}
+def _nothing(note: Told) -> dict[str, Any]:
+    return {"facts": {}, "health_notes": [kept(note)], "identity_notes": [kept(note)]}
 
 
 def _facts(record: inventory.DriveRecord, said: Health) -> Facts:

@@ -11,9 +11,10 @@ from iobench.drives.inventory import DriveRecord
 from iobench.drives.temperature import temperature_c
 from iobench.errors import IobenchError
 from iobench.model import Health
+from iobench.texts import Phrase, Told
 from iobench.tools import fio_status, smartctl
 
-_NO_HEALTH = {"loop": "a loop device", "emulated": "an emulated drive", "virtual disk": "a virtual disk"}
+_NO_HEALTH = {"loop": "health.none.loop", "emulated": "health.none.emulated", "virtual disk": "health.none.virtual"}
 
 
 def of_all(records: Sequence[DriveRecord]) -> dict[str, Health]:
@@ -27,13 +28,13 @@ def of(record: DriveRecord) -> Health:
     return of_all([record])[record.name]
 
 
-def _of(record: DriveRecord, memories: Mapping[str, Health], note: str | None) -> Health:
+def _of(record: DriveRecord, memories: Mapping[str, Health], note: Told | None) -> Health:
     if record.name in memories:
         found = memories[record.name]
     elif record.kind == "PCIe flash" and note is not None:
         found = Health(notes=(note,))
     elif record.kind in _NO_HEALTH:
-        found = Health(notes=(f"{_NO_HEALTH[record.kind]} has no health of its own",))
+        found = Health(notes=(Phrase(_NO_HEALTH[record.kind]),))
     else:
         found = _smart(record)
     if found.temperature_c is None:
@@ -43,7 +44,7 @@ def _of(record: DriveRecord, memories: Mapping[str, Health], note: str | None) -
 
 def _smart(record: DriveRecord) -> Health:
     if proc.find("smartctl") is None:
-        return Health(notes=("smartctl is not installed; `iobench doctor` shows what installs it",))
+        return Health(notes=(Phrase("health.no-smartctl"),))
     try:
         done = proc.capture(smartctl.argv(f"/dev/{record.name.replace('!', '/')}"), check=False)
         found = smartctl.parse(done.stdout)
@@ -51,19 +52,18 @@ def _smart(record: DriveRecord) -> Health:
         return Health(notes=(str(error),))
     if found.passed is not None:
         return found
-    why = "it has none, or sleeps" if os.geteuid() == 0 else "it needs root"
+    why = "asleep" if os.geteuid() == 0 else "root"
     if record.kind == "RAID volume":
-        why = "its disks are behind the RAID controller: ask the controller's own program"
-    said = f" ({'; '.join(found.notes)})" if found.notes else ""
-    return dataclasses.replace(found, notes=(f"smartctl gets no health from it: {why}{said}",))
+        why = "raid"
+    return dataclasses.replace(found, notes=(Phrase(f"health.smartctl.{why}"), *found.notes))
 
 
-def _io_memories(records: Sequence[DriveRecord]) -> tuple[dict[str, Health], str | None]:
+def _io_memories(records: Sequence[DriveRecord]) -> tuple[dict[str, Health], Told | None]:
     """The ioDrives by block device, of the driver's own program, and why there are none."""
     if not any(record.kind == "PCIe flash" for record in records):
         return {}, None
     if proc.find(fio_status.PROGRAM) is None:
-        return {}, "fio-status is not installed: it comes with the ioDrive's driver, from its vendor"
+        return {}, Phrase("health.no-fio-status")
     problems = []
     # Old drivers know no JSON; their text is read instead.
     for argv in (fio_status.ARGV, fio_status.TEXT_ARGV):
@@ -74,5 +74,5 @@ def _io_memories(records: Sequence[DriveRecord]) -> tuple[dict[str, Health], str
             continue
         if found:
             return found, None
-    needs = "" if os.geteuid() == 0 else " (it needs root)"
-    return {}, f"fio-status tells nothing of an ioDrive{needs}: {'; '.join(problems) or 'it lists no block device'}"
+    which = "health.fio-status" if os.geteuid() == 0 else "health.fio-status.root"
+    return {}, Phrase(which, {"why": "; ".join(problems) or Phrase("health.fio-status.lists-none")})

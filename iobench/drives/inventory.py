@@ -15,6 +15,7 @@ from iobench.drives.emulated import emulation_of
 from iobench.drives.link import Link, link_of
 from iobench.errors import IobenchError
 from iobench.model import Device
+from iobench.texts import Phrase, Told
 from iobench.tools import findmnt, lsblk
 from iobench.tools.findmnt import FindmntRow, parse_findmnt
 from iobench.tools.lsblk import LsblkRow, parse_lsblk
@@ -120,7 +121,7 @@ class DriveRecord:
     mounts: tuple[MountedFs, ...]
     partitions: tuple[Partition, ...]
     below: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Told, ...]
     cached: bool = False
     link: Link | None = None
 
@@ -204,7 +205,7 @@ def _record(
     sys: Path,
     rows: dict[str, LsblkRow],
     mounted: list[FindmntRow],
-    notes: tuple[str, ...],
+    notes: tuple[Told, ...],
 ) -> DriveRecord:
     name, number = folder.name, _file(folder / "dev") or "0:0"
     row = rows.get(number)
@@ -336,21 +337,21 @@ def _cached(number: str, sys: Path) -> bool:
     return any(_file(sys / "dev/block" / each / "loop/dio") == "0" for each in layers.beneath(number, sys))
 
 
-def _own_notes(folder: Path, kind: str, cached: bool) -> Iterator[str]:
+def _own_notes(folder: Path, kind: str, cached: bool) -> Iterator[Told]:
     backing = _file(folder / "loop/backing_file")
     if backing is not None:
-        yield f"its data is the file {backing}"
+        yield Phrase("drive.note.backing", {"file": backing})
     if cached:
-        yield "a loop device without direct I/O: this machine's memory may answer (losetup --direct-io=on)"
+        yield Phrase("drive.note.cached")
     if kind == "unknown":
-        yield "nothing tells which kind of drive it is"
+        yield Phrase("drive.note.kind")
     if _file(folder / "ro") == "1":
-        yield "read-only"
+        yield Phrase("drive.note.read-only")
 
 
-def _unknown_note(fields: list[str]) -> Iterator[str]:
+def _unknown_note(fields: list[str]) -> Iterator[Told]:
     if fields:
-        yield f"not told by the drive, its driver or the hypervisor: {', '.join(fields)}"
+        yield Phrase("drive.note.untold", {"fields": tuple(Phrase(f"drive.told.{field}") for field in fields)})
 
 
 # --- /sys, field by field ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from iobench.drives.emulated import emulation_of
 from iobench.drives.mounts import Mount, mount_of, mounts
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import Device, Passport, Target
+from iobench.texts import Phrase
 
 _NAME_MOST = 64
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S")
@@ -99,7 +100,7 @@ def default_target() -> Target:
 def passport(target: Target) -> Passport:
     """Return what a target is. Raises CannotRunError for a path that is no folder and no block device."""
     if target.kind == "server":
-        why = f"{target.path} is a server that exists: what reaches its drives is not seen from here"
+        why = Phrase("nodevice.server", {"path": target.path})
         return Passport(target, None, no_device_reason=why)
     try:
         info = Path(target.path).stat()
@@ -213,16 +214,17 @@ def _btrfs_device(mount: Mount | None, sys: Path = inventory.SYS) -> str | None:
     return number if members and len(members[0]) == 1 else None
 
 
-def _no_device_reason(path: str, mount: Mount | None) -> str:
+def _no_device_reason(path: str, mount: Mount | None) -> Phrase:
     kind = mount.filesystem if mount else "unknown"
+    figures = {"path": path, "filesystem": kind}
     if kind in _MEMORY:
-        why = "it is in memory"
+        which = "memory"
     elif mount is not None and kind in _NETWORK:
-        why = f"it is on another machine ({mount.source})"
+        which, figures["source"] = "network", mount.source
     elif kind == "overlay":
-        why = "an overlay hides the drive it stands on"
+        which = "overlay"
     elif kind in ("btrfs", "zfs", "bcachefs"):
-        why = "it can span several drives and does not say which holds a file"
+        which = "several"
     else:
-        why = "the kernel names no block device for it"
-    return f"{path} is on {kind}: {why}, so nothing can prove what reached a drive"
+        which = "unnamed"
+    return Phrase(f"nodevice.{which}", figures)

@@ -11,6 +11,7 @@ from iobench.drives.counters import CounterFile
 from iobench.drives.passport import underlying
 from iobench.errors import IobenchError
 from iobench.model import Health, Passport
+from iobench.texts import Phrase, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Room:
     written: int | None
     seconds: float
     health: Health
-    notes: tuple[str, ...]
+    notes: tuple[Told, ...]
 
 
 def of_all(passports: list[Passport]) -> list[Room]:
@@ -47,14 +48,14 @@ def of_all(passports: list[Passport]) -> list[Room]:
         numbers = underlying(passport.device) if passport.device else []
         numbers += [passport.device.number] if passport.device else []
         record = next((records[n] for n in numbers if n in records), None)
-        missing = Health(notes=("its drive is not among those of `iobench targets`",))
+        missing = Health(notes=(Phrase("health.no-drive"),))
         found = healths.get(record.name, missing) if record else missing
         rooms.append(_room(passport, found, passport.no_device_reason))
     return rooms
 
 
-def _room(passport: Passport, found: Health, note: str | None) -> Room:
-    notes = [text for text in (*found.notes, note) if text]
+def _room(passport: Passport, found: Health, note: Told | None) -> Room:
+    notes: list[Told] = [text for text in (*found.notes, note) if text]
     written = None
     if passport.device is not None:
         try:

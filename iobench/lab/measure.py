@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from iobench import proc
 from iobench.errors import ToolError
-from iobench.lab.profile import show
+from iobench.lab.profile import named, show
+from iobench.texts import Phrase, Told
 from iobench.tools import fio
 
 # A limit holds a drive flat only where the disk below has something to spare.
@@ -60,21 +61,19 @@ def latency(device: str, size: int) -> float | None:
     return done.latency_mean if done else None
 
 
-def lowered(asked: Mapping[str, float], reached: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+def lowered(asked: Mapping[str, float], reached: Mapping[str, float]) -> tuple[dict[str, float], list[Told]]:
     """Return the limits that can be held, and a sentence for each that had to be lowered.
 
     `asked` and `reached` map read, write (B/s), read_iops, write_iops (1/s); what was not measured is kept.
     """
-    limits, notes = dict(asked), []
+    limits, notes = dict(asked), list[Told]()
     for key, value in asked.items():
         top = reached.get(key)
         if top is None or value * _NEEDED <= top:
             continue
         limits[key] = _two_digits(top * _KEPT)
-        notes.append(
-            f"{key} lowered from {show(key, value)} to {show(key, limits[key])}: the disk below reached "
-            f"{show(key, top)}"
-        )
+        told = {"to": show(key, limits[key]), "reached": show(key, top)}
+        notes.append(Phrase("lab.lowered", {**named(key, value), **told}))
     return limits, notes
 
 

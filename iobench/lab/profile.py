@@ -10,6 +10,7 @@ from typing import Any
 
 from iobench import profiles
 from iobench.errors import UsageError
+from iobench.texts import Phrase, Quoted, Told
 from iobench.units import format_count, format_seconds, format_value, parse_duration
 
 # Rates are written in MB/s, as on a slide, and kept in B/s.
@@ -27,7 +28,7 @@ class Figure:
 
     value: float
     source: str | None = None
-    assumed: str | None = None
+    assumed: Quoted | Phrase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ class DriveProfile:
         found = self.figures.get(figure)
         return found.value if found else None
 
-    def assumptions(self) -> list[str]:
+    def assumptions(self) -> list[Told]:
         """Return a sentence for each figure that has no source."""
         return [
-            f"{key} {show(key, figure.value)} is assumed: {figure.assumed}"
+            Phrase("lab.assumed", {**named(key, figure.value), "why": figure.assumed})
             for key, figure in self.figures.items()
             if figure.assumed
         ]
@@ -73,10 +74,15 @@ def custom(name: str, **figures: float) -> DriveProfile:
     """
     where = f"profile {name}"
     table = {
-        key: Figure(_positive(value, f"{where}: {key}"), assumed="set by hand")
+        key: Figure(_positive(value, f"{where}: {key}"), assumed=Phrase("lab.by-hand"))
         for key, value in profiles.check_keys(figures, _FIGURES, where).items()
     }
     return DriveProfile(name, title=name, kind="emulated", figures=table)
+
+
+def named(figure: str, value: float) -> dict[str, str | Phrase]:
+    """Return a figure's name and value for a phrase."""
+    return {"figure": Phrase(f"lab.figure.{figure}"), "value": show(figure, value)}
 
 
 def show(figure: str, value: float) -> str:
@@ -138,12 +144,16 @@ def _figure(key: str, raw: object, path: Path) -> Figure:
     where = f"{path}: {key}"
     if not isinstance(raw, dict):
         raise UsageError(f'{where}: write it as {{ value = …, source = "…" }}')
-    profiles.check_keys(raw, ("value", "source", "assumed"), where)
+    profiles.check_keys(raw, ("value", "source", "assumed", "assumed_ja"), where)
     source, assumed = raw.get("source"), raw.get("assumed")
     given = [text for text in (source, assumed) if isinstance(text, str) and text.strip()]
     if len(given) != 1:
         raise UsageError(f"{where}: needs either a source, or assumed with the reason")
-    return Figure(_value(key, raw.get("value"), where), source, assumed)
+    texts = {"en": assumed, "ja": raw.get("assumed_ja")}
+    if not all(text is None or isinstance(text, str) for text in texts.values()):
+        raise UsageError(f"{where}: assumed_ja is a text, as assumed is")
+    quoted = Quoted({lang: text for lang, text in texts.items() if text}) if assumed else None
+    return Figure(_value(key, raw.get("value"), where), source, quoted)
 
 
 def _value(key: str, raw: object, where: str) -> float:

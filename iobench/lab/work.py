@@ -18,9 +18,10 @@ from iobench.drives.emulated import Record
 from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.lab import image, measure, stack
-from iobench.lab.profile import DriveProfile, default_names, read_profile, show
+from iobench.lab.profile import DriveProfile, default_names, read_profile
 from iobench.lab.throttle import CGROUP_ROOT, Throttle, find_throttle, loop_numbers
 from iobench.model import Emulation
+from iobench.texts import Amount, Phrase, Told
 from iobench.units import format_bytes
 
 Say = Callable[[str], None]
@@ -199,10 +200,7 @@ def _asked(profile: DriveProfile, delayed: bool) -> Emulation:
     latency, parallel = profile.value("latency"), profile.value("parallel")
     notes = profile.assumptions()
     if latency is not None and not delayed:
-        notes.append(
-            f"throttle only: the profile's latency of {show('latency', latency)} needs nbdkit and nbdfuse, which "
-            "are not here; `iobench doctor` shows what installs them"
-        )
+        notes.append(Phrase("lab.throttle-only", {"latency": Amount(latency, "s")}))
     return Emulation(
         profile=profile.name,
         read_bps=profile.value("read"),
@@ -245,9 +243,9 @@ def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: di
 
 def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict[str, float], say: Say) -> Record:
     """Measure the disk below through the drive's own device, and lower aloud what it cannot reach."""
-    emulation, notes = record.emulation, list[str]()
+    emulation, notes = record.emulation, list[Told]()
     if not stack.direct(device):
-        notes.append("direct I/O is not possible on the folder of the images: memory there may answer reads")
+        notes.append(Phrase("lab.not-direct"))
     asked = {key: value for key in _RATES if (value := profile.value(key)) is not None}
     limits = asked
     if measure.available():
@@ -261,11 +259,12 @@ def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict
                 known[key] = top
         limits, lower = measure.lowered(asked, known)
         notes += lower
-        notes += [f"{key} could not be measured on the disk below" for key in asked if key not in known]
+        unknown = [key for key in asked if key not in known]
+        notes += [Phrase("lab.not-measured", {"figure": Phrase(f"lab.figure.{key}")}) for key in unknown]
         if emulation.latency_s is not None and (seen := measure.latency(f"/dev/{device}", record.size)) is not None:
-            notes.append(f"latency measured at depth 1: {show('latency', seen)}")
+            notes.append(Phrase("lab.latency", {"latency": Amount(seen, "s")}))
     else:
-        notes.append("whether the disk below reaches these speeds was not measured: fio is not installed")
+        notes.append(Phrase("lab.no-fio"))
     for note in (*emulation.notes, *notes):
         say(f"{record.name}: {note}")
     emulation = replace(

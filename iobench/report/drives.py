@@ -76,14 +76,14 @@ def _sheet(comparison: Comparison, index: int, drive: DriveSummary, name: str, w
         facts += _device(passport.device, words) if passport.device else []
         facts += _filesystem(passport)
         if passport.no_device_reason:
-            notes.append(words("drive.no-device", reason=labels.clean(passport.no_device_reason, 300)))
+            notes.append(words("drive.no-device", reason=labels.clean(words.tell(passport.no_device_reason), 300)))
     else:
         notes.append(words("drive.unknown"))
     if drive.emulation is not None:
         facts += _emulation(drive.emulation)
         if drive.emulation.rate_only:
             notes.append(words("drive.throttle-only" if drive.emulation.throttle_only else "drive.rate-only"))
-        notes += [labels.clean(note, 500) for note in drive.emulation.notes]
+        notes += [labels.clean(words.tell(note), 500) for note in drive.emulation.notes]
     told = tuple((words(key), text) for key, text in facts if text)
     return Sheet(name, drive.color or COLORS[index % len(COLORS)], tuple(tags), told, tuple(notes))
 

@@ -8,7 +8,7 @@ from iobench.analysis.pages import PageLoad
 from iobench.analysis.sizing import PROTOCOL_BYTES, UNITS, Cost, Need, Resource, Share, Sizing
 from iobench.analysis.space import YEAR_S, Space, Wear
 from iobench.report.labels import clean
-from iobench.texts import Words
+from iobench.texts import Told, Words, joined
 from iobench.units import format_bytes, format_count, format_seconds, format_value
 
 _NOTHING = "–"
@@ -39,11 +39,11 @@ def space_row(drive: str, space: Space, wear: Wear, words: Words) -> list[str]:
     return [clean(drive, 60), *map(_bytes, parts), worn, left]
 
 
-def wear_sentence(drive: str, wear: Wear, notes: Sequence[str], words: Words) -> str:
+def wear_sentence(drive: str, wear: Wear, notes: Sequence[Told], words: Words) -> str:
     """Return what wear leaves, with the arithmetic, or why that is not known."""
     name = clean(drive, 60)
     if wear.used is None or wear.written is None:
-        why = clean("; ".join(notes), 300) or words("capacity.wear.untold")
+        why = clean(words.tell(joined(notes)), 300) or words("capacity.wear.untold")
         return words("capacity.wear.none", drive=name, why=why)
     if wear.left_bytes is None:
         return words("capacity.wear.unused", drive=name)

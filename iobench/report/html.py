@@ -123,7 +123,7 @@ def page(
         ],
         drives=drives.sheets(comparison, words),
         hosts=drives.hosts(campaigns, words),
-        notes=_notes(comparison, campaigns),
+        notes=_notes(comparison, campaigns, words),
         groups=groups,
         packed=evidence.pack(insides),
         repeats=repeat.all_of(folders, campaigns, comparison.labels, words),
@@ -378,9 +378,9 @@ def _few(ids: Sequence[str], words: Words) -> str:
     return ids[0] if len(ids) == 1 else words("page.and-more", first=ids[0], n=len(ids) - 1)
 
 
-def _notes(comparison: Comparison, campaigns: Sequence[Campaign]) -> list[str]:
+def _notes(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -> list[str]:
     texts = [*comparison.notes, *(note for c in campaigns for note in c.notes)]
-    return list(dict.fromkeys(labels.clean(text, 800) for text in texts))
+    return list(dict.fromkeys(labels.clean(words.tell(text), 800) for text in texts))
 
 
 def _method(comparison: Comparison, words: Words) -> list[str]:

@@ -71,7 +71,7 @@ def to_json(sheet: Sheet, campaign: Campaign) -> dict[str, Any]:
             for name, state in sheet.steady.items()
         },
         "prepared": dict(sheet.prepared),
-        "left_out": dict(sheet.left_out),
+        "left_out": {what: str(why) for what, why in sheet.left_out.items()},
         "digest": sheet.digest,
     }
 
@@ -240,7 +240,7 @@ def notes(sheet: Sheet, campaign: Campaign, words: Words) -> list[str]:
     cap = (campaign.director or {}).get("max_rate")
     if isinstance(cap, int | float):
         found.append(words("handover.cap", cap=Amount(cap, "B/s")))
-    found += [f"{words('handover.left-out')}: {what} ({why})" for what, why in sheet.left_out.items()]
+    found += [words("handover.left-out", what=what, why=words.tell(why)) for what, why in sheet.left_out.items()]
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from iobench import SCHEMA_VERSION
 from iobench.model import Campaign, DataFile, Device, Emulation, Passport, Service, Step, Target, Work
+from iobench.texts import Phrase, kept, told_of
 
 
 def to_json(campaign: Campaign) -> dict[str, Any]:
@@ -29,8 +30,8 @@ def to_json(campaign: Campaign) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         **own,
-        "passports": {name: plain(dataclasses.asdict(p)) for name, p in campaign.passports.items()},
-        "works": [plain(dataclasses.asdict(work)) for work in works],
+        "passports": plain(campaign.passports),
+        "works": plain(works),
         "steps": steps,
     }
 
@@ -51,7 +52,7 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
         host=data["host"],
         tools=data["tools"],
         imported=data["imported"],
-        notes=tuple(data["notes"]),
+        notes=tuple(map(told_of, data["notes"])),
         director=data.get("director"),
         limits=data.get("limits"),
     )
@@ -69,14 +70,20 @@ def _work(data: Mapping[str, Any]) -> Work:
 def _passport(data: Mapping[str, Any]) -> Passport:
     emulation = data["emulation"]
     if emulation is not None:
-        emulation = Emulation(**{**emulation, "notes": tuple(emulation["notes"])})
+        emulation = Emulation(**{**emulation, "notes": tuple(map(told_of, emulation["notes"]))})
     device = Device(**data["device"]) if data["device"] else None
-    return Passport(**{**data, "target": Target(**data["target"]), "device": device, "emulation": emulation})
+    why = data["no_device_reason"]
+    fields = {"device": device, "emulation": emulation, "no_device_reason": None if why is None else told_of(why)}
+    return Passport(**{**data, "target": Target(**data["target"]), **fields})
 
 
 def plain(value: Any) -> Any:
-    """Return a value with times as text and tuples as lists, as JSON and the tables take it."""
-    if isinstance(value, dict):
+    """Return a value with times as text, tuples as lists and nouns as objects, as JSON and the tables take it."""
+    if isinstance(value, Phrase):
+        return kept(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from iobench.errors import UsageError, near_miss
@@ -33,11 +34,21 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Quoted:
+    """What a profile or a file says in several languages, by language; English is always there."""
+
+    texts: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return self.texts["en"]
+
+
+@dataclass(frozen=True, slots=True)
 class Phrase:
     """A sentence as data: a key of the texts, and its figures by the names of the key's fields.
 
-    A figure is a name, a number (shown with three digits, or as the text's field says: `{n:,}`), an Amount, another
-    Phrase, or a tuple of those, which is said as a list.
+    A figure is a name, a number (shown with three digits, or as the text's field says: `{n:,}`), an Amount, a Quoted,
+    another Phrase, or a tuple of those, which is said as a list.
     """
 
     key: str
@@ -50,6 +61,9 @@ class Phrase:
     def __str__(self) -> str:
         return Words("en").say(self)
 
+    def __hash__(self) -> int:
+        return hash((self.key, repr(self.figures)))
+
     @staticmethod
     def of_json(kept: object) -> Phrase | None:
         """Return the phrase that JSON holds; None for what is not one, or has a key of a later iobench."""
@@ -58,8 +72,13 @@ class Phrase:
         return Phrase(kept["key"], {str(name): _of_json(figure) for name, figure in kept["figures"].items()})
 
 
-Figure = str | int | float | Amount | Phrase | tuple["Figure", ...]
+Figure = str | int | float | Amount | Quoted | Phrase | tuple["Figure", ...]
 Told = str | Phrase  # a sentence: as data, or as text that has one language only
+
+
+def joined(told: Sequence[Told]) -> Told:
+    """Return sentences as one, `a; b; c`; an empty text where there is none."""
+    return reduce(lambda a, b: Phrase("list.also", {"a": a, "b": b}), told) if told else ""
 
 
 def kept(told: Told) -> str | dict[str, Any]:
@@ -79,6 +98,8 @@ def _as_json(figure: Figure) -> Any:
         return {"value": figure.value, "unit": figure.unit}
     if isinstance(figure, Phrase):
         return figure.as_json()
+    if isinstance(figure, Quoted):
+        return {"texts": dict(figure.texts)}
     return [_as_json(part) for part in figure] if isinstance(figure, tuple) else figure
 
 
@@ -89,6 +110,9 @@ def _of_json(kept: Any) -> Figure:
         value = kept.get("value")
         if isinstance(value, int | float) and isinstance(kept.get("unit"), str):
             return Amount(value, kept["unit"])
+        texts = kept.get("texts")
+        if isinstance(texts, dict) and "en" in texts and all(isinstance(text, str) for text in texts.values()):
+            return Quoted(texts)
         return Phrase.of_json(kept) or ""
     return kept if isinstance(kept, str | int | float) else ""
 
@@ -123,6 +147,8 @@ class Words:
         """Return a figure as people read it in this language."""
         if isinstance(figure, Phrase):
             return self.say(figure)
+        if isinstance(figure, Quoted):
+            return figure.texts.get(self.lang, str(figure))
         if isinstance(figure, tuple):
             return self.every([self.figure(part) for part in figure])
         return f"{figure:.3g}" if isinstance(figure, float) else str(figure)

@@ -192,7 +192,7 @@ def test_campaigns_of_one_drive_are_pooled_where_it_is_asked_for(make_campaign):
     estimate = comparison.rows[0].targets["sas"]
     assert estimate.n == 5
     assert len(set(estimate.rounds)) == 5
-    assert any("sas: the same drive" in note for note in comparison.notes)
+    assert any("sas: the same drive" in str(note) for note in comparison.notes)
 
 
 def test_two_drives_of_one_name_carry_their_campaign(make_campaign):
@@ -225,8 +225,10 @@ def test_an_emulated_drive_says_what_it_was_set_to(make_campaign):
 def test_unfinished_campaigns_say_so_and_empty_ones_are_refused(make_campaign):
     half = make_campaign(*three(), unfinished=5)
     comparison = compare([half])
-    assert "20250101-000000: 10 of 15 steps are finished; `iobench resume 20250101-000000` goes on" in comparison.notes
-    assert "20250101-000000: ssd has no finished step yet" in comparison.notes
+    assert "20250101-000000: 10 of 15 steps are finished; `iobench resume 20250101-000000` goes on" in map(
+        str, comparison.notes
+    )
+    assert "20250101-000000: ssd has no finished step yet" in map(str, comparison.notes)
     assert [drive.name for drive in comparison.drives] == ["iodrive", "sas"]
     none = make_campaign(rate("a", 1e8), id="20250102-000000", unfinished=5)
     with pytest.raises(ResultsError, match="nothing was measured yet"):

@@ -52,7 +52,7 @@ def test_a_suite_goes_on_without_a_workload_whose_program_is_not_installed(witho
     assert {step.work.runner for step in prepared.campaign.steps} == {"dd"}
     (warning,) = prepared.warnings
     assert warning == "dbench is not installed, so dbench is left out; `iobench doctor` shows what installs it"
-    assert warning in prepared.campaign.notes
+    assert warning in map(str, prepared.campaign.notes)
 
 
 def test_and_without_one_whose_private_server_is_not(without, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

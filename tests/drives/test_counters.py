@@ -45,7 +45,7 @@ def test_cpu_of_this_machine_grows_when_it_works() -> None:
         sum(range(1000))
     after = cpu_times()
     assert after.busy_s - before.busy_s >= 0.1
-    assert after.total_s - before.total_s >= after.busy_s - before.busy_s
+    assert after.total_s - before.total_s >= after.busy_s - before.busy_s - 1e-6
 
 
 def test_no_such_device() -> None:

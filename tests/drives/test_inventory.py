@@ -215,8 +215,8 @@ def test_iodrive_and_sas_disk_by_sys_alone(fake_sys: Path) -> None:
     assert (fioa.size, fioa.rotational, fioa.scheduler) == (800_000_000_000, False, "none")
     assert fioa.serial is None
     assert fioa.id == "fioa:800000000000"
-    assert any("model, serial" in note for note in fioa.notes)
-    assert any("lsblk is not installed" in note for note in fioa.notes)
+    assert any("model, serial" in str(note) for note in fioa.notes)
+    assert any("lsblk is not installed" in str(note) for note in fioa.notes)
     assert (sda.kind, sda.model, sda.serial, sda.firmware) == ("SAS disk", "ST3300657SS", "6SJ0ABCD", "0008")
     assert sda.id == "6SJ0ABCD"
 
@@ -257,7 +257,7 @@ def test_a_loop_device_without_direct_io_is_a_cache(fake_sys: Path, dio: str | N
         found = inventory.find(number, fake_sys)
         assert found is not None
         assert found[0].device(found[1]).cached is cached
-        assert any("direct I/O" in note for note in found[0].notes) is cached
+        assert any("direct I/O" in str(note) for note in found[0].notes) is cached
     drives = {drive.name: drive.cached for drive in inventory.devices(fake_sys)}
     assert drives == {"dm-0": cached, "fioa": False, "loop3": cached, "sda": False}
 
@@ -270,7 +270,7 @@ def test_a_loop_device_with_a_partition(make_loop: Callable[..., Any], tmp_path:
     loop.mount(tmp_path / "日本 'x'", partition)
     record = next(each for each in inventory.devices() if each.name == loop.name)
     assert (record.kind, record.size, record.id) == ("loop", loop.size, loop.id)
-    assert any(note.endswith("image0") for note in record.notes)
+    assert any(str(note).endswith("image0") for note in record.notes)
     (part,) = record.partitions
     assert part.size == loop.size - (1 << 20)
     (mount,) = part.mounts

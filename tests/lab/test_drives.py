@@ -235,7 +235,7 @@ def test_without_the_servers_only_the_limits_are_set_and_that_is_said(
     monkeypatch.setattr(stack, "can_delay", lambda: False)
     emulation = bench.up(DELAYED)[0].emulation
     assert emulation.throttle_only and emulation.latency_s is None and emulation.parallel is None
-    assert any("throttle only" in note and "5.00 ms" in note for note in emulation.notes)
+    assert any("throttle only" in str(note) and "5.00 ms" in str(note) for note in emulation.notes)
 
 
 def test_a_speed_that_the_disk_cannot_reach_is_lowered_aloud(bench: Bench) -> None:
@@ -245,7 +245,7 @@ def test_a_speed_that_the_disk_cannot_reach_is_lowered_aloud(bench: Bench) -> No
     drive = lab.up([lab.custom("dream", read=9e13)], 64 * MIB, bench.images, said.append)[0]
     assert drive.emulation.read_bps is not None and drive.emulation.read_bps < 9e13
     assert any("read lowered from" in line for line in said)
-    assert any("read lowered from" in note for note in drive.emulation.notes)
+    assert any("read lowered from" in str(note) for note in drive.emulation.notes)
     # What was lowered is still the same drive to a second `up`.
     assert bench.up(lab.custom("dream", read=9e13))[0] == drive
 
