@@ -335,7 +335,8 @@ def _show_all(
         _show_sizing(sizings, view, words)
         _show_pages(pages, view, words)
         if took is not None:
-            click.echo(f"\nkept in {clean(str(folders[0].path))}; `iobench report {folders[0].id}` draws it")
+            where = words("capacity.kept", folder=folders[0].path, campaign=folders[0].id)
+            click.echo(f"\n{clean(where)}")
     if took is not None and any(result.end is End.OPEN for result in found):
         return EXIT_TOOL
     ends = {result.end for result in found}

@@ -18,8 +18,10 @@ from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import UsageError, near_miss
 from iobench.model import INVALID_REASONS, Evidence
 from iobench.results import CampaignFolder, Store
-from iobench.texts import Words, told_of
+from iobench.texts import Phrase, Words, told_of
 from iobench.units import format_bytes, format_seconds
+
+NOT_RUN = Phrase("explain.not-run")
 
 
 @click.command()
@@ -40,7 +42,7 @@ def explain(what: str, step: str | None, lang: str, results: Path, as_json: bool
             _print_json({"reason": what, "verdict": verdict, "sentence": REASONS[what]})
         else:
             click.echo(
-                words("explain.reason", reason=what, verdict=_said(verdict, words), means=words(f"reason.{what}"))
+                words("explain.reason", reason=what, verdict=words.verdict(verdict), means=words(f"reason.{what}"))
             )
         return
     store = Store(results)
@@ -69,7 +71,7 @@ def _of_step(folder: CampaignFolder, step: str) -> dict[str, Any]:
     """What is known of a step: verdict and evidence are None where it has no number, and `error` says why."""
     known: dict[str, Any] = {"campaign": folder.id, "step": step, "verdict": None, "error": None, "findings": []}
     if step not in folder.finished():
-        return {**known, "error": failures(folder).get(step, "it was not run"), "evidence": None, "raw": None}
+        return {**known, "error": failures(folder).get(step, str(NOT_RUN)), "evidence": None, "raw": None}
     findings = folder.findings(step)
     (row,) = [row for row in folder.read("evidence").to_pylist() if row["step"] == step]
     return {
@@ -97,10 +99,11 @@ def _print(known: dict[str, Any], words: Words) -> None:
 
     step, findings = known["step"], known["findings"]
     if known["evidence"] is None:
-        click.echo(words("explain.no-number", step=step, error=clean(known["error"])))
+        error = words.say(NOT_RUN) if known["error"] == str(NOT_RUN) else clean(known["error"])
+        click.echo(words("explain.no-number", step=step, error=error))
         return
     reasons = list(dict.fromkeys(finding["reason"] for finding in findings))
-    click.echo(f"{step}{words('list.colon')}{words.commas(reasons) or _said('valid', words)}")
+    click.echo(f"{step}{words('list.colon')}{words.commas(reasons) or words.verdict('valid')}")
     for finding in findings:
         click.echo(clean(f"\n{finding['reason']}{words('list.colon')}{words.tell(told_of(finding))}"))
     click.echo(f"\n{words('explain.evidence')}")
@@ -114,11 +117,6 @@ def _print(known: dict[str, Any], words: Words) -> None:
         columns = [Column(head, right=i > 0) for i, head in enumerate(heads)]
         print_table(columns, [_operation(row) for row in known["operations"]])
     click.echo(f"\n{words('explain.raw', folder=known['raw'])}")
-
-
-def _said(verdict: str, words: Words) -> str:
-    """A verdict; in English by its fixed name, as scripts know it."""
-    return verdict if words.lang == "en" else words(f"verdict.{verdict}")
 
 
 def _operation(row: dict[str, Any]) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from click.shell_completion import CompletionItem
 from iobench import SCHEMA_VERSION
 from iobench.campaign import journal
 from iobench.campaign.failed import failures
-from iobench.cli.options import default_results, json_option, results_option
+from iobench.cli.options import default_results, json_option, lang_option, results_option
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import ResultsError, UsageError
 from iobench.model import METRICS, Campaign, canonical, main_metrics
 from iobench.results import CampaignFolder, Store
+from iobench.texts import Words
 from iobench.units import format_bytes, format_value
 
 
@@ -72,9 +73,10 @@ def _summary(folder: CampaignFolder) -> dict[str, Any]:
 
 @click.command()
 @click.argument("campaign", default="latest", shell_complete=complete_campaign)
+@lang_option
 @results_option
 @json_option
-def show(campaign: str, results: Path, as_json: bool) -> None:
+def show(campaign: str, lang: str, results: Path, as_json: bool) -> None:
     """Show CAMPAIGN (by default the newest): host, targets, and each step with its verdict and figures."""
     folder = Store(results).open(campaign)
     stored = folder.campaign()
@@ -84,29 +86,34 @@ def show(campaign: str, results: Path, as_json: bool) -> None:
         document = {"schema_version": SCHEMA_VERSION, **_summary(folder), **plan, "results": steps}
         click.echo(json.dumps(document, ensure_ascii=False, indent=1))
         return
-    _print_head(stored)
+    words = Words(lang)
+    _print_head(stored, words)
     columns = (
-        Column("STEP", shrinks=True),
-        Column("TARGET", drop=2, shrinks=True),
-        Column("VERDICT"),
-        Column("FIGURES"),
-        Column("REASONS", drop=1, shrinks=True),
+        Column(words("show.col.step"), shrinks=True),
+        Column(words("show.col.target"), drop=2, shrinks=True),
+        Column(words("show.col.verdict")),
+        Column(words("show.col.figures")),
+        Column(words("show.col.reasons"), drop=1, shrinks=True),
     )
-    print_table(columns, [_line(step) for step in steps])
-    click.echo(f"\n`iobench explain {stored.id} STEP` shows why a step was marked")
+    print_table(columns, [_line(step, words) for step in steps])
+    click.echo(f"\n{words('show.explain', campaign=stored.id)}")
 
 
-def _print_head(campaign: Campaign) -> None:
-    host = campaign.host
-    click.echo(f"{campaign.id}  {clean(campaign.title)}, {campaign.rounds} round(s), {campaign.created_at:%F %T} UTC")
-    click.echo(clean(f"host: {host.get('name')}, {host.get('system')}, {host.get('kernel')}, {host.get('processor')}"))
-    click.echo(clean("tools: " + ", ".join(campaign.tools.values())))
+def _print_head(campaign: Campaign, words: Words) -> None:
+    host, title = campaign.host, clean(campaign.title)
+    when = f"{campaign.created_at:%F %T} UTC"
+    click.echo(words("show.head", campaign=campaign.id, title=title, rounds=campaign.rounds, when=when))
+    told = [str(host.get(name)) for name in ("name", "system", "kernel", "processor")]
+    click.echo(clean(words("show.host", host=words.commas(told))))
+    click.echo(clean(words("show.tools", tools=words.commas(list(campaign.tools.values())))))
     for name, p in campaign.passports.items():
-        device = f"{p.device.name}, {p.device.model or p.device.kind}" if p.device else p.no_device_reason
-        size = f", {format_bytes(p.total_bytes)}" if p.total_bytes else ""
-        click.echo(clean(f"{name}: {p.target.path} ({device}, {p.filesystem or 'raw'}{size})"))
+        device = (
+            f"{p.device.name}, {p.device.model or p.device.kind}" if p.device else words.tell(p.no_device_reason or "")
+        )
+        what = [device, p.filesystem or "raw", *([format_bytes(p.total_bytes)] if p.total_bytes else [])]
+        click.echo(clean(words("show.target", target=name, path=p.target.path, what=words.commas(what))))
     for note in campaign.notes:
-        click.echo(clean(f"note: {note}"))
+        click.echo(clean(words("term.note", note=words.tell(note))))
     click.echo()
 
 
@@ -136,14 +143,18 @@ def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
     return found
 
 
-def _line(step: dict[str, Any]) -> tuple[str, ...]:
+def _line(step: dict[str, Any], words: Words) -> tuple[str, ...]:
     main = main_metrics(step["workload"], {v["metric"] for v in step["values"]})
     picked = [v for name in main for v in step["values"] if v["metric"] == name]
     op = "all" if any(v["op"] == "all" for v in picked) else None
     figures = "  ".join(
         format_value(v["value"], METRICS[v["metric"]].unit) for v in picked if op is None or v["op"] == op
     )
-    verdict = step["verdict"] or ("no number" if step["error"] else "not run")
+    verdict = (
+        words.verdict(step["verdict"])
+        if step["verdict"]
+        else words(f"show.{'no-number' if step['error'] else 'not-run'}")
+    )
     return step["step"], step["target"], verdict, figures or "-", ", ".join(step["reasons"]) or step["error"] or ""
 
 

@@ -153,6 +153,10 @@ class Words:
             return self.every([self.figure(part) for part in figure])
         return f"{figure:.3g}" if isinstance(figure, float) else str(figure)
 
+    def verdict(self, verdict: str) -> str:
+        """Return a verdict for a terminal; in English by its fixed name, as scripts and `--json` have it."""
+        return verdict if self.lang == "en" else self(f"verdict.{verdict}")
+
     def first(self, *keys: str, **fields: object) -> str:
         """Return the text of the first key that the table has; the last one must be there."""
         return self(next((key for key in keys if key in self._table), keys[-1]), **fields)
