@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -160,7 +161,8 @@ def _count(raw: object) -> int:
         return raw
     if isinstance(raw, str) and raw.strip().isascii() and raw.strip().isdigit() and len(raw) < 20:
         return int(raw)
-    raise UsageError(f"{raw!r} is not a whole number")
+    hint = "; write a list as 1,8,64" if re.fullmatch(r"\d+-\d+", str(raw)) else ""
+    raise UsageError(f"{raw!r} is not a whole number{hint}")
 
 
 def _parts(raw: object) -> list[object]:

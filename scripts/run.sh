@@ -4,7 +4,12 @@ set -uf
 bin=${BIN:?the folder that holds iobench}
 results=${IOBENCH_RESULTS:-results}
 as_root=
-[ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null && as_root=sudo; }
+[ "$(id -u)" = 0 ] || [ -n "${TARGETS:-}" ] || ! command -v sudo >/dev/null 2>&1 || if sudo -n true 2>/dev/null; then
+    as_root=sudo
+elif [ -t 0 ]; then
+    echo "emulated drives are made as root: sudo asks for your password"
+    sudo -v && as_root=sudo
+fi
 made=
 
 names() {

@@ -236,7 +236,12 @@ class Engine:
             for service in services_of(works):
                 if self._services.runs(site, service):
                     continue
-                self._observe(SetupStarted(name, f"starting {service.kind}", self._estimate.setup_s.get(name, 1.0)))
+                what = (
+                    "making the server's data ready"
+                    if site.passport.target.kind == "server"
+                    else f"starting {service.kind}"
+                )
+                self._observe(SetupStarted(name, what, self._estimate.setup_s.get(name, 1.0)))
                 # One that cannot be started is told by each of its steps; other work goes on.
                 with suppress(ToolError, CannotRunError):
                     self._services.get(site, service)

@@ -18,7 +18,7 @@ from iobench.drives.layers import beneath
 from iobench.drives.passport import device_id, underlying
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
-from iobench.model import DataFile, Passport, Place, Work
+from iobench.model import Campaign, DataFile, Passport, Place, Work
 
 PROBE_BYTES = 1 << 26
 _PROBE_BLOCK = 1 << 22
@@ -339,6 +339,16 @@ class Site:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def check_devices(campaign: Campaign, destroy_ids: tuple[str, ...]) -> None:
+    """Raise CannotRunError for a block device that may not be overwritten, before anything is said of writing to it.
+
+    What is found on it is asked about when it is made ready, and everything else is asked again then.
+    """
+    for passport in campaign.passports.values():
+        if passport.target.kind == "block":
+            _claim(passport, 0, Permission(destroy_ids, yes=True)).close()
 
 
 def _claim(passport: Passport, need: int, permission: Permission) -> BlockClaim:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from iobench.results import CampaignFolder
 
 
-@click.command()
+@click.command(cls=options.MeasuringCommand)
 @click.option(
     "--slo", "slos", metavar="TEXT", multiple=True, help="Search the highest load that holds 'rand-read p99<1ms'."
 )
@@ -259,12 +259,11 @@ def _stored(sources: Sequence[str], shared: options.MeasureOptions, view: View) 
 def conclude(folder: CampaignFolder, shared: options.MeasureOptions, took: Took, view: View | None = None) -> int:
     """Show what a capacity campaign found; return 4 where a search has no answer, 1 where an SLO fails, else 0."""
     from iobench.campaign.failed import failures
+    from iobench.cli.measure import say_failed
 
     targets = [passport.target for passport in folder.campaign().passports.values()]
     code = _show_all([folder], _spaces(targets), shared, view or View(), took)
-    for step, sentence in failures(folder).items():
-        raw = folder.path / "raw" / step
-        click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)
+    say_failed(folder, failures(folder))
     return code
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.cli.options import json_option
+from iobench.cli.options import WholeGroup, json_option
 from iobench.cli.tables import Column, print_table
 from iobench.errors import InterruptedCampaign
 from iobench.units import format_bytes, format_count, format_seconds, format_value, parse_size
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from iobench.lab import LabDrive
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def lab() -> None:
     """Emulated drives of known speed, on loop devices."""
 

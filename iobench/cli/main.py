@@ -92,7 +92,7 @@ def iobench() -> None:
     """Storage benchmarks that carry the evidence that they are true.
 
     \b
-      iobench lab up                                    three emulated drives to try it on
+      iobench lab up        three emulated drives, to try it on
       iobench suite quick -t iodrive=/mnt/a -t sas=/mnt/b
       iobench report -o deck/
 

@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from iobench.campaign.limits import Limits
 from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite
 from iobench.campaign.prepare import Prepared
-from iobench.campaign.site import Permission
+from iobench.campaign.site import Permission, check_devices
 from iobench.cli import progress
 from iobench.cli.existing import endpoint_target, learn_passwords
 from iobench.cli.options import MeasureOptions
@@ -85,6 +85,7 @@ def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show 
     try:
         with progress.log(options.log_file) as log:
             prepared = prepare.probed(prepared)
+            check_devices(prepared.campaign, options.destroy_data)
             say_estimate(prepared, options)
             keep_to(limits, prepared)
             return (show or finish)(folder, options, perform(prepared, folder, options, log))
@@ -298,13 +299,23 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
         click.echo(f"\ntook {times}; kept in {folder.path}; `iobench report {folder.id}` draws it")
     if not options.as_json and not options.quiet:
         _say_steady(folder)
-    for step, sentence in failed.items():
-        raw = folder.path / "raw" / step
-        click.echo(clean(f"iobench: step {step} gave no number: {sentence}; its raw output is in {raw}"), err=True)
+    say_failed(folder, failed)
     if failed:
         click.echo(f"iobench: `iobench resume {folder.id}` tries what failed once more", err=True)
         return failure_code(folder)
     return EXIT_TOOL if comparison is None else exit_code(comparison)
+
+
+def say_failed(folder: CampaignFolder, failed: Mapping[str, str]) -> None:
+    """Say why steps gave no number, a sentence once, though it holds for many."""
+    steps: dict[str, list[str]] = {}
+    for step, sentence in failed.items():
+        steps.setdefault(sentence, []).append(step)
+    for sentence, (first, *others) in steps.items():
+        which = f"steps {first} and {len(others)} more" if others else f"step {first}"
+        whose = "the first one's" if others else "its"
+        raw = f"{whose} raw output is in {folder.path / 'raw' / first}"
+        click.echo(clean(f"iobench: {which} gave no number: {sentence}; {raw}"), err=True)
 
 
 def _say_steady(folder: CampaignFolder) -> None:

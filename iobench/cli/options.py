@@ -15,14 +15,47 @@ from iobench.runners import Address
 from iobench.texts import LANGUAGES
 
 if TYPE_CHECKING:
+    from iobench.campaign.limits import Limits
     from iobench.results import CampaignFolder, Store
 
-if TYPE_CHECKING:
-    from iobench.campaign.limits import Limits
-
+# What is asked of every measurement, first in its help.
+_FIRST = ("targets", "repeats", "duration", "size", "dry_run")
 F = TypeVar("F", bound=Callable[..., Any])
 _METAVARS = {Kind.SIZE: "SIZE", Kind.TIME: "TIME", Kind.COUNT: "N", Kind.COUNTS: "N,N…", Kind.PERCENT: "PERCENT"}
 _METAVARS |= {Kind.TEXT: "TEXT", Kind.RATE: "RATE"}
+
+
+class WholeGroup(click.Group):
+    """A group whose help lists its commands in the order of use, none of their sentences cut."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they were declared."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List each command with its whole first paragraph."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, c.get_short_help_str(1000)) for name, c in found if c is not None])
+
+
+class MeasuringCommand(click.Command):
+    """A command whose help has three parts: what is measured and how long, its own options, all others."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the three parts."""
+        shared = set(MeasureOptions.__dataclass_fields__) - {"endpoint", "endpoint_secret"}
+        parts: dict[str, list[tuple[str, str]]] = {"Options": [], f"Options of {self.name}": [], "More options": []}
+        first, own, more = parts.values()
+        for option in self.get_params(ctx):
+            if not isinstance(option, click.Option) or not (record := option.get_help_record(ctx)):
+                continue
+            common = option.name in shared or "--help" in option.opts
+            (first if option.name in _FIRST else more if common else own).append(record)
+        for title, records in parts.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +187,7 @@ def limit_options(function: F) -> F:
 
 def measure_options(function: F) -> F:
     """Add the options of run and suite."""
+    function = going_options(limit_options(function))
     for option in reversed(
         (
             click.option(
@@ -177,7 +211,7 @@ def measure_options(function: F) -> F:
         )
     ):
         function = option(function)
-    return going_options(limit_options(function))
+    return function
 
 
 def split(kwargs: dict[str, Any]) -> tuple[MeasureOptions, dict[str, object]]:

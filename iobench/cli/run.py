@@ -14,7 +14,7 @@ from iobench.errors import near_miss
 ROUNDS = 5
 
 
-class WorkloadGroup(click.Group):
+class WorkloadGroup(options.WholeGroup):
     """A group with a command for each registered runner."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,11 +60,11 @@ def _command(runner: runners.Runner) -> click.Command:
         scheme = address.scheme if address else ""
         return measure(Suite(None, f"run {runner.NAME}", ROUNDS, (request,)), shared, scheme)
 
-    own = [
-        options.from_param(p) for p in params.describe(runner.Params) if p.name not in ("duration", "size", "max_rate")
-    ]
+    # What the workload itself declares stands before what it shares with others.
+    described = sorted(params.describe(runner.Params), key=lambda p: p.name not in runner.Params.__annotations__)
+    own = [options.from_param(p) for p in described if p.name not in ("duration", "size", "max_rate")]
     summary = f"{runner.SUMMARY[0].upper()}{runner.SUMMARY[1:]}."
-    command = click.command(name=runner.NAME, help=summary)(callback)
+    command = click.command(name=runner.NAME, help=summary, cls=options.MeasuringCommand)(callback)
     there = options.endpoint_options(address)
     proofs = [click.Option(["--prove"], is_flag=True, help=runner.PROVES)] if hasattr(runner, "PROVES") else []
     command.params = [*own, *there, *proofs, *command.params]

@@ -16,7 +16,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [CompletionItem(name) for name in profiles.names("suites") if name.startswith(incomplete)]
 
 
-@click.command()
+@click.command(cls=options.MeasuringCommand)
 @click.argument("profile", shell_complete=_complete)
 @options.measure_options
 def suite(profile: str, **kwargs: Any) -> int:

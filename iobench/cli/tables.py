@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _UNLIMITED = 100_000
+_USUAL = 80
 _GAP = 2
 
 
@@ -33,12 +34,13 @@ def clean(text: str) -> str:
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on standard output, as wide as the terminal (or COLUMNS) at the most."""
     cells = [[clean(cell) for cell in row] for row in rows]
-    limit = shutil.get_terminal_size((_UNLIMITED, 24)).columns
+    # A terminal that does not tell its size (a serial console) is taken to be as wide as most.
+    limit = shutil.get_terminal_size((_USUAL if sys.stdout.isatty() else _UNLIMITED, 24)).columns
     kept, widths = fit(columns, cells, limit)
     shown = [columns[i] for i in kept]
     lines = [[cut(row[i], width) for i, width in zip(kept, widths, strict=True)] for row in cells]
     if sys.stdout.isatty():
-        _draw(shown, lines)
+        _draw(shown, lines, limit)
         return
     for line in ([c.title for c in shown], *lines):
         padded = [_pad(cell, width, c.right) for cell, width, c in zip(line, widths, shown, strict=True)]
@@ -87,7 +89,7 @@ def _pad(text: str, width: int, right: bool) -> str:
     return space + text if right else text + space
 
 
-def _draw(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> None:
+def _draw(columns: Sequence[Column], lines: Sequence[Sequence[str]], limit: int) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -97,4 +99,4 @@ def _draw(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> None:
         table.add_column(Text(column.title), justify="right" if column.right else "left", no_wrap=True)
     for line in lines:
         table.add_row(*(Text(cell) for cell in line))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=limit).print(table)

@@ -33,7 +33,7 @@ def parse_target(text: str) -> Target:
         raise UsageError("an address of a server needs a name; write -t NAME=SCHEME://USER@HOST/…")
     name, equals, path = text.partition("=")
     if not equals:
-        raise UsageError(f"{text!r} has no name; write -t NAME=PATH, as -t sas=/mnt/sas")
+        raise UsageError(f"{text!r} is not a name and a path; write -t NAME=PATH, as -t sas=/mnt/sas")
     if not path:
         raise UsageError(f"{text!r} has no path after the '='; write -t NAME=PATH, as -t sas=/mnt/sas")
     if "\0" in path:

@@ -38,7 +38,7 @@ def _fio_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         (["suite", "mine.toml"], "there is no profile file 'mine.toml'"),
         (["suite"], "Missing argument 'PROFILE'"),
         (["explain", "page-cash"], "did you mean 'page-cache'?"),
-        (["run", "seq", "-t", "/tmp"], "'/tmp' has no name; write -t NAME=PATH"),
+        (["run", "seq", "-t", "/tmp"], "'/tmp' is not a name and a path; write -t NAME=PATH"),
         (["run", "seq", "-t", "x="], "has no path after the '='"),
         (["run", "seq", "-t", "=x"], "cannot name a target"),
         (["run", "seq", "-t", "a/b=x"], "holds a '/'"),
