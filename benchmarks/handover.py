@@ -32,7 +32,7 @@ id = "read"
 workload = "seq-read"
 load = 8
 metric = "throughput"
-at_least = {LIMIT:.0f}
+at_least = "{LIMIT / 1e6:g} MB/s"
 source = "the limit of this benchmark"
 [integrity]
 quick = "8Mi"

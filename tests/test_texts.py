@@ -14,6 +14,7 @@ iobench dbench sysbench memcached MySQL MariaDB NFS OLTP KVS SAS SSD ioDrive dd 
 WWN smartctl nbdkit nbdfuse root
 PPTX HDR RAM MB MiB GB GiB Gbit get set resume run report import explain compare repeats direct SLO SMART ID OS json
 lab HTTP TCP Munin SNIA SHA hash PTS Mbit JSON JUnit Nagios PCIe RAID extstore Okuyama tmpfs overlay libaio
+smartctl status losetup NUMA root
 """
 LATIN = frozenset(_NAMES.split())
 

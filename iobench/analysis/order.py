@@ -15,6 +15,7 @@ from iobench.model import METRICS, Better
 from iobench.units import parse_duration, parse_size
 
 LOOKS = ("quick", "full")
+OPS = ("read", "write", "get", "set", "all")
 # what a profile may ask of a drive -> unit; a text has none.
 IDENTITY: Mapping[str, str | None] = {
     **dict.fromkeys(("kind", "vendor", "model", "serial", "firmware", "bus"), None),
@@ -37,6 +38,7 @@ _TOLD = ("source", "conditions")
 _SPEED = ("id", "workload", "op", "metric", "load", "at_least", "at_most", "of_best_at_least", "look")
 
 _MOST = 1e18
+_NEEDED = {"B/s": '"446 MB/s"', "s": '"2ms"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +200,28 @@ def _fact(entry: dict[str, Any], group: str, known: Mapping[str, str | None], wh
     if test == "matches":
         fields = {"matches": _pattern(value, place)}
     elif test == "is":
-        fields = {"equals": value if isinstance(value, bool) or unit is None else amount(value, unit, place)}
+        fields = {"equals": _equal(value, unit, place)}
     elif unit in (None, "flag"):
         if test == "grows_at_most" or what != "firmware":
             raise UsageError(f"{place}: {what} is no number; use is or matches")
+        if not any(char.isdigit() for char in str(value)):
+            raise UsageError(f"{place}: {value!r} has no version number")
         fields = {test: str(value)}
     else:
         fields = {test: amount(value, unit, place)}
     return Fact(what, unit, group, source, conditions, **fields)
+
+
+def _equal(value: object, unit: str | None, where: str) -> str | float | bool:
+    if unit == "flag":
+        if not isinstance(value, bool):
+            raise UsageError(f"{where}: {value!r} is neither true nor false")
+        return value
+    if unit is None:
+        if not isinstance(value, str):
+            raise UsageError(f"{where}: {value!r} is no text; write it in quotes")
+        return value
+    return amount(value, unit, where)
 
 
 def _pattern(value: object, where: str) -> str:
@@ -236,8 +252,15 @@ def _speed(entry: dict[str, Any], where: str) -> Speed:
         raise UsageError(f"{where}: {metric} is good when it is {better}; {tests[0]} asks for the other side")
     source, conditions = _told(entry, where)
     unit = "%" if tests[0] == "of_best_at_least" else METRICS[metric].unit
-    value = amount(entry[tests[0]], unit, f"{where}: {tests[0]}")
-    op = entry.get("op") or ("write" if workload.endswith("write") else "read")
+    place = f"{where}: {_name(entry)}: {tests[0]}"
+    value = amount(entry[tests[0]], unit, place)
+    if value <= 0:
+        raise UsageError(f"{place}: {entry[tests[0]]!r} asks for nothing: write a figure above 0")
+    if unit == "%" and value > 1:
+        raise UsageError(f"{place}: {entry[tests[0]]!r} cannot be met: no load has more than 100 % of the best")
+    op = entry.get("op", "write" if workload.endswith("write") else "read")
+    if op not in OPS:
+        raise UsageError(f"{where}: {_name(entry)}: unknown op {op!r}; {near_miss(str(op), OPS)}")
     return Speed(
         id=str(entry.get("id") or f"{workload}.{load}.{metric}"),
         workload=workload,
@@ -281,11 +304,17 @@ def amount(value: object, unit: str, where: str) -> float:
     """Return a figure of a profile in base units: `446 MB/s`, `1ms`, `90%`, `160G`, or a number. Raises UsageError."""
     if isinstance(value, bool):
         raise UsageError(f"{where}: {value!r} is no figure")
+    text = str(value).strip()
+    # 446 may be meant in MB/s and 2 in ms: read in base units, any drive would meet the one and none the other.
+    bare = isinstance(value, int | float) or not any(char.isalpha() for char in text)
+    if unit in _NEEDED and bare:
+        raise UsageError(f"{where}: {value!r} has no unit; write it as {_NEEDED[unit]}")
     if isinstance(value, int | float):
         if not abs(value) < _MOST:  # TOML knows nan, inf and whole numbers of any length
             raise UsageError(f"{where}: the number is no figure of a drive; the most is {_MOST:g}")
+        if unit == "%" and abs(value) > 1:
+            raise UsageError(f'{where}: {value:g} is more than all of it; write "{value:g}%"')
         return float(value)
-    text = str(value).strip()
     try:
         if unit == "%":
             return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

@@ -25,7 +25,7 @@ from iobench.drives import facts
 from iobench.errors import ResultsError, UsageError, near_miss
 from iobench.model import Campaign, ParamValue, Passport, Target, Work
 from iobench.results import CampaignFolder, write_safely
-from iobench.texts import Amount, Phrase, Told, joined, kept, told_of
+from iobench.texts import Amount, Phrase, Told, kept, told_of
 from iobench.units import parse_size
 
 QUICK_S = 300.0
@@ -414,10 +414,7 @@ def known(folder: CampaignFolder, name: str) -> dict[str, Known]:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {
-            target: Known(
-                dict(of["facts"]),
-                {group: joined([*map(told_of, of[f"{group}_notes"])]) for group in ("identity", "health")},
-            )
+            target: Known(dict(of["facts"]), {name: told_of(why) for name, why in of.get("unknown", {}).items()})
             for target, of in data.items()
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

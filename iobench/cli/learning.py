@@ -10,6 +10,7 @@ import click
 
 from iobench.cli.options import MeasureOptions
 from iobench.errors import CannotRunError, UsageError
+from iobench.model import METRICS
 
 BASE = "nvme"  # whose works are measured where no profile is named: they suit any drive
 # What the next server may be worse by: drives of one model differ, and so do days.
@@ -71,7 +72,8 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         value = facts.get(what)
         if value is None or (facts.get("kind") in ("emulated", "loop") and what == "size"):
             continue
-        test = "is" if isinstance(value, str) and what != "firmware" else "at_least"
+        later = what == "firmware" and any(char.isdigit() for char in str(value))
+        test = "at_least" if later or not isinstance(value, str) else "is"
         shown = _quoted(value) if isinstance(value, str) else f"{value:g}" if what == "link_speed" else int(value)
         yield from ("", "[[identity]]", f'what = "{what}"', f"{test} = {shown}", f"source = {_quoted(source)}")
     if facts.get("passed") is True:
@@ -91,12 +93,18 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         if speed.of_best is not None:
             yield f"of_best_at_least = {speed.of_best:g}"
         elif speed.at_least is not None:
-            yield f"at_least = {low * (1 - RATE_MARGIN):.6g}"
+            yield f"at_least = {_figure(low * (1 - RATE_MARGIN), METRICS[speed.metric].unit)}"
         else:
-            yield f"at_most = {high * (1 + LATENCY_MARGIN):.6g}"
+            yield f"at_most = {_figure(high * (1 + LATENCY_MARGIN), METRICS[speed.metric].unit)}"
         yield f"source = {_quoted(source)}"
     if found.integrity:
         yield from ("", "[integrity]", *(f"{look} = {size}" for look, size in found.integrity.items()))
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "B/s":
+        return f'"{value / 1e6:.6g} MB/s"'
+    return f'"{value * 1e3:.6g}ms"' if unit == "s" else f"{value:.6g}"
 
 
 def _quoted(text: str) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.cli.tables import Column, print_table
+from iobench.cli.tables import Column, clean, print_table
 from iobench.drives import health, inventory
 from iobench.drives import prometheus as metrics
 from iobench.drives.inventory import DriveRecord, MountedFs, Partition
 from iobench.errors import UsageError
 from iobench.model import Health
+from iobench.texts import Phrase
 from iobench.units import format_bytes
 
 _NOTHING = "-"
@@ -54,11 +55,14 @@ def targets(as_json: bool, prometheus: bool) -> None:
     words = {True: "passed", False: "FAILED", None: _NOTHING}
     rows = [row for drive in drives for row in _rows(drive, words[healths[drive.name].passed])]
     print_table(_COLUMNS, rows)
-    click.echo("\nMeasure one:  iobench run seq -t NAME=FOLDER  (a folder on the drive)")
+    for note in _notes(drives, healths):
+        click.echo(clean(note))
+    click.echo("\nEverything that is known, and why something is not:  iobench targets --json")
+    click.echo("Measure one:  iobench run seq -t NAME=FOLDER  (a folder on the drive)")
 
 
 def document(drives: list[DriveRecord], healths: Mapping[str, Health]) -> dict[str, object]:
-    """Return what --json prints. Sizes in bytes; null is not known, and `notes` say why."""
+    """Return what --json prints. Sizes in bytes; null is not known, and `unknown` says why."""
     return {
         "schema_version": SCHEMA_VERSION,
         "targets": [drive_document(drive, healths[drive.name]) for drive in drives],
@@ -67,15 +71,31 @@ def document(drives: list[DriveRecord], healths: Mapping[str, Health]) -> dict[s
 
 def drive_document(drive: DriveRecord, said: Health) -> dict[str, object]:
     """Return everything that is known of a drive; `healthy` stands beside `health` for short questions."""
-    fields = dataclasses.asdict(drive)
-    fields.pop("notes")
-    notes = [*map(str, drive.notes), *(f"health: {note}" for note in said.notes)]
+    fields = dataclasses.asdict(dataclasses.replace(drive, notes=(), unknown={}))
+    del fields["notes"], fields["unknown"]
+    notes = [str(note) for note in (*drive.notes, *said.notes)]
+    own = {key: value for key, value in dataclasses.asdict(said).items() if key != "notes"}
+    unknown = {name: str(why) for name, why in drive.unknown.items()}
+    unknown |= {f"health.{key}": str(health.why_not(said)) for key, value in own.items() if value is None}
     fields["partitions"] = [
         {**dataclasses.asdict(part), "id": part.id, "mounts": _mounts(part.mounts)} for part in drive.partitions
     ]
     fields["mounts"] = _mounts(drive.mounts)
-    own = {key: value for key, value in dataclasses.asdict(said).items() if key != "notes"}
-    return {"id": drive.id, **fields, "healthy": said.passed, "health": own, "notes": notes}
+    return {"id": drive.id, **fields, "healthy": said.passed, "health": own, "notes": notes, "unknown": unknown}
+
+
+def _notes(drives: Iterable[DriveRecord], healths: Mapping[str, Health]) -> Iterator[str]:
+    """What has to be known beside the table, each once, with the drives that it is of."""
+    found: dict[str, list[str]] = {}
+    for drive in drives:
+        for note in (*drive.notes, *healths[drive.name].notes):
+            # Which file a loop device is on is told with everything else.
+            if not (isinstance(note, Phrase) and note.key == "drive.note.backing"):
+                found.setdefault(str(note), []).append(drive.name)
+    if found:
+        yield ""
+    for note, names in found.items():
+        yield f"{', '.join(names)}: {note}"
 
 
 def _mounts(mounts: Iterable[MountedFs]) -> list[dict[str, object]]:

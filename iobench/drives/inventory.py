@@ -1,17 +1,19 @@
-"""The machine's drives: what lsblk, findmnt and /sys say of each, with what could not be found out."""
+"""The machine's drives: what lsblk, findmnt and /sys say of each, with what could not be found out and why."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from iobench import proc
-from iobench.drives import layers
+from iobench.drives import layers, sysfs
 from iobench.drives.emulated import emulation_of
+from iobench.drives.kinds import kind_of, vendor_name
 from iobench.drives.link import Link, link_of
 from iobench.errors import IobenchError
 from iobench.model import Device
@@ -21,39 +23,10 @@ from iobench.tools.findmnt import FindmntRow, parse_findmnt
 from iobench.tools.lsblk import LsblkRow, parse_lsblk
 
 SYS = layers.SYS
-KINDS = (
-    "PCIe flash",
-    "NVMe",
-    "SATA SSD",
-    "SAS SSD",
-    "SAS disk",
-    "SATA disk",
-    "RAID volume",
-    "virtual disk",
-    "loop",
-    "emulated",
-    "unknown",
-)
-
 _NOT_A_DRIVE = re.compile(r"(ram|zram|sr|fd|mtdblock)[0-9]+")
-_FUSION_IO = "0x1aed"
-_PCI_VENDORS = {
-    _FUSION_IO: "Fusion-io",
-    "0x1af4": "virtio",
-    "0x1b36": "QEMU",
-    "0x1d0f": "Amazon",
-    "0x144d": "Samsung",
-    "0x8086": "Intel",
-    "0x1344": "Micron",
-    "0x15b7": "SanDisk",
-    "0x1179": "Toshiba",
-    "0x1e0f": "KIOXIA",
-    "0x1c5c": "SK hynix",
-}
-_VIRTUAL_VENDORS = ("qemu", "vmware", "msft", "vbox", "google", "virtual", "xen", "amazon", "virtio")
-_VIRTUAL_MODELS = ("qemu", "virtual disk", "vbox", "elastic block store", "persistentdisk", "virtio")
-_RAID_DRIVERS = ("megaraid", "hpsa", "aacraid", "smartpqi", "3w-", "arcmsr", "ips", "cciss", "mpi3mr_raid")
-_RAID_MODELS = re.compile(r"(?i)raid|perc|logical volume|\bmr9\d|servera|virtual disk \d")
+# What is asked of every drive, by who tells it: missing, it has a reason in `DriveRecord.unknown`.
+_OF_LSBLK = ("vendor", "model", "serial", "wwn", "firmware", "bus")
+_OF_KERNEL = ("logical_sector", "physical_sector", "scheduler", "rotational", "write_cache", "discard")
 
 R = TypeVar("R")
 
@@ -95,9 +68,10 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class DriveRecord:
-    """A drive of this machine. Sizes in bytes. None is not known; `notes` say why.
+    """A drive of this machine. Sizes in bytes. None is not known; `unknown` says why, by the field's name.
 
-    `cached`: it is, or stands on, a loop device that goes through this machine's page cache.
+    `notes` are what else has to be known of it, programs that failed among it. `cached`: it is, or stands on, a loop
+    device that goes through this machine's page cache.
     """
 
     name: str
@@ -124,6 +98,7 @@ class DriveRecord:
     notes: tuple[Told, ...]
     cached: bool = False
     link: Link | None = None
+    unknown: Mapping[str, Told] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -165,13 +140,18 @@ def identity(name: str, size: int | None, serial: str | None, wwn: str | None) -
 
 
 def devices(sys: Path = SYS) -> list[DriveRecord]:
-    """Return the drives that hold something, in the kernel's order of names.
+    """Return the drives that hold something, in the order of their names.
 
     Empty devices (a loop device without a file), memory disks and optical drives are left out. A program
     that is missing or unreadable costs what only it knows, and a note says so.
     """
-    names = sorted(entry.name for entry in (sys / "block").iterdir())
+    names = sorted((entry.name for entry in sysfs.entries(sys / "block")), key=_in_order)
     return [each for each in _records(names, sys) if each.size > 0 and not _NOT_A_DRIVE.fullmatch(each.name)]
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """A name's order: loop2 comes before loop10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def find(number: str, sys: Path = SYS) -> tuple[DriveRecord, Partition | None] | None:
@@ -185,132 +165,99 @@ def find(number: str, sys: Path = SYS) -> tuple[DriveRecord, Partition | None] |
     return record, next((part for part in record.partitions if part.number == number), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the programs said of all drives, once: rows by device number, mounts, and why one said nothing."""
+
+    rows: Mapping[str, LsblkRow]
+    mounted: tuple[FindmntRow, ...]
+    no_lsblk: Phrase | None
+    no_findmnt: Phrase | None
+
+
 def _records(names: Iterable[str], sys: Path) -> list[DriveRecord]:
-    blocks, lsblk_note = _ask(lsblk.ARGV, parse_lsblk)
-    mounted, findmnt_note = _ask(findmnt.ARGV, parse_findmnt)
-    notes = tuple(note for note in (lsblk_note, findmnt_note) if note)
-    rows = {row.number: row for row in blocks}
-    return [_record(sys / "block" / name, sys, rows, mounted, notes) for name in names]
+    blocks, no_lsblk = _ask(lsblk.ARGV, parse_lsblk)
+    mounted, no_findmnt = _ask(findmnt.ARGV, parse_findmnt)
+    asked = _Asked({row.number: row for row in blocks}, tuple(mounted), no_lsblk, no_findmnt)
+    return [_record(sys / "block" / name, sys, asked) for name in names]
 
 
-def _ask(argv: tuple[str, ...], parse: Callable[[str], list[R]]) -> tuple[list[R], str | None]:
+def _ask(argv: tuple[str, ...], parse: Callable[[str], list[R]]) -> tuple[list[R], Phrase | None]:
     try:
         return parse(proc.capture(argv, check=True).stdout), None
     except IobenchError as error:
-        return [], f"{error}"
+        return [], Phrase("drive.note.failed", {"program": argv[0], "said": str(error)})
 
 
-def _record(
-    folder: Path,
-    sys: Path,
-    rows: dict[str, LsblkRow],
-    mounted: list[FindmntRow],
-    notes: tuple[Told, ...],
-) -> DriveRecord:
-    name, number = folder.name, _file(folder / "dev") or "0:0"
-    row = rows.get(number)
-    ancestors = _ancestors(folder)
-    pci = _pci_vendor(ancestors)
-    vendor = _vendor((row.vendor if row else None) or _file(folder / "device/vendor"), pci, name)
-    model = (row.model if row else None) or _file(folder / "device/model")
-    rotational = _flag(folder / "queue/rotational", (row.rotational if row else None))
-    bus = (row.transport if row else None) or _bus(name, ancestors)
-    serial = (row.serial if row else None) or _serial(folder)
-    wwn = (row.wwn if row else None) or _file(folder / "wwid") or _file(folder / "device/wwid")
-    firmware = (row.revision if row else None) or _file(folder / "device/firmware_rev") or _file(folder / "device/rev")
-    mounts = _mounts_of(number, mounted)
-    below = tuple(sorted(entry.name for entry in _list(folder / "slaves")))
-    kind = kind_of(name, vendor, model, bus, rotational, pci, _driver(folder, ancestors))
-    if emulation_of(number, sys) is not None:
-        kind = "emulated"
-    elif kind == "unknown" and len(below) == 1:
-        kind = _kind_below(folder, below[0], sys, rows, mounted)
-    cached = _cached(number, sys)
-    told = {"vendor": vendor, "model": model, "serial": serial, "wwn": wwn, "firmware": firmware}
-    unknown = [field for field, value in told.items() if value is None]
-    return DriveRecord(
+def _record(folder: Path, sys: Path, asked: _Asked) -> DriveRecord:
+    name, number = folder.name, sysfs.text(folder / "dev") or "0:0"
+    row = asked.rows.get(number)
+    ancestors = sysfs.ancestors_of(folder)
+    pci = sysfs.pci_vendor(ancestors)
+    rotates = sysfs.number(folder / "queue/rotational")
+    discard = sysfs.number(folder / "queue/discard_max_bytes")
+    mounts = _mounts_of(number, asked.mounted)
+    record = DriveRecord(
         name=name,
         number=number,
-        kind=kind,
-        size=_sectors(folder / "size"),
-        vendor=vendor,
-        model=model,
-        serial=serial,
-        wwn=wwn,
-        firmware=firmware,
-        bus=bus,
-        logical_sector=_number(folder / "queue/logical_block_size"),
-        physical_sector=_number(folder / "queue/physical_block_size"),
-        scheduler=_scheduler(_file(folder / "queue/scheduler")),
-        rotational=rotational,
-        write_cache=_file(folder / "queue/write_cache"),
-        discard=None if (most := _number(folder / "queue/discard_max_bytes")) is None else most > 0,
-        numa_node=_numa_node(ancestors),
+        kind="unknown",
+        size=sysfs.size(folder),
+        vendor=vendor_name((row.vendor if row else None) or sysfs.text(folder / "device/vendor"), pci, name),
+        model=(row.model if row else None) or sysfs.text(folder / "device/model"),
+        serial=(row.serial if row else None) or sysfs.serial(folder),
+        wwn=(row.wwn if row else None) or sysfs.text(folder / "wwid") or sysfs.text(folder / "device/wwid"),
+        firmware=(row.revision if row else None) or _firmware(folder),
+        bus=(row.transport if row else None) or sysfs.bus(folder, ancestors),
+        logical_sector=sysfs.number(folder / "queue/logical_block_size"),
+        physical_sector=sysfs.number(folder / "queue/physical_block_size"),
+        scheduler=sysfs.scheduler(folder),
+        rotational=rotates == 1 if rotates is not None else row.rotational if row else None,
+        write_cache=sysfs.text(folder / "queue/write_cache"),
+        discard=None if discard is None else discard > 0,
+        numa_node=sysfs.numa_node(ancestors),
         filesystem=(row.filesystem if row else None) or next((m.filesystem for m in mounts), None),
         mounts=mounts,
-        partitions=_partitions(folder, rows, mounted),
-        below=below,
-        notes=(*_own_notes(folder, kind, cached), *_unknown_note(unknown), *notes),
-        cached=cached,
+        partitions=_partitions(folder, asked),
+        below=tuple(sorted(entry.name for entry in sysfs.entries(folder / "slaves"))),
+        notes=(),
+        cached=_cached(number, sys),
         link=link_of(ancestors),
     )
+    kind = _kind(record, folder, sys, asked, pci, sysfs.adapter_driver(ancestors))
+    notes = tuple(_notes(folder, kind, record.cached, asked))
+    return dataclasses.replace(record, kind=kind, notes=notes, unknown=dict(_unknown(record, asked)))
 
 
-def kind_of(
-    name: str,
-    vendor: str | None,
-    model: str | None,
-    bus: str | None,
-    rotational: bool | None,
-    pci_vendor: str | None,
-    driver: str | None,
-) -> str:
-    """Return which of KINDS a drive is, by what the kernel says of it; "unknown" rather than a guess."""
-    make, what = (vendor or "").lower(), (model or "").lower()
-    if re.fullmatch(r"fio[a-z]+", name) or pci_vendor == _FUSION_IO:
-        return "PCIe flash"
-    if name.startswith("loop"):
-        return "loop"
-    if re.match(r"md[_d]?[0-9]|cciss!|ida!", name):
-        return "RAID volume"
-    if re.match(r"vd[a-z]|xvd[a-z]", name) or bus == "virtio":
-        return "virtual disk"
-    if make.startswith(_VIRTUAL_VENDORS) or any(word in what for word in _VIRTUAL_MODELS):
-        return "virtual disk"
-    if name.startswith("nvme"):
-        return "NVMe"
-    if make != "ata" and ((driver or "").startswith(_RAID_DRIVERS) or _RAID_MODELS.search(what)):
-        return "RAID volume"
-    if bus in ("sata", "ata") or (make == "ata" and bus != "usb"):
-        family = "SATA"
-    elif bus == "sas":
-        family = "SAS"
-    else:
-        return "unknown"
-    return {True: f"{family} disk", False: f"{family} SSD", None: "unknown"}[rotational]
+def _firmware(folder: Path) -> str | None:
+    return sysfs.text(folder / "device/firmware_rev") or sysfs.text(folder / "device/rev")
 
 
-def _kind_below(folder: Path, below: str, sys: Path, rows: dict[str, LsblkRow], mounted: list[FindmntRow]) -> str:
-    """The kind of the one drive that a mapped device (LVM, encryption) stands on."""
-    under = (folder / "slaves" / below).resolve()
+def _kind(record: DriveRecord, folder: Path, sys: Path, asked: _Asked, pci: str | None, driver: str | None) -> str:
+    if emulation_of(record.number, sys) is not None:
+        return "emulated"
+    kind = kind_of(record.name, record.vendor, record.model, record.bus, record.rotational, pci, driver)
+    if kind != "unknown" or len(record.below) != 1:
+        return kind
+    # A mapped device (LVM, encryption) is of the kind of the one drive that it stands on.
+    under = (folder / "slaves" / record.below[0]).resolve()
     drive = under.parent if (under / "partition").exists() else under
-    return _record(drive, sys, rows, mounted, ()).kind
+    return _record(drive, sys, asked).kind
 
 
-def _partitions(folder: Path, rows: dict[str, LsblkRow], mounted: list[FindmntRow]) -> tuple[Partition, ...]:
+def _partitions(folder: Path, asked: _Asked) -> tuple[Partition, ...]:
     found = []
-    for entry in _list(folder):
+    for entry in sysfs.entries(folder):
         if entry.name.startswith(folder.name) and (entry / "partition").exists():
-            number = _file(entry / "dev") or "0:0"
-            row = rows.get(number)
-            mounts = _mounts_of(number, mounted)
+            number = sysfs.text(entry / "dev") or "0:0"
+            row = asked.rows.get(number)
+            mounts = _mounts_of(number, asked.mounted)
             filesystem = (row.filesystem if row else None) or next((m.filesystem for m in mounts), None)
-            order = _number(entry / "partition") or 0
-            found.append((order, Partition(entry.name, number, _sectors(entry / "size"), filesystem, mounts)))
+            order = sysfs.number(entry / "partition") or 0
+            found.append((order, Partition(entry.name, number, sysfs.size(entry), filesystem, mounts)))
     return tuple(part for _, part in sorted(found, key=lambda pair: pair[0]))
 
 
-def _mounts_of(number: str, mounted: list[FindmntRow]) -> tuple[MountedFs, ...]:
+def _mounts_of(number: str, mounted: Iterable[FindmntRow]) -> tuple[MountedFs, ...]:
     mine = [row for row in mounted if _number_of(row) == number]
     # A bind mount, `/dev/sda1[/folder]`, shows the same space once more.
     whole = [row for row in mine if not (row.source or "").endswith("]")] or mine
@@ -334,113 +281,28 @@ def _number_of(row: FindmntRow) -> str | None:
 
 def _cached(number: str, sys: Path) -> bool:
     """Whether a loop device without direct I/O stands in the way: it answers from this machine's memory."""
-    return any(_file(sys / "dev/block" / each / "loop/dio") == "0" for each in layers.beneath(number, sys))
+    return any(sysfs.text(sys / "dev/block" / each / "loop/dio") == "0" for each in layers.beneath(number, sys))
 
 
-def _own_notes(folder: Path, kind: str, cached: bool) -> Iterator[Told]:
-    backing = _file(folder / "loop/backing_file")
+def _notes(folder: Path, kind: str, cached: bool, asked: _Asked) -> Iterator[Told]:
+    backing = sysfs.text(folder / "loop/backing_file")
     if backing is not None:
         yield Phrase("drive.note.backing", {"file": backing})
     if cached:
         yield Phrase("drive.note.cached")
     if kind == "unknown":
         yield Phrase("drive.note.kind")
-    if _file(folder / "ro") == "1":
+    if sysfs.text(folder / "ro") == "1":
         yield Phrase("drive.note.read-only")
+    yield from (note for note in (asked.no_lsblk, asked.no_findmnt) if note is not None)
 
 
-def _unknown_note(fields: list[str]) -> Iterator[Told]:
-    if fields:
-        yield Phrase("drive.note.untold", {"fields": tuple(Phrase(f"drive.told.{field}") for field in fields)})
-
-
-# --- /sys, field by field ----------------------------------------------------------------------------
-
-
-def _file(path: Path) -> str | None:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace").strip(" \t\n\0")
-    except OSError:
-        return None
-    return text or None
-
-
-def _list(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _number(path: Path) -> int | None:
-    text = _file(path) or ""
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _sectors(path: Path) -> int:
-    """A size in bytes; /sys counts 512-byte sectors whatever the drive's own sector is."""
-    return (_number(path) or 0) * 512
-
-
-def _flag(path: Path, otherwise: bool | None) -> bool | None:
-    value = _number(path)
-    return otherwise if value is None else value == 1
-
-
-def _scheduler(text: str | None) -> str | None:
-    match = re.search(r"\[([^\]]+)\]", text or "")
-    return match[1] if match else text
-
-
-def _ancestors(folder: Path) -> list[Path]:
-    """The folders of the hardware that a block device hangs on, nearest first."""
-    start = folder / "device" if (folder / "device").exists() else folder
-    real = start.resolve()
-    return [real, *(parent for parent in real.parents if len(parent.parts) > 3)]
-
-
-def _pci_vendor(ancestors: list[Path]) -> str | None:
-    return next((_file(path / "vendor") for path in ancestors if (path / "class").exists()), None)
-
-
-def _vendor(told: str | None, pci: str | None, name: str) -> str | None:
-    """The vendor's name; SATA drives only say ATA, and PCI and virtio say a number."""
-    if told is not None and told.lower().startswith("0x"):
-        return _PCI_VENDORS.get(told.lower(), f"PCI {told}")
-    if told is None and pci is not None and re.match(r"nvme|fio", name):
-        return _PCI_VENDORS.get(pci, f"PCI {pci}")
-    return told
-
-
-def _serial(folder: Path) -> str | None:
-    plain = _file(folder / "serial") or _file(folder / "device/serial")
-    if plain is not None:
-        return plain
-    try:
-        page = (folder / "device/vpd_pg80").read_bytes()
-    except OSError:
-        return None
-    return page[4:].decode("ascii", "replace").strip(" \0") or None
-
-
-def _bus(name: str, ancestors: list[Path]) -> str | None:
-    path = str(ancestors[0])
-    if re.match(r"fio[a-z]", name):
-        return "pcie"
-    for part, bus in (("/virtio", "virtio"), ("/usb", "usb"), ("/nvme", "nvme"), ("/end_device-", "sas")):
-        if part in path:
-            return bus
-    return "sata" if re.search(r"/ata[0-9]+/", path) else None
-
-
-def _driver(folder: Path, ancestors: list[Path]) -> str | None:
-    """The driver of the adapter: a RAID controller is known by it."""
-    host = next((path.name for path in ancestors if re.fullmatch(r"host[0-9]+", path.name)), None)
-    if host is None:
-        return None
-    home = next(path for path in ancestors if path.name == host)
-    return _file(home / "scsi_host" / host / "proc_name")
-
-
-def _numa_node(ancestors: list[Path]) -> int | None:
-    return next((node for path in ancestors if (node := _number(path / "numa_node")) is not None), None)
+def _unknown(record: DriveRecord, asked: _Asked) -> Iterator[tuple[str, Told]]:
+    """Why each field that is None is not known."""
+    reasons: dict[str, Told] = {
+        **dict.fromkeys(_OF_LSBLK, asked.no_lsblk or Phrase("drive.note.untold")),
+        **dict.fromkeys(_OF_KERNEL, Phrase("drive.note.unshown")),
+        "numa_node": Phrase("drive.note.no-numa-node"),
+        "link": Phrase("drive.note.no-link"),
+    }
+    return ((name, why) for name, why in reasons.items() if getattr(record, name) is None)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from iobench.drives import sysfs
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -26,8 +28,8 @@ def link_of(ancestors: Iterable[Path]) -> Link | None:
     for folder in ancestors:
         if (folder / "current_link_width").exists():
             link = Link(
-                _whole(folder / "current_link_width"),
-                _whole(folder / "max_link_width"),
+                sysfs.number(folder / "current_link_width"),
+                sysfs.number(folder / "max_link_width"),
                 _speed(folder / "current_link_speed"),
                 _speed(folder / "max_link_speed"),
             )
@@ -36,18 +38,6 @@ def link_of(ancestors: Iterable[Path]) -> Link | None:
     return None
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _whole(path: Path) -> int | None:
-    text = _text(path)
-    return int(text) if text.isdigit() and len(text) < 6 else None
-
-
 def _speed(path: Path) -> float | None:
-    match = re.match(r"([0-9]+(?:\.[0-9]+)?) GT/s", _text(path))
+    match = re.match(r"([0-9]+(?:\.[0-9]+)?) GT/s", sysfs.text(path) or "")
     return float(match[1]) if match else None

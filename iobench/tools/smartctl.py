@@ -9,7 +9,8 @@ from iobench.model import Health
 from iobench.tools.said import document, number_of, object_of, objects_of, text_of
 
 # A drive that sleeps is left asleep; `-n` makes smartctl say so and end.
-OPTIONS = ("smartctl", "--json", "-i", "-H", "-A", "-n", "standby")
+PROGRAM = "smartctl"
+OPTIONS = (PROGRAM, "--json", "-i", "-H", "-A", "-n", "standby")
 _MIB = 1 << 20
 # Attributes by name, since vendors give their numbers other meanings: name -> bytes of one unit.
 _WRITTEN = {
@@ -33,12 +34,12 @@ def argv(device: str) -> tuple[str, ...]:
 
 def parse(text: str) -> Health:
     """Return what smartctl says of a drive; what it could not get stands in the notes. Raises ParseError."""
-    said = document(text, "smartctl")
+    said = document(text, PROGRAM)
     notes = tuple(text_of(message, "string") or "" for message in objects_of(object_of(said, "smartctl"), "messages"))
     passed = object_of(said, "smart_status").get("passed")
     temperature = object_of(said, "temperature")
     common: dict[str, Any] = {
-        "source": "smartctl",
+        "source": PROGRAM,
         "passed": passed if isinstance(passed, bool) else None,
         "model": text_of(said, "model_name") or text_of(said, "scsi_model_name"),
         "serial": text_of(said, "serial_number"),

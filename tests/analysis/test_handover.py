@@ -172,7 +172,7 @@ def test_a_fact(fact: Fact, value: Any, outcome: Outcome) -> None:
 
 def test_what_is_not_known_is_not_a_pass_and_says_why() -> None:
     fact = _fact("passed", "flag", equals=True)
-    for known in (None, Known({}, {"health": "it needs root"})):
+    for known in (None, Known({}, {"passed": "it needs root"})):
         item = handover.judge_fact(fact, "a", known, None)
         assert item.outcome is Outcome.UNDECIDED
     assert item.found.figures["why"] == "it needs root"

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from madesys import machine
 
 from iobench import proc
+from iobench.drives import inventory
 
 MIB = 1 << 20
 
@@ -98,3 +100,16 @@ def make_loop(tmp_path: Path) -> Iterator[Callable[..., Loop]]:
 @pytest.fixture
 def loop(make_loop: Callable[..., Loop]) -> Loop:
     return make_loop()
+
+
+@pytest.fixture
+def fake_sys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A /sys with an ioDrive and a SAS disk, none of them emulated."""
+    monkeypatch.setattr(inventory, "emulation_of", lambda _number, _sys: None)
+    return machine(tmp_path)
+
+
+@pytest.fixture
+def no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without any program."""
+    monkeypatch.setattr(proc, "find", lambda _program: None)

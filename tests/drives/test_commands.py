@@ -146,6 +146,7 @@ def _drive(**changes: Any) -> DriveRecord:
     fields |= {"name": "nvme0n1", "number": "259:0", "kind": "PCIe flash", "size": 1_920_383_410_176}
     fields |= {"vendor": "Samsung", "model": "MZWLL1T6HEHP-00003 日本製 very long", "serial": "S3HDNX0K500123456789"}
     mount = MountedFs("/srv/very/long/mount/point/日本語/of/a/drive", "ext4", "rw", 10**12, 10**11, 9 * 10**11)
+    fields |= {"unknown": {"serial": "nobody knows"}}
     fields |= {"mounts": (mount, mount), "partitions": (), "below": (), "notes": ("why",)}
     return DriveRecord(**(fields | changes))
 
@@ -187,7 +188,8 @@ def test_targets_json(listing: Callable[..., str]) -> None:
     (drive,) = document["targets"]
     assert document["schema_version"] == 1
     assert drive["id"] == "nvme0n1:1920383410176"
-    assert drive["serial"] is None
+    assert (drive["serial"], drive["unknown"]["serial"]) == (None, "nobody knows")
+    assert drive["unknown"]["health.temperature_c"] == "smartctl does not tell it"
     assert (drive["healthy"], drive["mounts"][0]["free"], drive["notes"]) == (True, 9 * 10**11, ["why"])
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from madesys import make_tree
 
 from iobench import proc
-from iobench.drives import inventory
-from iobench.drives.inventory import kind_of
+from iobench.drives import inventory, kinds
+from iobench.drives.kinds import kind_of
 from iobench.errors import ParseError
 from iobench.tools import smartctl
 from iobench.tools.findmnt import parse_findmnt
@@ -23,6 +24,10 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 LSBLK = (FIXTURES / "lsblk-2.38.1/loop-with-partitions.json").read_text(encoding="utf-8")
 FINDMNT = (FIXTURES / "findmnt-2.38.1/loop-with-partitions.json").read_text(encoding="utf-8")
 SMARTCTL = (FIXTURES / "smartctl-7.3/virtual-disk-health.json").read_text(encoding="utf-8")
+REASONED = {
+    *("vendor", "model", "serial", "wwn", "firmware", "bus", "logical_sector", "physical_sector", "scheduler"),
+    *("rotational", "write_cache", "discard", "numa_node", "link"),
+}
 PARSERS = [(parse_lsblk, LSBLK), (parse_findmnt, FINDMNT), (smartctl.parse, SMARTCTL)]
 
 
@@ -158,75 +163,29 @@ def test_any_json_gives_rows_or_parse_error(document: Any) -> None:
     ],
 )
 def test_kinds(facts: tuple[Any, ...], kind: str) -> None:
-    assert kind in inventory.KINDS
+    assert kind in kinds.KINDS
     assert kind_of(*facts) == kind
 
 
-def _tree(root: Path, files: dict[str, str | bytes]) -> None:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-@pytest.fixture
-def fake_sys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A /sys with an ioDrive and a SAS disk, on a machine without lsblk and findmnt."""
-    monkeypatch.setattr(proc, "find", lambda _program: None)
-    monkeypatch.setattr(inventory, "emulation_of", lambda _number, _sys: None)
-    pci = "devices/pci0000:00/0000:00:03.0/0000:04:00.0"
-    scsi = "devices/pci0000:00/0000:05:00.0/host2/port-2:0/end_device-2:0/target2:0:0/2:0:0:0"
-    _tree(
-        tmp_path,
-        {
-            f"{pci}/vendor": "0x1aed\n",
-            f"{pci}/class": "0x018000\n",
-            f"{pci}/numa_node": "1\n",
-            f"{pci}/block/fioa/dev": "252:0\n",
-            f"{pci}/block/fioa/size": "1562500000\n",
-            f"{pci}/block/fioa/queue/rotational": "0\n",
-            f"{pci}/block/fioa/queue/scheduler": "[none] mq-deadline\n",
-            f"{scsi}/vendor": "SEAGATE \n",
-            f"{scsi}/model": "ST3300657SS     \n",
-            f"{scsi}/rev": "0008\n",
-            f"{scsi}/wwid": "naa.5000c5001234abcd\n",
-            f"{scsi}/vpd_pg80": b"\x00\x80\x00\x086SJ0ABCD",
-            f"{scsi}/block/sda/dev": "8:0\n",
-            f"{scsi}/block/sda/size": "585937500\n",
-            f"{scsi}/block/sda/queue/rotational": "1\n",
-            f"{scsi}/block/sda/sda1/dev": "8:1\n",
-            f"{scsi}/block/sda/sda1/partition": "1\n",
-            f"{scsi}/block/sda/sda1/size": "2048\n",
-        },
-    )
-    for name, home, numbers in (("fioa", pci, ["252:0"]), ("sda", scsi, ["8:0"])):
-        (tmp_path / home / f"block/{name}/device").symlink_to(tmp_path / home)
-        (tmp_path / "block").mkdir(exist_ok=True)
-        (tmp_path / "block" / name).symlink_to(tmp_path / home / "block" / name)
-        (tmp_path / "dev/block").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "dev/block" / numbers[0]).symlink_to(tmp_path / home / "block" / name)
-    (tmp_path / "dev/block/8:1").symlink_to(tmp_path / scsi / "block/sda/sda1")
-    return tmp_path
-
-
-def test_iodrive_and_sas_disk_by_sys_alone(fake_sys: Path) -> None:
+def test_iodrive_and_sas_disk_by_sys_alone(fake_sys: Path, no_programs: None) -> None:
     fioa, sda = inventory.devices(fake_sys)
     assert (fioa.kind, fioa.vendor, fioa.bus, fioa.numa_node) == ("PCIe flash", "Fusion-io", "pcie", 1)
     assert (fioa.size, fioa.rotational, fioa.scheduler) == (800_000_000_000, False, "none")
     assert fioa.serial is None
     assert fioa.id == "fioa:800000000000"
-    assert any("model, serial" in str(note) for note in fioa.notes)
-    assert any("lsblk is not installed" in str(note) for note in fioa.notes)
+    assert {"model", "serial", "link"} <= set(fioa.unknown) and "vendor" not in fioa.unknown
+    assert all("lsblk is not installed" in str(said) for said in (fioa.unknown["model"], fioa.notes[0]))
+    assert all((getattr(sda, name) is None) == (name in sda.unknown) for name in sda.__slots__ if name in REASONED)
     assert (sda.kind, sda.model, sda.serial, sda.firmware) == ("SAS disk", "ST3300657SS", "6SJ0ABCD", "0008")
     assert sda.id == "6SJ0ABCD"
 
 
-def test_wwn_is_the_id_without_a_serial(fake_sys: Path) -> None:
+def test_wwn_is_the_id_without_a_serial(fake_sys: Path, no_programs: None) -> None:
     next(fake_sys.glob("devices/**/vpd_pg80")).unlink()
     assert inventory.devices(fake_sys)[1].id == "naa.5000c5001234abcd"
 
 
-def test_a_partition_never_has_the_id_of_its_drive(fake_sys: Path) -> None:
+def test_a_partition_never_has_the_id_of_its_drive(fake_sys: Path, no_programs: None) -> None:
     found = inventory.find("8:1", fake_sys)
     assert found is not None
     drive, part = found
@@ -237,18 +196,20 @@ def test_a_partition_never_has_the_id_of_its_drive(fake_sys: Path) -> None:
 
 
 @pytest.mark.parametrize(("dio", "cached"), [("0\n", True), ("1\n", False), (None, False)])
-def test_a_loop_device_without_direct_io_is_a_cache(fake_sys: Path, dio: str | None, cached: bool) -> None:
+def test_a_loop_device_without_direct_io_is_a_cache(
+    fake_sys: Path, no_programs: None, dio: str | None, cached: bool
+) -> None:
     files = {"dev": "7:3\n", "size": "2048\n", "loop/backing_file": "/x.img\n", "loop3p1/dev": "259:1\n"}
     files |= {"loop3p1/partition": "1\n", "loop3p1/size": "1024\n"}
     if dio is not None:
         files["loop/dio"] = dio
     home = fake_sys / "devices/virtual/block/loop3"
-    _tree(home, dict(files))
+    make_tree(home, dict(files))
     (fake_sys / "block/loop3").symlink_to(home)
     (fake_sys / "dev/block/7:3").symlink_to(home)
     (fake_sys / "dev/block/259:1").symlink_to(home / "loop3p1")
     mapped = fake_sys / "devices/virtual/block/dm-0"
-    _tree(mapped, {"dev": "252:9\n", "size": "1024\n"})
+    make_tree(mapped, {"dev": "252:9\n", "size": "1024\n"})
     (mapped / "slaves").mkdir()
     (mapped / "slaves/loop3p1").symlink_to(home / "loop3p1")
     (fake_sys / "block/dm-0").symlink_to(mapped)

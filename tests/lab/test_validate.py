@@ -41,7 +41,7 @@ id = "seq-read"
 workload = "seq-read"
 load = 8
 metric = "throughput"
-at_least = {limit}
+at_least = "{limit} MB/s"
 source = "the test"
 conditions = "1 MiB, 8 outstanding"
 [integrity]
@@ -93,7 +93,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
 
 def _profile(folder: Path, name: str, limit: float, more: str = "") -> str:
-    (folder / f"{name}.toml").write_text(PROFILE.format(limit=limit) + more)
+    (folder / f"{name}.toml").write_text(PROFILE.format(limit=limit / 1e6) + more)
     return f"{name}.toml"
 
 
