@@ -84,9 +84,13 @@ class Engine:
         self._deadline = deadline or Deadline()
         self._limits = Limits.of(campaign)
         self._guards: dict[str, Callable[[], None]] = {}
+        self._written: dict[str, int] = {}  # what reached each target's device since this run opened it
+        self._before: Mapping[str, int] = {}  # the same of earlier runs
+        self._stay: list[str] = []  # targets whose prepared files stay there for a resume
         self._left_out: dict[str, str] = {}
         self._again: dict[str, Work] = {}  # preparations of an earlier run, until they are known to hold
         self._warm: list[tuple[str, Work]] = []
+        self._prepared: dict[str, Work] = {}  # preparations that are done
         self._source = MemorySource(stop)
         self._sites: dict[str, Site] = {}
         self._kernel = KernelLog()
@@ -99,6 +103,9 @@ class Engine:
         finished = self._folder.finished()
         left = [step for step in self._campaign.steps if step.id not in finished]
         self._again = prepared.preparations(self._campaign, finished)
+        self._prepared = dict(self._again)
+        self._before = journal.written(self._folder.path)
+        journal.write(self._folder.path, "began")
         try:
             # The servers end before the folders that they work in are removed.
             with ExitStack() as stack, self._services:
@@ -122,8 +129,9 @@ class Engine:
             raise self._interrupted() from None
         except LimitReached as reached:
             journal.write(self._folder.path, "limit-reached", why=str(reached))
-            raise
+            raise LimitReached(f"{reached}{self._staying()}") from None
         journal.write(self._folder.path, "ended")
+        prepared.forget(self._folder, self._campaign)
         with suppress(ResultsError):  # only a copy for quick reading: the numbers are safe without it
             self._folder.pack()
         self._observe(Ended(self._campaign))
@@ -132,7 +140,13 @@ class Engine:
         kept, total = len(self._folder.finished()), len(self._campaign.steps)
         return InterruptedCampaign(
             f"interrupted: {kept} of {total} steps are kept; `iobench resume {self._campaign.id}` goes on"
+            f"{self._staying()}"
         )
+
+    def _staying(self) -> str:
+        """What is left on the targets, as the end of a sentence."""
+        paths = [self._campaign.passports[name].target.path for name in self._stay]
+        return f". What was prepared stays in {', '.join(paths)}; `iobench clean` removes it" if paths else ""
 
     # --- a plan that grows -----------------------------------------------------------------------------
 
@@ -162,10 +176,16 @@ class Engine:
 
     def _guard(self, site: Site) -> Callable[[], None]:
         """Return what looks, while a program runs, whether a limit of the campaign is reached."""
-        counters = site.counters
-        before = counters.read().bytes_written if counters else 0
-        guard = Guard(self._limits, site.passport, 0)
-        return lambda: guard.look(counters.read().bytes_written - before if counters else None)
+        counters, name = site.counters, site.passport.target.name
+        begin = counters.read().bytes_written if counters else 0
+        guard = Guard(self._limits, site.passport, self._before.get(name, 0))
+
+        def look() -> None:
+            if counters is not None:
+                self._written[name] = counters.read().bytes_written - begin
+            guard.look(self._written.get(name))
+
+        return look
 
     def _in_time(self, step: Step) -> bool:
         """Return whether a step will be over before the deadline; another one is left out."""
@@ -186,24 +206,37 @@ class Engine:
     # --- set up ----------------------------------------------------------------------------------------
 
     def _open_sites(self, left: list[Step], stack: ExitStack) -> None:
-        for number, (name, passport) in enumerate(self._campaign.passports.items(), 1):
+        for name, passport in self._campaign.passports.items():
             works = list({id(step.work): step.work for step in left if step.target == name}.values())
             if works and name not in self._sites:
                 if passport.mount_point and passport.target.kind == "file":
                     self._turns.take(name, passport.mount_point)
-                # Numbered: two targets may share a folder.
-                site = Site.open(passport, f"{self._campaign.id}-{number}", works, self._permission)
+                keep = prepared.names(self._folder, name)
+                folder = prepared.folder_of(self._campaign, name)
+                site = Site.open(passport, folder, works, self._permission, keep)
                 self._sites[name] = stack.enter_context(site)
                 self._guards[name] = self._guard(site)
                 if prepared.take_up(self._folder, name, site):
                     self._again.pop(name, None)
                     journal.write(self._folder.path, "still-prepared", target=name)
-                stack.callback(self._keep_prepared, name, site)
+                stack.push(self._leaving(name, site))
 
-    def _keep_prepared(self, name: str, site: Site) -> None:
-        # A device that is gone, or a disk that is full, is told by what went on; here it only costs a preparation.
-        with suppress(IobenchError, OSError):
-            prepared.keep(self._folder, name, site)
+    def _leaving(self, name: str, site: Site) -> Callable[..., None]:
+        """Return what is done before a site is closed: what was written is noted, what was prepared left if aborted."""
+
+        def leave(kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+            aborted = isinstance(error, InterruptedCampaign | LimitReached)
+            # A device that is gone, or a disk that is full, is told by what went on; here it only costs a preparation.
+            with suppress(IobenchError, OSError):
+                self._guards[name]()
+            with suppress(IobenchError, OSError):
+                journal.write(self._folder.path, "closed", target=name, written={name: self._written.get(name)})
+                stays = site.ground.block or (aborted and name in self._prepared)
+                if stays and prepared.keep(self._folder, name, site) and not site.ground.block:
+                    site.ground.leave(prepared.names(self._folder, name))
+                    self._stay.append(name)
+
+        return leave
 
     def _set_up_all(self, left: list[Step]) -> None:
         try:
@@ -333,7 +366,10 @@ class Engine:
         finally:
             self._drop_dead(step)
         self._folder.save(self._campaign, result)
-        journal.write(self._folder.path, "finished", step=step.id)
+        written = {step.target: self._written.get(step.target)}
+        journal.write(self._folder.path, "finished", step=step.id, written=written)
+        if step.work.workload == prepared.PREPARES:
+            self._prepared[step.target] = step.work
         self._observe(StepFinished(result))
 
     def _measure(self, step: Step) -> StepResult:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from iobench.errors import ResultsError
 
 NAME = "journal.jsonl"
+_OF_A_RUN = ("began", "started", "interrupted", "limit-reached", "ended")
 
 
 def write(folder: Path, event: str, **details: object) -> None:
@@ -54,5 +55,45 @@ def status(folder: Path, finished: int, total: int) -> str:
     """Return `done`, `failed` (all run, some without a number) or `interrupted`."""
     if finished >= total:
         return "done"
-    events = [event.get("event") for event in read(folder)]
-    return "failed" if events and events[-1] == "ended" else "interrupted"
+    runs = [event["event"] for event in read(folder) if event.get("event") in _OF_A_RUN]
+    return "failed" if runs and runs[-1] == "ended" else "interrupted"
+
+
+def spent_s(folder: Path) -> float:
+    """Return the seconds that a campaign's runs took so far, its pauses not counted.
+
+    Of a run that was killed, up to the last thing that happened.
+    """
+    return sum(max(0.0, (_at(run[-1]) - _at(run[0])).total_seconds()) for run in _runs(folder))
+
+
+def written(folder: Path) -> Mapping[str, int]:
+    """Return the bytes that reached each target's device in a campaign's runs so far, as far as they are known."""
+    total: dict[str, int] = {}
+    for run in _runs(folder):
+        last: dict[str, int] = {}
+        for event in run:
+            of = event.get("written")
+            last.update({k: v for k, v in of.items() if isinstance(v, int)} if isinstance(of, dict) else {})
+        for target, count in last.items():
+            total[target] = total.get(target, 0) + count
+    return total
+
+
+def _runs(folder: Path) -> list[list[dict[str, Any]]]:
+    """The events of each run of a campaign: from `began` to the last one that is the engine's."""
+    runs: list[list[dict[str, Any]]] = []
+    for event in read(folder):
+        try:
+            _at(event)
+        except (LookupError, ValueError, TypeError):
+            continue
+        if event.get("event") == "began":
+            runs.append([])
+        if runs and event.get("event") != "judged":  # a stored result may be judged a year later
+            runs[-1].append(event)
+    return runs
+
+
+def _at(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["at"])

@@ -79,8 +79,17 @@ def read(min_free: str | None, max_temp: float | None, max_write: str | None, id
     return Limits(share, is_share, max_temp, parse_size(max_write) if max_write is not None else None, idle)
 
 
-def check(limits: Limits, passports: Mapping[str, Passport], needed: int, estimate: Estimate) -> None:
-    """Raise CannotRunError, before anything is written, for a plan that would pass a limit, or could not keep to it."""
+def check(
+    limits: Limits,
+    passports: Mapping[str, Passport],
+    needed: int,
+    estimate: Estimate,
+    spent: Mapping[str, int],
+) -> None:
+    """Raise CannotRunError, before anything is written, for a plan that would pass a limit, or could not keep to it.
+
+    `spent` is what earlier runs of the campaign have written, by target.
+    """
     if limits.idle and proc.find("ionice") is None:
         raise CannotRunError("ionice is not installed, so --idle cannot be kept to; install util-linux")
     for name, passport in passports.items():
@@ -90,12 +99,13 @@ def check(limits: Limits, passports: Mapping[str, Passport], needed: int, estima
                 f"target {name}: the kernel knows no temperature of it, so --max-temp cannot be kept to; leave it out "
                 "(for SATA and SAS disks, `modprobe drivetemp` may help)"
             )
-        written = estimate.written.get(name, 0)
-        if limits.max_write is not None and written > limits.max_write:
+        written, before = estimate.written.get(name, 0), spent.get(name, 0)
+        if limits.max_write is not None and before + written > limits.max_write:
+            were = f", {format_bytes(before)} were written before it was aborted" if before else ""
             raise CannotRunError(
-                f"target {name}: the plan writes about {format_bytes(written)}, and --max-write allows "
-                f"{format_bytes(limits.max_write)}; nothing was written. Take a smaller --size, "
-                "fewer repeats, or reads only"
+                f"target {name}: the plan writes about {format_bytes(written)}{were}, and --max-write allows "
+                f"{format_bytes(limits.max_write)}; nothing {'more ' if before else ''}was written. Take a smaller "
+                f"--size, fewer repeats, or reads only{' in a new campaign' if before else ''}"
             )
 
 

@@ -21,6 +21,8 @@ from iobench.results import new_id
 from iobench.texts import Phrase, Told
 from iobench.tools import fio
 
+NOTHING_LEFT: Mapping[str, int] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -98,16 +100,19 @@ def _director(families: Sequence[str]) -> dict[str, ParamValue] | None:
     return {"name": named[0]} if named else None
 
 
-def probed(prepared: Prepared, finished: Collection[str] = ()) -> Prepared:
-    """Return the same with an estimate that holds: a target of unknown speed is written for half a second at most."""
+def probed(prepared: Prepared, finished: Collection[str] = (), untouched: Collection[str] = ()) -> Prepared:
+    """Return the same with an estimate that holds: a target of unknown speed is written for half a second at most.
+
+    Not those `untouched`, whose preparation that would spoil.
+    """
     campaign = prepared.campaign
     left = [step for step in campaign.steps if step.id not in finished]
-    known = rates(campaign.passports, campaign.id)
+    known = rates({name: p for name, p in campaign.passports.items() if name not in untouched}, campaign.id)
     return dataclasses.replace(prepared, estimate=plan.estimate(left, campaign.passports, known))
 
 
-def again(campaign: Campaign, finished: Collection[str]) -> Prepared:
-    """Return a stored campaign ready to go on with.
+def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str, int] = NOTHING_LEFT) -> Prepared:
+    """Return a stored campaign ready to go on with; `left_bytes` of files are on its targets since it was aborted.
 
     Raises CannotRunError when a target is another drive than it was.
     """
@@ -115,12 +120,19 @@ def again(campaign: Campaign, finished: Collection[str]) -> Prepared:
     for name, old in campaign.passports.items():
         _refuse_other_drive(name, old, fresh[name])
     left = [step for step in campaign.steps if step.id not in finished]
-    plan.check_room([step.work for step in left], fresh)
+    plan.check_room([step.work for step in left], {name: _with_room(p, left_bytes) for name, p in fresh.items()})
     tools = host.tools(programs.of_all((step.work.runner, step.work.params) for step in left))
     tools = {**tools, **_server_tools([step.work for step in left], fresh)}
     # The same drive may have another device number by now, and a tool another version.
     campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
-    return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished)
+    return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished, left_bytes)
+
+
+def _with_room(passport: Passport, left_bytes: Mapping[str, int]) -> Passport:
+    """A passport with the room that files of ours take which are still there."""
+    free = passport.free_bytes
+    more = left_bytes.get(passport.target.name, 0)
+    return dataclasses.replace(passport, free_bytes=free + more) if free is not None else passport
 
 
 def _server_tools(works: Sequence[Work], passports: Mapping[str, Passport]) -> Mapping[str, str]:

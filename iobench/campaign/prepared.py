@@ -1,59 +1,132 @@
-"""What is known of a block device's contents after an abort: still ours, while its counter of written bytes says so."""
+"""What is known of a target's contents after an abort: still as we left it, while nobody else has written there."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from iobench.campaign.site import Site
+from iobench.drives.workdir import Leftover, find_leftovers, remove_leftover
 from iobench.model import Campaign, DataFile, Work
 from iobench.results import CampaignFolder, write_safely
 
 _NAME = "prepared.json"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 PREPARES = "precondition"
+# What a file system may have written by itself meanwhile: of the prepared file, and at least (bytes).
+OTHERS_SHARE, OTHERS_LEAST = 0.01, 4_000_000
 
 
-def keep(folder: CampaignFolder, target: str, site: Site) -> None:
-    """Keep what is laid out on a block device, and how much had been written to it by then. Raises ResultsError."""
+def keep(folder: CampaignFolder, target: str, site: Site) -> bool:
+    """Keep what is laid out on a target, and how much its device had been written by then; return whether there is any.
+
+    Raises ResultsError, and OSError where the drive does not answer.
+    """
     counters = site.counters
-    if not site.ground.block or counters is None or not site.laid_out:
-        return
+    if counters is None or not site.laid_out:
+        return False
     site.ground.settle()
+    files = [dataclasses.asdict(file) for file in site.laid_out]
+    stamps = {name: site.ground.stamp(name) for name in _names(files)}
+    if any(stamp is None for stamp in stamps.values()):
+        return False
     kept = _read(folder)
     kept[target] = {
         "boot": _boot(),
         "device": counters.number,
         "written": counters.read().bytes_written,
-        "files": [dataclasses.asdict(file) for file in site.laid_out],
+        "files": files,
+        "stamps": stamps,
     }
     write_safely(folder.path / _NAME, json.dumps(kept, indent=1))
+    return True
 
 
 def take_up(folder: CampaignFolder, target: str, site: Site) -> bool:
-    """Return whether a device holds what an earlier run laid out, and if so tell the site; a file is always gone."""
+    """Return whether a target holds what an earlier run laid out, and if so tell the site; else that is removed."""
     entry = _read(folder).get(target)
-    counters = site.counters
-    if not site.ground.block or counters is None or not isinstance(entry, dict):
+    if not isinstance(entry, dict):
         return False
-    now = {"boot": _boot(), "device": counters.number, "written": counters.read().bytes_written}
-    if any(entry.get(key) != value for key, value in now.items()):
-        return False  # another boot counts from nought, and whoever wrote may have written anywhere
     try:
         files = [DataFile(**file) for file in entry["files"]]
-    except (TypeError, LookupError):
+        held = _held(entry, site)
+    except (TypeError, LookupError, ValueError):
         return False
     for file in files:
-        site.ground.make(file)
-        site.laid_out.add(file)
-    return True
+        if held:
+            site.ground.take_up(file)
+            site.laid_out.add(file)
+        else:
+            site.ground.remove(file.name)
+    return held
+
+
+def _held(entry: Mapping[str, Any], site: Site) -> bool:
+    """Whether a target is as it was kept. Another boot counts from nought; a device knows no files, so not a byte."""
+    counters = site.counters
+    if counters is None or (entry["boot"], entry["device"]) != (_boot(), counters.number):
+        return False
+    size = sum(file["size"] for file in entry["files"])
+    others = counters.read().bytes_written - entry["written"]
+    if not 0 <= others <= (0 if site.ground.block else max(OTHERS_LEAST, OTHERS_SHARE * size)):
+        return False  # whoever wrote may have written anywhere, and used up the drive's spare blocks
+    return all(site.ground.stamp(name) == entry["stamps"][name] for name in _names(entry["files"]))
+
+
+def names(folder: CampaignFolder, target: str) -> tuple[str, ...]:
+    """Return the names of the files that an aborted run left on a target, to be looked at before they are believed."""
+    entry = _read(folder).get(target)
+    files = entry.get("files") if isinstance(entry, dict) else None
+    return tuple(_names(files)) if isinstance(files, list) else ()
 
 
 def preparations(campaign: Campaign, finished: set[str]) -> dict[str, Work]:
     """Return the preparation that was done on each target."""
     return {s.target: s.work for s in campaign.steps if s.id in finished and s.work.workload == PREPARES}
+
+
+# --- the folders that stay on targets --------------------------------------------------------------------
+
+
+def folder_of(campaign: Campaign, target: str) -> str:
+    """Return what a target's work folder is called: numbered, since two targets may share a path."""
+    return f"{campaign.id}-{list(campaign.passports).index(target) + 1}"
+
+
+def left(folder: CampaignFolder, campaign: Campaign) -> dict[str, Leftover]:
+    """Return, by target, the work folders that an aborted run left for a resume."""
+    found = {}
+    for name, passport in campaign.passports.items():
+        if passport.target.kind == "file" and names(folder, name):
+            for each in find_leftovers(passport.target.path):
+                if each.marker.campaign == folder_of(campaign, name):
+                    found[name] = each
+    return found
+
+
+def forget(folder: CampaignFolder, campaign: Campaign) -> None:
+    """Remove what an aborted run left on targets: nobody goes on with it. Raises ResultsError."""
+    for leftover in left(folder, campaign).values():
+        remove_leftover(leftover)
+
+
+def left_bytes(folder: CampaignFolder, campaign: Campaign) -> dict[str, int]:
+    """Return how many bytes these folders' files take, by target: room that a resumed campaign has."""
+    found = {}
+    for target, leftover in left(folder, campaign).items():
+        try:
+            found[target] = sum(os.lstat(os.path.join(leftover.path, n)).st_size for n in names(folder, target))  # noqa: PTH118
+        except OSError:
+            continue
+    return found
+
+
+def _names(files: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(str(file["name"]) for file in files))
 
 
 def _read(folder: CampaignFolder) -> dict[str, Any]:

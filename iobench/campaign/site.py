@@ -62,6 +62,15 @@ class Ground(Protocol):
     def remove_folder(self, name: str) -> None:
         """Remove such a folder with all that is in it."""
 
+    def stamp(self, name: str) -> list[int] | None:
+        """What changes when a file does; None where it is gone, or a part of it was never written."""
+
+    def take_up(self, file: DataFile) -> None:
+        """Believe that a file is there, as an earlier run laid it out."""
+
+    def leave(self, names: Sequence[str]) -> None:
+        """Let go, but leave these files for a resumed campaign; the rest of what is ours is removed."""
+
     def settle(self) -> None:
         """Bring to the drive what is still in memory, so that it does not fall into the next step."""
 
@@ -123,6 +132,20 @@ class FolderGround:
     def remove_folder(self, name: str) -> None:
         """Remove such a folder with all that is in it."""
         self._folder.remove_folder(name)
+
+    def stamp(self, name: str) -> list[int] | None:
+        """Size, inode and times of the last changes (ns); None where it is gone, or a part of it was never written."""
+        if self._folder.size(name) is None or self.unwritten(name):
+            return None
+        info = os.stat(name, dir_fd=self._folder.dir_fd, follow_symlinks=False)
+        return [info.st_size, info.st_ino, info.st_mtime_ns, info.st_ctime_ns]
+
+    def take_up(self, file: DataFile) -> None:
+        """It is in the folder: nothing is to be done."""
+
+    def leave(self, names: Sequence[str]) -> None:
+        """Leave these files in the folder, which from now on is nobody's, so that `clean` removes it too."""
+        self._folder.leave(names)
 
     def settle(self) -> None:
         """Flush all files of the folder."""
@@ -203,6 +226,18 @@ class DeviceGround:
     def remove_folder(self, name: str) -> None:
         """There are none."""
 
+    def stamp(self, name: str) -> list[int] | None:
+        """A device has no files: its counter alone tells."""
+        return []
+
+    def take_up(self, file: DataFile) -> None:
+        """The same as making it: what is laid out is remembered."""
+        self.make(file)
+
+    def leave(self, names: Sequence[str]) -> None:
+        """Give the device back: its blocks stay as they are."""
+        self.close()
+
     def settle(self) -> None:
         """Flush the device."""
         os.fsync(self._held.fd)
@@ -254,6 +289,17 @@ class ServerGround:
     def remove_folder(self, name: str) -> None:
         """There are none."""
 
+    def stamp(self, name: str) -> list[int] | None:
+        """None."""
+        return None
+
+    def take_up(self, file: DataFile) -> None:
+        """There are no files. Raises CannotRunError."""
+        self.path(file.name)
+
+    def leave(self, names: Sequence[str]) -> None:
+        """Nothing of ours is there."""
+
     def settle(self) -> None:
         """Nothing of ours is in memory."""
 
@@ -277,8 +323,18 @@ class Site:
     laid_out: set[DataFile] = field(default_factory=set)
 
     @classmethod
-    def open(cls, passport: Passport, folder: str, works: Sequence[Work], permission: Permission) -> Self:
-        """Make a target ready, its files in a work folder of that name. Raises CannotRunError when refused."""
+    def open(
+        cls,
+        passport: Passport,
+        folder: str,
+        works: Sequence[Work],
+        permission: Permission,
+        keep: Sequence[str] = (),
+    ) -> Self:
+        """Make a target ready, its files in a work folder of that name; of what an aborted run left there `keep` stays.
+
+        Raises CannotRunError when refused.
+        """
         with ExitStack() as stack:
             ground: Ground
             if passport.target.kind == "block":
@@ -287,7 +343,7 @@ class Site:
             elif passport.target.kind == "server":
                 ground = ServerGround(passport.target.name)
             else:
-                ground = FolderGround(WorkFolder.make(passport.target.path, folder))
+                ground = FolderGround(WorkFolder.make(passport.target.path, folder, keep))
             stack.callback(ground.close)
             _refuse_without_direct(passport, ground, works)
             counters = disk = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +172,18 @@ def rm(campaign: str, yes: bool, results: Path, as_json: bool) -> None:
         if not sys.stdin.isatty():
             raise UsageError(f"{folder.id} is not deleted without a question; add --yes")
         click.confirm(f"Delete {folder.path} with all its results?", abort=True, err=True)
+    _remove_prepared(folder)
     store.remove(campaign)
     if as_json:
         click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "deleted": folder.id}, ensure_ascii=False))
     else:
         click.echo(f"deleted {folder.id}")
+
+
+def _remove_prepared(folder: CampaignFolder) -> None:
+    """Remove what an aborted run left on the targets for a resume that will not come."""
+    if (folder.path / "prepared.json").is_file():
+        from iobench.campaign import prepared
+
+        with suppress(ResultsError):  # a campaign that cannot be read can still be deleted
+            prepared.forget(folder, folder.campaign())

@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,8 @@ import click
 
 from iobench import SCHEMA_VERSION, proc
 from iobench.campaign import director as directors
-from iobench.campaign import plan, prepare
+from iobench.campaign import journal, plan, prepare
+from iobench.campaign import prepared as made_ready
 from iobench.campaign.director import Deadline
 from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, Observer
@@ -29,7 +30,7 @@ from iobench.campaign.failed import failure_code, failures
 from iobench.campaign.limits import Limits
 from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite
-from iobench.campaign.prepare import Prepared
+from iobench.campaign.prepare import NOTHING_LEFT, Prepared
 from iobench.campaign.site import Permission, check_devices
 from iobench.cli import progress
 from iobench.cli.existing import endpoint_target, learn_passwords
@@ -97,11 +98,19 @@ def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show 
         raise
 
 
-def keep_to(limits: Limits, prepared: Prepared) -> None:
-    """Raise CannotRunError for a plan that would pass a limit."""
+def keep_to(limits: Limits, prepared: Prepared, spent: Mapping[str, int] = NOTHING_LEFT) -> None:
+    """Raise CannotRunError for a plan that would pass a limit; `spent` bytes were written before it was aborted."""
     campaign = prepared.campaign
     needed = plan.needed([step.work for step in campaign.steps])
-    check_limits(limits, campaign.passports, needed, prepared.estimate)
+    check_limits(limits, campaign.passports, needed, prepared.estimate, spent)
+
+
+def go_on(folder: CampaignFolder, campaign: Campaign) -> Prepared:
+    """Return a stored campaign ready to go on with, within the limits that it was begun with. Raises CannotRunError."""
+    left = made_ready.left_bytes(folder, campaign)
+    prepared = prepare.again(campaign, folder.finished(), left)
+    keep_to(Limits.of(campaign), prepared, journal.written(folder.path))
+    return prepared
 
 
 def create(store: Store, campaign: Campaign) -> CampaignFolder:
@@ -128,15 +137,16 @@ def check_baseline(options: MeasureOptions, names: list[str]) -> None:
         raise UsageError(f"--baseline {options.baseline!r} is no target here; {near_miss(options.baseline, names)}")
 
 
-def clean_before(targets: list[Target], options: MeasureOptions) -> None:
-    """Remove what a killed iobench left: programs that carry our mark, folders with our marker."""
+def clean_before(targets: list[Target], options: MeasureOptions, but: Collection[str] = ()) -> None:
+    """Remove what a killed iobench left: programs that carry our mark, folders with our marker but those at `but`."""
     ended = proc.end_orphans()
     if ended:
         say(f"ended {ended} program(s) that a killed iobench had left running", options)
     places = {tempfile.gettempdir(), *(target.path for target in targets if target.kind == "file")}
     for leftover in (found for place in sorted(places) for found in find_leftovers(place)):
-        remove_leftover(leftover)
-        say(f"removed {leftover.path}, left by a killed iobench", options)
+        if leftover.path not in but:
+            remove_leftover(leftover)
+            say(f"removed {leftover.path}, left by an iobench that was aborted", options)
 
 
 def say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
@@ -207,13 +217,16 @@ def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions,
         stack.enter_context(folder.held())
         stop = stack.enter_context(signals(hangup=options.log_file is None))
         director = directors.of(prepared.campaign)
-        deadline = Deadline.within(within_s(prepared.campaign))
+        left_s = within_s(prepared.campaign)
+        if left_s is not None:
+            left_s = max(0.0, left_s - journal.spent_s(folder.path))
+        deadline = Deadline.within(left_s)
         Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe, director, deadline).run()
     return Took(time.monotonic() - begin, prepared.estimate.seconds)
 
 
 def within_s(campaign: Campaign) -> float | None:
-    """Return the seconds that a directed campaign may take, counted from now; None where it may take any."""
+    """Return the seconds that a directed campaign's runs may take together; None where they may take any."""
     seconds = (campaign.director or {}).get("within_s")
     # The last step may take a little longer than was thought, and the result is still to be judged.
     return ON_TIME * seconds if isinstance(seconds, int | float) else None

@@ -16,9 +16,9 @@ from iobench.errors import UsageError
 @options.going_options
 def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
-    from iobench.campaign.prepare import again
+    from iobench.campaign import prepared
     from iobench.cli.existing import learn_passwords
-    from iobench.cli.measure import Show, check_baseline, clean_before, finish, perform, say
+    from iobench.cli.measure import Show, check_baseline, clean_before, finish, go_on, perform, say
     from iobench.cli.progress import log
     from iobench.results import Store
 
@@ -28,7 +28,8 @@ def resume(campaign: str, **kwargs: Any) -> int:
     if stored.imported:
         raise UsageError(f"{stored.id} was imported: there is nothing to go on with")
     check_baseline(shared, list(stored.passports))
-    clean_before([p.target for p in stored.passports.values()], shared)
+    kept = [each.path for each in prepared.left(folder, stored).values()]
+    clean_before([p.target for p in stored.passports.values()], shared, kept)
     learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
@@ -37,11 +38,11 @@ def resume(campaign: str, **kwargs: Any) -> int:
         from iobench.cli import validate
 
         judged = validate.Wanted(("json",) if shared.as_json else ("text",), None, "en")
-        return validate.run(folder, again(stored, finished), shared, judged)
+        return validate.run(folder, go_on(folder, stored), shared, judged)
     show: Show = finish
     if directed == "capacity":
         from iobench.cli.capacity import conclude
 
         show = conclude
     with log(shared.log_file) as observer:
-        return show(folder, shared, perform(again(stored, finished), folder, shared, observer))
+        return show(folder, shared, perform(go_on(folder, stored), folder, shared, observer))

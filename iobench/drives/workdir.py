@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,8 +76,8 @@ class WorkFolder:
         self.marker = marker
 
     @classmethod
-    def make(cls, base_path: str, campaign_id: str) -> Self:
-        """Make the folder of a campaign in `base_path`, or take over what a killed run of it left.
+    def make(cls, base_path: str, campaign_id: str, keep: Collection[str] = ()) -> Self:
+        """Make the folder of a campaign in `base_path`, or take over what an aborted run of it left: the files `keep`.
 
         Raises CannotRunError when it cannot be made, is another's, or is in use.
         """
@@ -92,7 +92,7 @@ class WorkFolder:
             fresh = _make(base_fd, name, base_path)
             dir_fd = _open_folder(base_fd, name, path, fresh)
             if not fresh:
-                _take_over(dir_fd, path, campaign_id)
+                _take_over(dir_fd, path, campaign_id, keep)
             marker = _mark(dir_fd, path, campaign_id)
         except BaseException:
             if fresh:
@@ -182,6 +182,17 @@ class WorkFolder:
             return _remove(self._base_fd, self.dir_fd, self.name, self.path)
         finally:
             self.close()
+
+    def leave(self, keep: Collection[str]) -> None:
+        """Let go of the folder, with nothing but the files `keep` in it, for whoever goes on with the campaign.
+
+        Its marker says that nobody uses it, so `find_leftovers` finds it. Raises OSError, CannotRunError.
+        """
+        if self.dir_fd < 0 or _read_marker(self.dir_fd) != self.marker:
+            return
+        _remove_files(self.dir_fd, keep)
+        _mark(self.dir_fd, self.path, self.marker.campaign, proc.ProcessId(0, 0))
+        self.close()
 
     def close(self) -> None:
         """Let go of the folder without removing it; may be called twice."""
@@ -284,8 +295,8 @@ def _open_folder(base_fd: int, name: str, path: str, fresh: bool) -> int:
     return dir_fd
 
 
-def _take_over(dir_fd: int, path: str, campaign_id: str) -> None:
-    """Empty a folder that was there before, if it is what a killed run of this campaign left."""
+def _take_over(dir_fd: int, path: str, campaign_id: str, keep: Collection[str]) -> None:
+    """Empty a folder that was there before but for the files `keep`, if an aborted run of this campaign left it."""
     marker = _read_marker(dir_fd)
     if marker is None:
         # Killed between making the folder and marking it: there is nothing of anybody in it.
@@ -298,13 +309,13 @@ def _take_over(dir_fd: int, path: str, campaign_id: str) -> None:
     if not marker.owner_gone:
         whose = "this process" if mine else f"process {marker.pid} on {marker.host}"
         raise CannotRunError(f"{path} is in use by {whose}; wait for it, or end it")
-    foreign = _remove_files(dir_fd)
+    foreign = _remove_files(dir_fd, keep)
     if foreign:
         raise CannotRunError(f"{path} holds what iobench did not make ({', '.join(foreign)}); move it away")
 
 
-def _mark(dir_fd: int, path: str, campaign_id: str) -> Marker:
-    me = proc.identify(os.getpid())
+def _mark(dir_fd: int, path: str, campaign_id: str, owner: proc.ProcessId | None = None) -> Marker:
+    me = owner or proc.identify(os.getpid())
     if me is None:
         raise CannotRunError("/proc does not show this process, so its files cannot be marked; is /proc mounted?")
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -380,10 +391,12 @@ def _plain(dir_fd: int) -> Iterator[tuple[str, bool]]:
             yield name, stat.S_ISREG(info.st_mode)
 
 
-def _remove_files(dir_fd: int) -> tuple[str, ...]:
-    """Remove plain files except the marker, and folders that carry one; return the names of the rest: not ours."""
+def _remove_files(dir_fd: int, keep: Collection[str] = ()) -> tuple[str, ...]:
+    """Remove plain files but the marker and `keep`, and folders with one; return the names of what is not ours."""
     foreign = []
     for name, plain in list(_plain(dir_fd)):
+        if plain and name in keep:
+            continue
         if plain:
             os.unlink(name, dir_fd=dir_fd)
         elif not _remove_tree(dir_fd, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,3 +66,27 @@ def test_the_status_of_a_campaign(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"the journal in .*gone cannot be written: No such file or directory"):
         journal.write(tmp_path / "gone", "started")
+
+
+def _line(second: int, event: str, **details: object) -> str:
+    return json.dumps({"at": f"2026-11-26T10:00:{second:02d}+00:00", "event": event, **details}) + "\n"
+
+
+def test_what_was_spent_is_summed_over_runs_without_the_pauses(tmp_path: Path) -> None:
+    assert journal.spent_s(tmp_path) == 0 and journal.written(tmp_path) == {}
+    lines = [
+        _line(0, "began"),
+        _line(4, "finished", step="a", written={"x": 100, "y": None}),
+        _line(5, "finished", step="b", written={"x": 250}),
+        _line(6, "interrupted"),
+        _line(20, "began"),  # killed after 2 s
+        _line(22, "finished", step="c", written={"x": 40, "y": 7}),
+        _line(30, "began"),
+        _line(33, "ended"),
+        _line(59, "judged"),  # again, much later: that is no measuring
+        "{not a line\n",
+    ]
+    (tmp_path / journal.NAME).write_text("".join(lines))
+    assert journal.spent_s(tmp_path) == 6 + 2 + 3
+    assert journal.written(tmp_path) == {"x": 290, "y": 7}
+    assert journal.status(tmp_path, 2, 3) == "failed"

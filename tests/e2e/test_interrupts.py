@@ -162,4 +162,4 @@ def test_a_campaign_that_is_done_is_shown_and_not_run_again(iobench: Iobench, in
     before = journal(iobench.folder())
     said = inside("resume")
     assert said.code == 0 and "1 of 1 steps are kept, 0 are left" in said.out
-    assert journal(iobench.folder())[len(before) :] == [("ended", "")]
+    assert journal(iobench.folder())[len(before) :] == [("began", ""), ("ended", "")]

@@ -220,6 +220,44 @@ def test_a_device_stays_prepared_after_an_abort_while_nothing_else_writes(
     assert 'class="rounds"' in (tmp_path / "sheet" / "handover.html").read_text()
 
 
+@pytest.mark.slow
+def test_a_file_stays_prepared_after_an_abort_until_it_is_changed_or_cleaned(
+    bench: Bench, run: Run, tmp_path: Path
+) -> None:
+    bench.up(lab.custom("disk", read=RATE, write=RATE), size=64 * MIB)
+    mount = Path(str(records()[0].mount))
+    profile = _profile(tmp_path, "full", 1.0, FULL)
+    argv = ("validate", profile, "-t", f"disk={mount}", "--look", "full", "--size", "16Mi", "--duration", "300ms")
+    assert _aborted((*argv, "--repeats", "3"), tmp_path, "-r1-steady-write") == 130
+    folder = _folder(tmp_path)
+
+    def events() -> list[str]:
+        return [event["event"] for event in journal.read(folder.path)]
+
+    # Only the prepared file is left, in our marked folder; the drive was written twice over, and that is known.
+    (left,) = mount.glob(".iobench-*")
+    assert sorted(path.name for path in left.iterdir()) == ["data", "iobench.marker"]
+    before = journal.written(folder.path)["disk"]
+    assert before >= 2 * 16 * MIB
+    inode = (left / "data").stat().st_ino
+    assert _aborted(("resume",), tmp_path, "-r2-steady-write") == 130
+    assert "still-prepared" in events() and "prepared-again" not in events()
+    assert (left / "data").stat().st_ino == inode
+    assert journal.written(folder.path)["disk"] > before
+    with (left / "data").open("r+b") as file:  # somebody else's hand: one byte is enough
+        file.write(b"x")
+    assert _aborted(("resume",), tmp_path, "-r3-steady-write") == 130
+    assert events().count("still-prepared") == 1 and events().count("prepared-again") == 1
+    assert run("clean", str(mount)).code == 0
+    assert not left.exists()
+    # A limit that was used up before the abort is not given anew.
+    plan = json.loads((folder.path / "campaign.json").read_text())
+    plan["limits"] = {"max_write": 2 * before}
+    (folder.path / "campaign.json").write_text(json.dumps(plan))
+    said = run("resume")
+    assert said.code == 3 and "were written before it was aborted" in said.err, said.err
+
+
 def _aborted(argv: tuple[str, ...], cwd: Path, workload: str) -> int:
     """Start iobench, interrupt it once a step of a workload has begun, and return its exit code."""
     process = _start(argv, cwd)
