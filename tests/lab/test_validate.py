@@ -41,7 +41,7 @@ id = "seq-read"
 workload = "seq-read"
 load = 8
 metric = "throughput"
-at_least = "{limit} MB/s"
+at_least = "{limit:f} MB/s"
 source = "the test"
 conditions = "1 MiB, 8 outstanding"
 [integrity]
