@@ -15,7 +15,6 @@ losetup:mount:util-linux
 lsblk:util-linux:util-linux
 nbdkit:nbdkit:nbdkit
 nbdfuse:libnbd-bin:nbdfuse
-fusermount3:fuse3:fuse3
 memcached:memcached:memcached
 smartctl:smartmontools:smartmontools
 dbench:dbench:dbench
@@ -58,14 +57,15 @@ fi
 packages=$(missing "$manager")
 [ -n "$packages" ] || exit 0
 
+if [ "$manager" = none ]; then
+    echo "missing, and this system has neither apt-get nor dnf: $packages"
+    exit 0
+fi
 if [ "$(id -u)" = 0 ]; then as_root=
 elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as_root=sudo
 else
-    echo "missing, and not installed without root: $packages"
-    exit 0
-fi
-if [ "$manager" = none ]; then
-    echo "missing, and this system has neither apt-get nor dnf: $packages"
+    echo "missing, and gone without, since there is no root: $packages"
+    echo "as root: $([ "$manager" = apt ] && echo apt-get || echo dnf) install $packages"
     exit 0
 fi
 

@@ -44,7 +44,7 @@ elif { [ "$(id -u)" = 0 ] || [ -n "$as_root" ]; } && [ -e /dev/loop-control ]; t
 fi
 if [ $# -eq 0 ]; then
     as_root=
-    echo "no emulated drives here: measuring the disk that this folder is on"
+    echo "no emulated drives, which need root and loop devices: measuring the disk that this folder is on"
 fi
 
 # As root where the drives were made as root: with cgroup v2 their limits hold only for what root starts there.
