@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 import stored
+from hypothesis import settings
 
 from iobench.results import CampaignFolder
+
+# How long an example takes on a busy machine says nothing of what is tested.
+settings.register_profile("iobench", deadline=None)
+settings.load_profile("iobench")
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         yield from ("", "[[identity]]", f'what = "{what}"', f"{test} = {shown}", f"source = {_quoted(source)}")
     if facts.get("passed") is True:
         yield from ("", "[[health]]", 'what = "passed"', "is = true", f"source = {_quoted(source)}")
-    for _, entry in found.workloads:
-        yield from ("", "[[workload]]")
+    for look, entry in found.workloads:
+        yield from ("", "[[workload]]", *([f'look = "{look}"'] if look != "quick" else []))
         for key, value in entry.items():
             yield f"{key} = {_toml(value)}"
     for speed in found.asked("quick"):
@@ -97,6 +97,13 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         else:
             yield f"at_most = {_figure(high * (1 + LATENCY_MARGIN), METRICS[speed.metric].unit)}"
         yield f"source = {_quoted(source)}"
+    for speed in found.asked("full"):
+        if speed.look == "full":
+            yield f"\n# {speed.id} was not learnt: it is of a full look, and a quick one was taken"
+    if found.preparation is not None:
+        p = found.preparation
+        values = (f"passes = {p.passes}", f'round = "{p.round_s:g}s"', f"depth = {p.depth}")
+        yield from ("", "[preparation]", *values)
     if found.integrity:
         yield from ("", "[integrity]", *(f"{look} = {size}" for look, size in found.integrity.items()))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,3 +59,44 @@ def test_what_holds_is_what_the_definition_says(rounds: list[float]) -> None:
     slope = np.polyfit(range(5), part, 1)[0]
     assert state.window.slope * state.window.average == pytest.approx(abs(slope) * 4, abs=1e-3, rel=1e-6)
     assert state.window.excursion * state.window.average == pytest.approx(max(part) - min(part))
+
+
+# The PTS once more, by other means: whole numbers, the normal equations, no division before the end.
+# "Max(y) - Min(y) within the measurement window is less than 20 % of Ave(y)", and "Max(y) - Min(y) as defined by the
+# linear curve fit of the data within the window is within 10 % of the average": a line's extremes are at its ends.
+
+
+def _by_the_text(rounds: list[int]) -> tuple[int, int] | None:
+    """The first window of five rounds that meets both, exactly; None where there is none."""
+    n = 5
+    for first in range(1, len(rounds) - n + 2):
+        points = [(x, rounds[x - 1]) for x in range(first, first + n)]
+        sx, sy = sum(x for x, _ in points), sum(y for _, y in points)
+        sxy, sxx = sum(x * y for x, y in points), sum(x * x for x, _ in points)
+        rise = Fraction(n * sxy - sx * sy, n * sxx - sx * sx)
+        start = (Fraction(sy) - rise * sx) / n
+        line = [start + rise * x for x, _ in points]
+        values = [y for _, y in points]
+        if 5 * n * (max(values) - min(values)) <= sy and 10 * n * (max(line) - min(line)) <= sy:
+            return first, first + n - 1
+    return None
+
+
+@given(st.lists(st.integers(800, 1300), min_size=1, max_size=25), st.integers(0, 12))
+def test_the_first_steady_window_is_that_of_the_text(rounds: list[int], falling: int) -> None:
+    # A drive that falls at first, and then scatters about some rate.
+    rounds = [value + 300 * max(0, falling - i) for i, value in enumerate(rounds)]
+    expected = _by_the_text(rounds)
+    state = steady.judge([float(value) for value in rounds])
+    assert (state.window is None) == (len(rounds) < 5)
+    found = (state.window.first, state.window.last) if state.window is not None and state.reached else None
+    if found != expected:  # only a rounding error may stand between the two
+        edges = [steady.window([float(v) for v in rounds], w[1]) for w in (found, expected) if w is not None]
+        assert any(
+            min(abs(e.excursion - steady.EXCURSION_MOST), abs(e.slope - steady.SLOPE_MOST)) < 1e-9 for e in edges
+        )
+
+
+def test_windows_at_the_very_limits_hold_and_one_beyond_does_not() -> None:
+    assert _by_the_text([90, 110, 100, 90, 110]) == (1, 5) and steady.judge([90.0, 110, 100, 90, 110]).reached
+    assert _by_the_text([89, 110, 101, 90, 110]) is None and not steady.judge([89.0, 110, 101, 90, 110]).reached

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from stored import Measured, make_campaign
 
 from iobench import proc
 from iobench.campaign import director as directors
@@ -18,6 +19,7 @@ from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, PlanGrew, StepFinished, StepLeftOut
 from iobench.campaign.plan import Request, Suite
 from iobench.campaign.site import Permission
+from iobench.campaign.steadying import Steadying, states_of
 from iobench.errors import InterruptedCampaign, UsageError
 from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
@@ -103,3 +105,14 @@ def test_an_unknown_director_is_named(campaign: tuple[Campaign, CampaignFolder])
     with pytest.raises(UsageError, match="grow"):
         directors.of(dataclasses.replace(campaign[0], director={"name": "grow"}))
     assert directors.of(dataclasses.replace(campaign[0], director=None)) is None
+
+
+@pytest.mark.parametrize("count", [24, 25])
+def test_rounds_that_never_level_end_after_25(tmp_path: Path, count: int) -> None:
+    rates: list[float | None] = [1000.0 * 0.9**i for i in range(count)]
+    folder = make_campaign(tmp_path, Measured("a", {"iops": rates}, workload="steady-write", op="write", load=32))
+    finished = frozenset(folder.finished())
+    progress = Progress(folder.campaign(), folder, finished, {}, {}, None)
+    assert len(Steadying().more(progress)) == (1 if count < 25 else 0)
+    state = states_of(folder.campaign(), folder)["a"]
+    assert not state.reached and len(state.rounds) == count
