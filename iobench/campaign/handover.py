@@ -443,6 +443,7 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
         digest=folder.digest(),
         left_out=_why_left_out(asked),
         prepared=_prepared(campaign, how),
+        silent=handover.silent(drives, order.HEALTH),
     )
 
 

@@ -130,8 +130,13 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def asks_for_nagios(words: Sequence[str]) -> bool:
-    """Whether a validation's result goes to a monitoring system, by what was typed: usage errors do so too."""
+    """Whether a validation's result goes to a monitoring system, by what was typed: usage errors do so too.
+
+    A line that goes into a file beside other sheets does not.
+    """
     if not words or words[0] != "validate" or "--help" in words or "-h" in words:
+        return False
+    if any(word.startswith(("-o", "--output")) for word in words):
         return False
     given = [after for before, after in itertools.pairwise(words) if before == "--format"]
     given += [word.partition("=")[2] for word in words if word.startswith("--format=")]

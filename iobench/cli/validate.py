@@ -246,7 +246,7 @@ def _show(
             click.echo(f"written: {drawn / f'handover.{_FILES[each]}'}", err=True)
         else:
             _print(str(content), shared)
-    if "nagios" in wanted.formats:
+    if "nagios" in wanted.formats and wanted.output is None:
         return verdicts.NAGIOS_STATES[sheet.outcome][1]
     return {Outcome.PASS: EXIT_OK, Outcome.FAIL: EXIT_VERDICT}.get(sheet.outcome, EXIT_UNDECIDED)
 

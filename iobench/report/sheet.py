@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lan
         look=words(f"handover.look.{sheet.look}"),
         drives=[_drive(name, campaign, facts.get(name, {}), words) for name in campaign.passports],
         groups=_groups(sheet, words),
+        several=len(campaign.passports) > 1,
         changes=verdicts.change_rows(sheet.changes, words),
+        unchanged=verdicts.unchanged(sheet, words),
         notes=verdicts.notes(sheet, campaign, words),
         pictures=[(name, picture(state, words)) for name, state in sheet.steady.items() if len(state.rounds) > 1],
         tools=", ".join(campaign.tools.values()),
@@ -60,26 +63,32 @@ def _drive(name: str, campaign: Campaign, facts: dict[str, Any], words: Words) -
     passport = campaign.passports[name]
     told = [str(facts[key]) for key in ("vendor", "model", "serial", "firmware") if facts.get(key)]
     size = facts.get("size")
-    parts = [str(facts.get("kind") or passport.kind), *told, *([format_bytes(float(size))] if size else [])]
-    return name, f"{passport.target.path} ({', '.join(parts)})"
+    kind = str(facts.get("kind") or passport.kind)
+    parts = [words.or_name(f"drive.kind.{kind}", kind), *told, *([format_bytes(float(size))] if size else [])]
+    return name, f"{passport.target.path} ({words.commas(parts)})"
 
 
 def _groups(sheet: Sheet, words: Words) -> list[tuple[str, list[dict[str, str]]]]:
     found: dict[str, list[dict[str, str]]] = {}
     for item in sheet.items:
         why = words.say(item.why) if item.why else ""
-        source = "; ".join(part for part in (item.source, item.conditions) if part)
         row = {
             "target": item.target,
-            "wanted": words.say(item.wanted),
-            "found": words.say(item.found),
-            "why": why,
+            "wanted": _tight(words.say(item.wanted)),
+            "found": _tight(words.say(item.found)),
+            "why": _tight(why),
             "outcome": words(f"handover.{item.outcome.value}"),
             "kind": item.outcome.value,
-            "source": source,
+            "source": item.source,
+            "conditions": item.conditions or "",
         }
         found.setdefault(item.group, []).append(row)
     return [(words(f"handover.group.{group}"), rows) for group, rows in found.items()]
+
+
+def _tight(text: str) -> str:
+    """A text whose figures stay on one line with their units."""
+    return re.sub(r"(?<=[0-9]) (?=(?:%|[kMGTP]?i?B\b|[mµ]?s\b|°C|GT/s|h\b))", "\N{NO-BREAK SPACE}", text)
 
 
 def picture(state: Steady, words: Words) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
@@ -159,7 +160,7 @@ def _case(suite: ElementTree.Element, item: Item, sheet: Sheet, words: Words) ->
 def sentence(item: Item, words: Words) -> str:
     """Return what was ordered, what was found, and why it is not decided."""
     why = f" ({words.say(item.why)})" if item.why else ""
-    return f"{words.say(item.wanted)}; {words.say(item.found)}{why}"
+    return words("handover.sentence", wanted=words.say(item.wanted), found=f"{words.say(item.found)}{why}")
 
 
 def _plain(text: str) -> str:
@@ -189,7 +190,7 @@ def nagios_unknown(said: str) -> str:
 
 def item_line(item: Item, words: Words) -> str:
     """Return a criterion that is not met in a line."""
-    return f"{item.target} {sentence(item, words)}"
+    return f"{item.target}: {sentence(item, words)}"
 
 
 def _one_line(text: str) -> str:
@@ -205,9 +206,14 @@ def _perfdata(sheet: Sheet) -> Iterator[str]:
         # A label's quotes, and what a parser takes for its end.
         label = "'" + "".join(char for char in _plain(name) if char not in "'=|") + "'"
         scale, uom = (100.0, "%") if item.unit == "%" else (1.0, _UOM.get(item.unit or "", ""))
-        limit = "" if item.limit is None else f"{scale * item.limit:.10g}"
+        limit = "" if item.limit is None else _decimal(scale * item.limit)
         critical = limit + ":" if limit and item.better == "higher" else limit
-        yield f"{label}={scale * item.value:.10g}{uom};;{critical};;"
+        yield f"{label}={_decimal(scale * item.value)}{uom};;{critical};;"
+
+
+def _decimal(value: float) -> str:
+    """A number of ten digits without an exponent: performance data may hold none."""
+    return f"{Decimal(f'{value:.10g}'):f}"
 
 
 # --- text ----------------------------------------------------------------------------------------------
@@ -273,6 +279,11 @@ def change_rows(changes: Sequence[Change], words: Words) -> list[tuple[str, ...]
         grown = said(numbers[1] - numbers[0], c.unit) if len(numbers) == 2 else "-"
         found.append((c.target, words(f"handover.what.{c.what}"), said(c.before, c.unit), said(c.after, c.unit), grown))
     return found
+
+
+def unchanged(sheet: Sheet, words: Words) -> list[str]:
+    """Return why there is no health before and after, of each target that has none."""
+    return [words("handover.no-changes", target=name, why=words.tell(why)) for name, why in sheet.silent.items()]
 
 
 def dump(document: Mapping[str, Any]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import junitparser
 import pytest
 
+from iobench import proc
 from iobench.analysis import steady
 from iobench.analysis.handover import Change, Item, Outcome, Sheet, worst
 from iobench.model import Campaign, Passport, Target
@@ -80,7 +84,6 @@ def test_junit_is_what_the_schemas_of_ant_and_jenkins_ask_for() -> None:
 
 
 def test_junitparser_reads_it() -> None:
-    junitparser = pytest.importorskip("junitparser")
     (suite,) = junitparser.JUnitXml.fromstring(verdicts.to_junit(*_sheet(*ALL), seconds=1.0).encode())
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (4, 1, 1, 1)
 
@@ -98,6 +101,29 @@ def test_nagios_has_one_line_with_data_that_parses(outcomes: tuple[Outcome, ...]
     judged = [o for o in outcomes if o in (Outcome.PASS, Outcome.FAIL)]
     assert bool(bar) == bool(judged) and len(parts) == len(judged)
     assert all(value == "95%;;90:;;" for _, value in parts)
+
+
+def test_performance_data_has_no_exponents() -> None:
+    large = _item(Outcome.FAIL, value=4.19e8, limit=1.6e11, unit="B", better="higher", id="size")
+    small = _item(Outcome.PASS, value=2.5e-7, limit=1e-5, unit="s", better="lower", id="p99")
+    sheet = dataclasses.replace(_sheet()[0], items=(large, small))
+    assert verdicts.to_nagios(sheet).endswith(" | 'size'=419000000B;;160000000000:;; 'p99'=0.00000025s;;0.00001;;")
+
+
+@pytest.mark.parametrize(("outcomes", "code"), [((Outcome.PASS,), 0), ((Outcome.UNDECIDED,), 1), (ALL, 2)])
+def test_negate_reads_the_line_and_turns_it_round(tmp_path: Path, outcomes: tuple[Outcome, ...], code: int) -> None:
+    """`negate` of the monitoring plugins starts a plugin, reads state and text, and swaps OK and CRITICAL."""
+    places = [Path("/usr") / lib / "nagios/plugins/negate" for lib in ("lib", "lib64")]
+    negate = next((place for place in places if place.exists()), None)
+    if negate is None:
+        pytest.skip("needs negate (Debian: monitoring-plugins-basic)")
+    line = verdicts.to_nagios(_sheet(*outcomes)[0])
+    (tmp_path / "plugin").write_text(f"#!/bin/sh\ncat <<'END'\n{line}\nEND\nexit {code}\n")
+    (tmp_path / "plugin").chmod(0o755)
+    done = proc.capture((str(negate), "-s", str(tmp_path / "plugin")), check=False)
+    word, turned = {0: ("CRITICAL", 2), 1: ("WARNING", 1), 2: ("OK", 0)}[code]
+    state = {0: "OK", 1: "WARNING", 2: "CRITICAL"}[code]
+    assert (done.exit_code, done.stdout.strip()) == (turned, line.replace(f"IOBENCH {state}", f"IOBENCH {word}"))
 
 
 def test_what_cannot_be_judged_is_unknown_in_one_line() -> None:
@@ -121,6 +147,7 @@ def test_the_page_says_all_of_it_and_escapes_names(lang: str) -> None:
         assert words(key) in page
     assert "d" * 64 in page and "2.00 GB" in page and "1.00 MB/s" in page
     # The rounds, each as a point, and the window with its fitted line.
+    assert page.count('<th class="drive">') == 1, "the table of health alone: one drive needs no column elsewhere"
     assert page.count("<circle") == 7 and page.count("<rect") == 1 and "stroke-dasharray" in page
     assert "http" not in re.sub(r'xmlns="[^"]+"', "", page), "it needs nothing from elsewhere"
 

@@ -6,7 +6,7 @@ evidence fails decides nothing, and so does what is not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from iobench.analysis.handover.facts import judge_fact, version
 from iobench.analysis.handover.figures import Measured, measured
@@ -30,6 +30,7 @@ from iobench.analysis.handover.speeds import (
     share_of_best,
 )
 from iobench.analysis.order import Order
+from iobench.texts import Phrase, Told
 
 __all__ = [
     "CAP_NEAR",
@@ -51,6 +52,7 @@ __all__ = [
     "measured",
     "share_of_best",
     "shown",
+    "silent",
     "version",
     "worst",
 ]
@@ -95,3 +97,13 @@ def changes(
             if any(value is not None for value in pair):
                 found.append(Change(target, what, unit, pair[0], pair[1]))
     return tuple(found)
+
+
+def silent(drives: Mapping[str, tuple[Known | None, Known | None]], asked: Iterable[str]) -> dict[str, Told]:
+    """Return the targets of which no health figure is known, each with why."""
+    found: dict[str, Told] = {}
+    for target, pair in drives.items():
+        knowns = [known for known in pair if known is not None]
+        if not any(what in known.facts for known in knowns for what in asked):
+            found[target] = knowns[-1].why("passed") if knowns else Phrase("handover.no-source")
+    return found

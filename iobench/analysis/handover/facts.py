@@ -7,7 +7,7 @@ from typing import Any
 
 from iobench.analysis.handover.outcome import Item, Known, Outcome, shown
 from iobench.analysis.order import Fact
-from iobench.texts import Phrase
+from iobench.texts import TEXTS, Amount, Phrase
 
 
 def judge_fact(fact: Fact, target: str, before: Known | None, after: Known | None) -> Item:
@@ -20,13 +20,13 @@ def judge_fact(fact: Fact, target: str, before: Known | None, after: Known | Non
         return _unknown(fact, target, known)
     holds = _holds(fact, value)
     if holds is None:
-        found, why = Phrase("handover.found", {"value": shown(value, fact.unit)}), Phrase("handover.why.no-version")
+        found, why = Phrase("handover.found", {"value": _shown(fact, value)}), Phrase("handover.why.no-version")
         return Item(**_common(fact, target), outcome=Outcome.UNDECIDED, found=found, why=why)
     limit = fact.at_least if fact.at_least is not None else fact.at_most
     return Item(
         **_common(fact, target),
         outcome=Outcome.PASS if holds else Outcome.FAIL,
-        found=Phrase("handover.found", {"value": shown(value, fact.unit)}),
+        found=Phrase("handover.found", {"value": _shown(fact, value)}),
         value=float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None,
         limit=limit if isinstance(limit, float) else None,
         better=None if limit is None else "higher" if fact.at_least is not None else "lower",
@@ -88,11 +88,16 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
+def _shown(fact: Fact, value: float | str | bool) -> str | Amount | Phrase:
+    key = f"drive.kind.{value}"  # kinds that are no names are told in the reader's language
+    return Phrase(key) if fact.what == "kind" and key in TEXTS["en"] else shown(value, fact.unit)
+
+
 def _wanted(fact: Fact) -> Phrase:
     what = Phrase(f"handover.what.{fact.what}")
     for test in ("matches", "equals", "at_least", "at_most", "grows_at_most"):
         value = getattr(fact, test)
         if value is not None:
-            figures = {"what": what, "value": shown(value, fact.unit)}
+            figures = {"what": what, "value": _shown(fact, value)}
             return Phrase(f"handover.wants.{test.replace('_', '-')}", figures)
     raise ValueError(f"{fact.id} has no test")

@@ -78,7 +78,10 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A judged handover. `digest` is the hash of the results that it was judged by."""
+    """A judged handover. `digest` is the hash of the results that it was judged by.
+
+    `silent` are the targets whose drives say nothing of their health, and why.
+    """
 
     campaign: str
     profile: str
@@ -91,6 +94,7 @@ class Sheet:
     digest: str
     left_out: Mapping[str, Told]
     prepared: Mapping[str, str]
+    silent: Mapping[str, Told] = field(default_factory=dict)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
