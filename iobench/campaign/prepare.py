@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from iobench import runners, servers
 from iobench.campaign import host, plan, programs
 from iobench.campaign.plan import Estimate, Suite
-from iobench.campaign.site import NOWHERE, FolderGround
-from iobench.drives.passport import passport, same_device_warnings
+from iobench.campaign.site import NOWHERE, FolderGround, open_folder
+from iobench.drives.passport import passport, refuse_other_drive, same_device_warnings
 from iobench.drives.turns import Turns
-from iobench.drives.workdir import WorkFolder
-from iobench.errors import CannotRunError
 from iobench.model import Campaign, DataFile, ParamValue, Passport, Place, Step, Target, Work, of_drive
 from iobench.results import new_id
 from iobench.texts import Phrase, Told
@@ -118,7 +116,7 @@ def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str
     """
     fresh = {name: passport(old.target) for name, old in campaign.passports.items()}
     for name, old in campaign.passports.items():
-        _refuse_other_drive(name, old, fresh[name])
+        refuse_other_drive(old, fresh[name])
     left = [step for step in campaign.steps if step.id not in finished]
     plan.check_room([step.work for step in left], {name: _with_room(p, left_bytes) for name, p in fresh.items()})
     tools = host.tools(programs.of_all((step.work.runner, step.work.params) for step in left))
@@ -141,35 +139,6 @@ def _server_tools(works: Sequence[Work], passports: Mapping[str, Passport]) -> M
         return {}
     needs = dict.fromkeys(tool for service in plan.services(works) for tool in servers.module(service.kind).TOOLS)
     return host.tools(needs) if needs else {}
-
-
-def _refuse_other_drive(name: str, old: Passport, new: Passport) -> None:
-    def identity(p: Passport) -> tuple[object, ...]:
-        if p.device is None:
-            return (p.filesystem,)
-        emulation = p.emulation.profile if p.emulation else None
-        # A loop device's number changes from boot to boot; what it carries does not.
-        own = p.device.serial or p.device.wwn or emulation or p.device.name
-        return (own, p.device.size_bytes, *_rates(p))
-
-    if identity(old) != identity(new):
-        raise CannotRunError(
-            f"target {name} is another drive than when the campaign began: it was {_words(old)} and is "
-            f"{_words(new)}. Bring the first one back, or begin a new campaign"
-        )
-
-
-def _rates(p: Passport) -> tuple[float | None, ...]:
-    """What an emulated drive is set to: made again, it may have been lowered to something else."""
-    e = p.emulation
-    return () if e is None else (e.read_bps, e.write_bps, e.read_iops, e.write_iops, e.latency_s, e.parallel)
-
-
-def _words(p: Passport) -> str:
-    if p.device is None:
-        return f"{p.filesystem or 'a path'} without a device"
-    serial = f", serial {p.device.serial}" if p.device.serial else ""
-    return f"{p.device.name} ({p.device.model or p.device.kind}, {p.device.size_bytes} bytes{serial})"
 
 
 def _notes(passports: Mapping[str, Passport]) -> list[Told]:
@@ -206,7 +175,7 @@ def rates(passports: Mapping[str, Passport], campaign: str | None) -> dict[str, 
 
 
 def _probed(p: Passport, campaign: str) -> float | None:
-    with Turns() as turns, WorkFolder.make(p.target.path, f"{campaign}-probe") as folder:
+    with Turns() as turns, open_folder(p, f"{campaign}-probe") as folder:
         turns.take(p.target.name, p.mount_point or p.target.path)
         return FolderGround(folder).write_rate(time.monotonic)
 

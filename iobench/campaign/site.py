@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +16,8 @@ from iobench.drives.emulated import groups
 from iobench.drives.extents import unwritten_bytes
 from iobench.drives.guards import BlockClaim, claim
 from iobench.drives.layers import beneath
-from iobench.drives.passport import device_id, underlying
+from iobench.drives.passport import device_id, refuse_other_drive, underlying
+from iobench.drives.passport import passport as passport_of
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
 from iobench.model import Campaign, DataFile, Passport, Place, Work
@@ -126,8 +128,12 @@ class FolderGround:
             os.close(fd)
 
     def folder(self, name: str) -> str:
-        """Make an empty folder inside ours and return its path; what was there of ours is removed."""
-        return self._folder.make_folder(name)
+        """Make an empty folder inside ours and return its path; what was there of ours is removed.
+
+        The path goes by our descriptor too, for a server looks its files up by name for as long as it runs.
+        """
+        self._folder.make_folder(name)
+        return f"/proc/{os.getpid()}/fd/{self._folder.dir_fd}/{name}"
 
     def remove_folder(self, name: str) -> None:
         """Remove such a folder with all that is in it."""
@@ -343,8 +349,10 @@ class Site:
             elif passport.target.kind == "server":
                 ground = ServerGround(passport.target.name)
             else:
-                ground = FolderGround(WorkFolder.make(passport.target.path, folder, keep))
+                ground = FolderGround(open_folder(passport, folder, keep))
             stack.callback(ground.close)
+            if isinstance(ground, DeviceGround):
+                _refuse_other_drive(passport, ground.pass_fds[0])
             _refuse_without_direct(passport, ground, works)
             counters = disk = None
             if passport.device is not None:
@@ -405,6 +413,23 @@ def check_devices(campaign: Campaign, destroy_ids: tuple[str, ...]) -> None:
     for passport in campaign.passports.values():
         if passport.target.kind == "block":
             _claim(passport, 0, Permission(destroy_ids, yes=True)).close()
+
+
+def open_folder(target: Passport, name: str, keep: Sequence[str] = ()) -> WorkFolder:
+    """Make a work folder on a target. Raises CannotRunError where another drive is there by now."""
+    folder = WorkFolder.make(target.target.path, name, keep)
+    try:
+        _refuse_other_drive(target, folder.dir_fd)
+    except BaseException:
+        folder.remove()
+        raise
+    return folder
+
+
+def _refuse_other_drive(planned: Passport, fd: int) -> None:
+    """What was planned is compared with what was opened: the name may lead elsewhere a moment later."""
+    opened = dataclasses.replace(planned.target, path=f"/proc/self/fd/{fd}")
+    refuse_other_drive(planned, passport_of(opened))
 
 
 def _claim(passport: Passport, need: int, permission: Permission) -> BlockClaim:

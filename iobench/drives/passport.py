@@ -162,6 +162,37 @@ def same_device_warnings(passports: Iterable[Passport]) -> list[str]:
     return warnings
 
 
+def refuse_other_drive(old: Passport, new: Passport) -> None:
+    """Raise CannotRunError, naming both, where a target is another drive than it was."""
+
+    def identity(p: Passport) -> tuple[object, ...]:
+        if p.device is None:
+            return (p.filesystem,)
+        emulation = p.emulation.profile if p.emulation else None
+        # A loop device's number changes from boot to boot; what it carries does not.
+        own = p.device.serial or p.device.wwn or emulation or p.device.name
+        return (own, p.device.size_bytes, *_rates(p))
+
+    if identity(old) != identity(new):
+        raise CannotRunError(
+            f"target {old.target.name} is another drive than when the campaign began: it was {_words(old)} and is "
+            f"{_words(new)}. Bring the first one back, or begin a new campaign"
+        )
+
+
+def _rates(p: Passport) -> tuple[float | None, ...]:
+    """What an emulated drive is set to: made again, it may have been lowered to something else."""
+    e = p.emulation
+    return () if e is None else (e.read_bps, e.write_bps, e.read_iops, e.write_iops, e.latency_s, e.parallel)
+
+
+def _words(p: Passport) -> str:
+    if p.device is None:
+        return f"{p.filesystem or 'a path'} without a device"
+    serial = f", serial {p.device.serial}" if p.device.serial else ""
+    return f"{p.device.name} ({p.device.model or p.device.kind}, {p.device.size_bytes} bytes{serial})"
+
+
 def _is_block(path: str) -> bool:
     try:
         return stat.S_ISBLK(Path(path).stat().st_mode)

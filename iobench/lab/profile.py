@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -165,7 +166,8 @@ def _value(key: str, raw: object, where: str) -> float:
         raise UsageError(f"{where}: value is a number")
     if key == "parallel" and not isinstance(raw, int):
         raise UsageError(f"{where}: value is a whole number")
-    return _positive(raw * _SCALE[key], where)
+    # A whole number of any length can stand in TOML, and no float holds it.
+    return _positive(raw * _SCALE[key] if abs(raw) < 1e300 else math.inf, where)
 
 
 def _positive(value: float, where: str) -> float:

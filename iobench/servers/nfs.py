@@ -55,6 +55,7 @@ class Private:
 
     def __init__(self, over: str, room: Room) -> None:
         self._over, self._room = over, room
+        self._data = os.path.realpath(room.data)  # what is exported is known by its name
         self._holder: proc.Running | None = None
         self._running: list[proc.Running] = []
         self._settled = 0.0
@@ -63,7 +64,7 @@ class Private:
     def start(self) -> Endpoint:
         """Start it and return where it is reached; on a target that is on NFS already nothing is started."""
         if self._on_nfs():
-            return {"folder": str(self._room.data)}
+            return {"folder": self._data}
         self._refuse()
         self._hold()
         self._inside_once("ip", "link", "set", "lo", "up")
@@ -72,7 +73,7 @@ class Private:
         self._wait(lambda: 111 in self._ports(), self._running[-1])
         state = self._room.private / "state"
         state.mkdir(mode=0o700)
-        setup = ganesha.Setup(str(self._room.data), str(state), str(self._room.log / "ganesha.log"))
+        setup = ganesha.Setup(self._data, str(state), str(self._room.log / "ganesha.log"))
         config = self._room.private / "ganesha.conf"
         config.write_text(ganesha.config(setup), encoding="utf-8")
         self._serve(ganesha.argv(str(config), setup), "server.log", self._room.group)
@@ -99,7 +100,7 @@ class Private:
 
     def _on_nfs(self) -> bool:
         """Whether the target is on an NFS mount; a dbench that speaks NFS itself replays another load than there."""
-        mount = mount_of(str(self._room.data), mounts())
+        mount = mount_of(self._data, mounts())
         if mount is None or mount.filesystem not in FILESYSTEMS:
             return False
         if self._over == CLIENT:
@@ -152,12 +153,12 @@ class Private:
         assert self._holder is not None
         ns = f"/proc/{self._holder.pid}/ns"
         if self._over == CLIENT:
-            return {"net": f"{ns}/net", "url": f"nfs://127.0.0.1{self._room.data}"}
+            return {"net": f"{ns}/net", "url": f"nfs://127.0.0.1{self._data}"}
         folder = self._room.private / "mounted"
         folder.mkdir(mode=0o700)
         options = f"vers=3,proto=tcp,nolock,port={ganesha.NFS_PORT},mountport={ganesha.MOUNT_PORT},mountproto=tcp"
         try:
-            self._inside_once("mount", "-t", "nfs", "-o", options, f"127.0.0.1:{self._room.data}", str(folder))
+            self._inside_once("mount", "-t", "nfs", "-o", options, f"127.0.0.1:{self._data}", str(folder))
         except ToolError as error:
             raise CannotRunError(
                 f"the kernel does not mount the private NFS server ({error}); give a dbench that speaks NFS itself "
@@ -171,7 +172,7 @@ class Private:
         """Bring to the drive what an earlier step left in memory, 15 s at most."""
         begin = time.monotonic()
         with contextlib.suppress(ToolError):  # a slow drive: what is left falls into the step, as its evidence shows
-            proc.capture(("sync", "--file-system", str(self._room.data)), timeout_s=_SETTLE_S, check=False)
+            proc.capture(("sync", "--file-system", self._data), timeout_s=_SETTLE_S, check=False)
         self._settled = time.monotonic() - begin
 
     def begin(self, work: Work) -> None:

@@ -58,6 +58,7 @@ def test_a_file_gives_base_units_and_its_own_name(tmp_path: Path) -> None:
         ('read = { value = true, source = "x" }', "is a number"),
         ('read = { value = 0, source = "x" }', "not above 0"),
         ('read = { value = nan, source = "x" }', "not above 0"),
+        (f'read = {{ value = {"9" * 400}, source = "x" }}', "a number of that length"),
         ('latency = { value = 5, source = "x" }', "with its unit"),
         ('latency = { value = "5 parsec", source = "x" }', "parsec"),
         ('latency = { value = "5ms", source = "x" }', "belong together"),

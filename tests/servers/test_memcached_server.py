@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import tempfile
 import time
@@ -89,6 +90,19 @@ def test_a_server_that_dies_is_told_with_its_last_words(room: Room) -> None:
         assert server.end(work()).server_reads is None
     finally:
         server.close(kill=True)
+
+
+def test_a_server_that_hangs_is_told_and_ended(room: Room) -> None:
+    server = memcached.open(service(work()), room)
+    try:
+        server.start()
+        assert server._running is not None and server.problem() is None
+        server._running.signal(signal.SIGSTOP)
+        assert "memcached does not answer" in str(server.problem())
+        running = server._running
+    finally:
+        server.close(kill=True)
+    assert not running.alive()
 
 
 def test_what_does_not_fit_is_refused_and_not_measured(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,146 @@
+"""A name that comes to lead elsewhere between plan, run and step: nothing of what is there now is touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from running import ONCE, SHORT, Drive, Iobench, Result
+
+from iobench import proc
+from iobench.campaign import prepare, site
+from iobench.drives.workdir import WorkFolder
+from iobench.model import Passport
+from iobench.tools import mariadb
+
+Run = Callable[..., Result]
+MIB = 1 << 20
+SERVED = ("--duration", "1s", "--ramp", "0", *ONCE)
+WORKLOADS = {
+    "rand": (("--ops", "read,write", "--loads", "2", "--size", "8Mi", *SHORT), "fio"),
+    "dd": (("--size", "8Mi", *ONCE), "dd"),
+    "dbench": (("--clients", "1", "--duration", "1s", *ONCE), "dbench"),
+    "kvs": (("--loads", "2", "--size", "4Mi", *SERVED), "memcached"),
+    "oltp": (("--threads", "2", "--tables", "1", "--size", "8Mi", *SERVED), mariadb.daemon()),
+}
+
+
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files with a short path (a socket's has 107 bytes), which a test leaves empty."""
+    with tempfile.TemporaryDirectory(prefix="io-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+        assert list(Path(folder).iterdir()) == []
+
+
+def _everything(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workload", list(WORKLOADS))
+def test_a_target_that_is_swapped_once_the_folder_is_made(
+    workload: str,
+    inside: Run,
+    iobench: Iobench,
+    drive: Drive,
+    scratch: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The target is a link. It comes to lead to a folder where all the names are that ours has."""
+    options, program = WORKLOADS[workload]
+    if proc.find(program) is None:
+        pytest.skip(f"needs {program}")
+    link, precious = tmp_path / "link", tmp_path / "precious"
+    link.symlink_to(drive.path)
+    precious.mkdir()
+    swapped: list[dict[str, bytes | None]] = []
+    make = site.open_folder
+
+    def make_and_swap(target: Passport, name: str, keep: Sequence[str] = ()) -> WorkFolder:
+        folder = make(target, name, keep)
+        trap = precious / folder.name
+        for each in ("dbench", "memcached-1", "mariadb-1", "mariadb-1/data"):
+            (trap / each).mkdir(parents=True)
+        for each in ("iobench.marker", "data", "dd", "rand", "dbench/theirs", "memcached-1/ext", "mariadb-1/theirs"):
+            (trap / each).write_text("precious")
+        link.unlink()
+        link.symlink_to(precious)
+        swapped.append(_everything(precious))
+        return folder
+
+    monkeypatch.setattr(site, "open_folder", make_and_swap)
+    said = inside("run", workload, *options, "-t", f"one={link}", "-q")
+    assert said.code == 0, said.err
+    assert swapped and _everything(precious) == swapped[0]
+    assert iobench.folder().finished() and drive.leftovers() == []
+
+
+@pytest.mark.parametrize("form", ["link", "link/..", "{up}"])
+def test_a_target_that_leads_elsewhere_by_its_name_is_measured_where_it_leads(
+    form: str, inside: Run, iobench: Iobench, drive: Drive
+) -> None:
+    (iobench.home / "link").symlink_to(drive.path if form == "link" else drive.path / "lost+found")
+    path = form.format(up=os.path.relpath(drive.path, iobench.home))
+    said = inside("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"one={path}", "-q")
+    assert said.code == 0, said.err
+    (passport,) = iobench.folder().campaign().passports.values()
+    assert passport.device is not None and passport.device.name == drive.name
+    assert drive.leftovers() == [] and sorted(path.name for path in iobench.home.iterdir()) == ["link", "results"]
+
+
+def _then(do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something once a campaign is planned, before it begins."""
+
+    def planned(prepared: prepare.Prepared) -> prepare.Prepared:
+        do()
+        return prepared
+
+    monkeypatch.setattr(prepare, "probed", planned)
+
+
+def _refused(said: Result, iobench: Iobench) -> None:
+    assert said.code == 3 and "Traceback" not in said.err, said.err
+    assert not list(iobench.results.glob("*"))
+
+
+def test_a_drive_that_is_unmounted_between_plan_and_run(
+    inside: Run, iobench: Iobench, block_device: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(block_device.device)], check=True)
+    subprocess.run(["mount", str(block_device.device), str(block_device.path)], check=True)
+    _then(lambda: subprocess.run(["umount", str(block_device.path)], check=True) and None, monkeypatch)
+    said = inside("run", "dd", "--size", "4Mi", *ONCE, "-t", f"one={block_device.path}")
+    _refused(said, iobench)
+    assert f"target one is another drive than when the campaign began: it was {block_device.name}" in said.err
+    assert list(block_device.path.iterdir()) == []
+
+
+def test_a_block_device_that_is_replaced_between_plan_and_run(
+    inside: Run, iobench: Iobench, block_device: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another drive under the same name, even where it may be overwritten as well: it is not the one of the plan."""
+    other = tmp_path / "other"
+    other.write_bytes(b"precious" * (65 * MIB // 8))
+
+    def replace() -> None:
+        subprocess.run(["losetup", "--detach", str(block_device.device)], check=True)
+        subprocess.run(["losetup", str(block_device.device), str(other)], check=True)
+
+    _then(replace, monkeypatch)
+    ids = [f"--destroy-data={block_device.name}:{size * MIB}" for size in (65, 64)]
+    for allowed in (ids[1:], ids[:1]):
+        said = inside("run", "dd", "--size", "4Mi", *ONCE, "-t", f"raw={block_device.device}", *allowed, "--yes")
+        _refused(said, iobench)
+        subprocess.run(["losetup", "--detach", str(block_device.device)], check=True)
+        image = block_device.path.parent / "image"
+        subprocess.run(["losetup", str(block_device.device), str(image)], check=True)
+    assert str(64 * MIB) in said.err and str(65 * MIB) in said.err
+    assert other.read_bytes() == b"precious" * (65 * MIB // 8)
