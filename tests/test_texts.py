@@ -11,7 +11,7 @@ from iobench.texts import LANGUAGES, TEXTS, Amount, Phrase, Words
 # Names and units that Japanese writes in Latin letters too.
 _NAMES = """
 iobench dbench sysbench memcached MySQL MariaDB NFS OLTP KVS SAS SSD ioDrive dd fio IOPS CPU CV CSV PDF HTML PNG
-WWN smartctl nbdkit nbdfuse root
+WWN smartctl nbdkit nbdfuse root SATA
 PPTX HDR RAM MB MiB GB GiB Gbit get set resume run report import explain compare repeats direct SLO SMART ID OS json
 lab HTTP TCP Munin SNIA SHA hash PTS Mbit JSON JUnit Nagios PCIe RAID extstore Okuyama tmpfs overlay libaio
 smartctl status losetup NUMA root
