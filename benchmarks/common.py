@@ -100,6 +100,31 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
+def own_drive(size: int) -> Iterator[Path]:
+    """Give a folder on a drive of its own (a loop device, as root), where no other campaign's turn is met."""
+    with scratch() as folder:
+        if os.geteuid() != 0:
+            yield folder
+            return
+        image, mounted = folder / "image", folder / "mounted"
+        mounted.mkdir()
+        with image.open("wb") as file:
+            file.truncate(size)
+        made = ("losetup", "--find", "--show", "--direct-io=on", str(image))
+        device = subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
+        try:
+            subprocess.run(("mkfs.ext4", "-q", "-F", device), check=True)
+            subprocess.run(("mount", device, str(mounted)), check=True)
+            (mounted / "lost+found").rmdir()
+            try:
+                yield mounted
+            finally:
+                subprocess.run(("umount", str(mounted)), check=True)
+        finally:
+            subprocess.run(("losetup", "--detach", device), check=True)
+
+
+@contextmanager
 def emulated(*profiles: Any, size: int) -> Iterator[dict[str, Path]]:
     """Give emulated drives as name -> mount point, taken down afterwards."""
     from iobench import lab
