@@ -197,7 +197,15 @@ class Engine:
         return False
 
     def _leave_out(self, step: Step, sentence: str) -> None:
-        journal.write(self._folder.path, "left-out", step=step.id, why=sentence)
+        work = step.work
+        journal.write(
+            *(self._folder.path, "left-out"),
+            step=step.id,
+            why=sentence,
+            target=step.target,
+            workload=work.workload,
+            load=work.load,
+        )
         self._left_out[step.id] = sentence
         self._campaign = directors.without(self._campaign, (step.id,))
         self._folder.replan(self._campaign)

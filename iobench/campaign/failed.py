@@ -26,6 +26,14 @@ def failure_code(folder: CampaignFolder) -> int:
     return EXIT_CANNOT_RUN if all(code == EXIT_CANNOT_RUN for code in codes) else EXIT_TOOL
 
 
+def not_begun(folder: CampaignFolder) -> frozenset[tuple[str, str, int]]:
+    """Return target, workload and load of the steps that were left out for want of time, and not asked for again."""
+    events = (event for event in journal.read(folder.path) if event.get("event") == "left-out")
+    return frozenset(
+        (str(event["target"]), str(event["workload"]), int(event["load"])) for event in events if "load" in event
+    )
+
+
 def _failed(folder: CampaignFolder) -> dict[str, dict[str, Any]]:
     """The last failure of each step that has no number."""
     finished = folder.finished()

@@ -18,7 +18,7 @@ from iobench.analysis.handover import LEAST_REPEATS, MOST_REPEATS, Circumstances
 from iobench.analysis.order import Order, Speed
 from iobench.campaign import host, plan, prepare
 from iobench.campaign.director import Ask, Director, Progress
-from iobench.campaign.failed import failures
+from iobench.campaign.failed import failures, not_begun
 from iobench.campaign.plan import Request, Suite
 from iobench.campaign.steadying import Steadying
 from iobench.drives import facts
@@ -429,7 +429,7 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
     how = circumstances(campaign)
     before, after = known(folder, BEFORE), known(folder, AFTER)
     drives = {name: (before.get(name), after.get(name)) for name in campaign.passports}
-    figures = handover.measured(folder, failures(folder))
+    figures = handover.measured(folder, failures(folder), not_begun(folder))
     items = handover.judge(found, list(campaign.passports), figures, drives, how)
     return Sheet(
         campaign=campaign.id,

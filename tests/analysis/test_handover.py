@@ -13,6 +13,7 @@ from iobench.analysis.order import Fact, Speed
 from iobench.analysis.steady import judge as steady
 from iobench.analysis.types import Estimate
 from iobench.model import Verdict
+from iobench.texts import Phrase
 
 QUICK = Circumstances("quick")
 KEY = ("a", "rand-read", "read", "iops", 8)
@@ -168,6 +169,31 @@ def _fact(what: str, unit: str | None, **test: Any) -> Fact:
 )
 def test_a_fact(fact: Fact, value: Any, outcome: Outcome) -> None:
     assert handover.judge_fact(fact, "a", Known({fact.what: value}), None).outcome is outcome
+
+
+def test_what_did_not_fit_in_the_time_says_so() -> None:
+    figures = _figures(left_out=frozenset({("a", "rand-read", 8), ("a", "verify", 8)}))
+    for item in (handover.judge_speed(_speed(), "a", figures, QUICK), handover.judge_integrity("a", figures, QUICK)):
+        assert (item.outcome, item.why) == (Outcome.UNDECIDED, Phrase("handover.why.time"))
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "outcome"),
+    [
+        (_fact("serial", None, equals="1234"), "1235", Outcome.FAIL),
+        (_fact("firmware", None, at_least="5.0.5"), "rubbish", Outcome.UNDECIDED),
+        (_fact("firmware", None, at_most="7"), "rubbish", Outcome.UNDECIDED),
+        (_fact("firmware", None, at_least="5.0.5"), "5.0.10", Outcome.PASS),
+    ],
+)
+def test_another_serial_fails_and_rubbish_is_no_version(fact: Fact, value: str, outcome: Outcome) -> None:
+    assert handover.judge_fact(fact, "a", Known({fact.what: value}), None).outcome is outcome
+
+
+def test_health_that_is_gone_after_the_test_is_no_pass() -> None:
+    fact = _fact("passed", "flag", equals=True)
+    item = handover.judge_fact(fact, "a", Known({"passed": True}), Known({}, {"": "the device is gone"}))
+    assert item.outcome is Outcome.UNDECIDED and item.found.figures["why"] == "the device is gone"
 
 
 def test_what_is_not_known_is_not_a_pass_and_says_why() -> None:

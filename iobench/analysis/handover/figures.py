@@ -14,16 +14,22 @@ from iobench.results import CampaignFolder
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All figures of a campaign that are valid. `estimates` by target, workload, op, metric and load."""
+    """All figures of a campaign that are valid. `estimates` by target, workload, op, metric and load.
+
+    `left_out` has target, workload and load of what did not fit in the time.
+    """
 
     estimates: Mapping[tuple[str, str, str, str, int], Estimate]
     dropped: Mapping[tuple[str, str, str, str, int], Counter[str]]
     steady: Mapping[str, steady.Steady]
     errors: Mapping[tuple[str, str, int], str]
     integrity: Mapping[str, tuple[float, frozenset[str], int]]
+    left_out: frozenset[tuple[str, str, int]] = frozenset()
 
 
-def measured(folder: CampaignFolder, errors: Mapping[str, str]) -> Measured:
+def measured(
+    folder: CampaignFolder, errors: Mapping[str, str], left_out: frozenset[tuple[str, str, int]] = frozenset()
+) -> Measured:
     """Return the valid figures of a campaign. `errors` are the failed steps' sentences by id."""
     campaign = folder.campaign()
     failed = {
@@ -36,7 +42,7 @@ def measured(folder: CampaignFolder, errors: Mapping[str, str]) -> Measured:
     integrity: dict[str, tuple[float, frozenset[str], int]] = {}
     rounds: dict[str, dict[int, float]] = {}
     if not folder.finished():
-        return Measured(estimates, dropped, {}, failed, integrity)
+        return Measured(estimates, dropped, {}, failed, integrity, left_out)
     names = {(campaign.id, target): target for target in campaign.passports}
     stored = compare.read([folder], [campaign], names, {})
     for key, by_metric in stored.cells.items():
@@ -56,7 +62,7 @@ def measured(folder: CampaignFolder, errors: Mapping[str, str]) -> Measured:
             for target, estimate in row.targets.items():
                 estimates[target, key.workload, key.op, row.metric, key.load] = estimate
     states = {name: steady.judge([of[number] for number in sorted(of)]) for name, of in rounds.items()}
-    return Measured(estimates, dropped, states, failed, integrity)
+    return Measured(estimates, dropped, states, failed, integrity, left_out)
 
 
 def _add_integrity(

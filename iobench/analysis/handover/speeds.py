@@ -129,6 +129,8 @@ def _too_few(
     error = figures.errors.get((key[0], key[1], key[4]))
     if error is not None:
         return found, Phrase("handover.why.error", {"error": error})
+    if (key[0], key[1], key[4]) in figures.left_out:
+        return found, Phrase("handover.why.time")
     return found, Phrase("handover.why.few", {"n": n, "least": LEAST_REPEATS})
 
 
@@ -194,35 +196,34 @@ class _Base:
 
 def judge_integrity(target: str, figures: Measured, how: Circumstances) -> Item:
     """Return whether all that was written could be read back. Evidence that it came from memory decides nothing."""
-    wanted = Phrase("handover.wants.integrity")
     common: dict[str, Any] = {
         "id": "integrity",
         "group": "integrity",
         "target": target,
-        "wanted": wanted,
+        "wanted": Phrase("handover.wants.integrity"),
         "unit": "1",
         "limit": 0.0,
     }
-    if "integrity" in how.left_out:
-        why = Phrase("handover.why.time")
-        return Item(**common, outcome=Outcome.UNDECIDED, found=Phrase("handover.not-measured"), why=why)
     count, reasons, passes = figures.integrity.get(target, (0.0, frozenset(), 0))
-    if not passes:
-        error = next(
-            (e for (of, workload, _), e in figures.errors.items() if (of, workload) == (target, "verify")), None
-        )
-        why = (
-            Phrase("handover.why.error", {"error": error})
-            if error
-            else Phrase("handover.why.few", {"n": 0, "least": 1})
-        )
-        return Item(**common, outcome=Outcome.UNDECIDED, found=Phrase("handover.not-measured"), why=why)
+    if not passes or "integrity" in how.left_out:
+        found, why = Phrase("handover.not-measured"), _no_pass(target, figures, how)
+        return Item(**common, outcome=Outcome.UNDECIDED, found=found, why=why)
     found = Phrase("handover.corrupt", {"n": f"{count:.0f}"})
-    common |= {"value": count, "better": "lower", "repeats": passes}
+    common |= {"found": found, "value": count, "better": "lower", "repeats": passes}
     if count:
-        return Item(**common, outcome=Outcome.FAIL, found=found)
+        return Item(**common, outcome=Outcome.FAIL)
     bad = tuple(sorted(reasons - _HARMLESS))
     if bad:
         why = Phrase("handover.why.evidence", {"n": 0, "least": 1, "reasons": bad})
-        return Item(**common, outcome=Outcome.UNDECIDED, found=found, why=why)
-    return Item(**common, outcome=Outcome.PASS, found=found)
+        return Item(**common, outcome=Outcome.UNDECIDED, why=why)
+    return Item(**common, outcome=Outcome.PASS)
+
+
+def _no_pass(target: str, figures: Measured, how: Circumstances) -> Phrase:
+    """Why there was no integrity pass."""
+    mine = [error for (of, workload, _), error in figures.errors.items() if (of, workload) == (target, "verify")]
+    if mine:
+        return Phrase("handover.why.error", {"error": mine[0]})
+    if "integrity" in how.left_out or (target, "verify") in {place[:2] for place in figures.left_out}:
+        return Phrase("handover.why.time")
+    return Phrase("handover.why.few", {"n": 0, "least": 1})
