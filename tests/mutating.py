@@ -146,7 +146,7 @@ def parsers() -> tuple[Parser, ...]:
     from iobench.kvs import config, dataset, result
     from iobench.kvs import memcached_text as codec
     from iobench.runners import kvs
-    from iobench.servers import memcached, mysql_existing
+    from iobench.servers import memcached_existing, mysql_existing
     from iobench.tools import dbench, dd, findmnt, fio, fio_status, ganesha, lsblk, smartctl, sysbench
 
     said = (ParseError,)
@@ -196,7 +196,12 @@ def parsers() -> tuple[Parser, ...]:
         Parser("size", units.parse_size, ("4G", "1.5Gi", "512M", "4096"), (UsageError,)),
         Parser("time", units.parse_duration, ("10s", "500ms", "1.5h"), (UsageError,)),
         Parser("sizes of values", dataset.parse_values, ("4Ki", "100:9,4Ki:1"), (UsageError,)),
-        Parser("key-value stores", memcached.endpoints, ("memcached://127.0.0.1:11211,[::1]:11212",), (UsageError,)),
+        Parser(
+            "key-value stores",
+            memcached_existing.endpoints,
+            ("memcached://127.0.0.1:11211,[::1]:11212",),
+            (UsageError,),
+        ),
         Parser("database", mysql_existing.address, ("mysql://bench@10.0.0.5:3306/bench",), (UsageError,)),
         Parser("MySQL option file", _option_file, ("[client]\nuser=bench\npassword='x y'\n",), (CannotRunError,)),
         Parser("campaign.json", _campaign, _campaigns(), kept),

@@ -30,7 +30,7 @@ from iobench.model import (
 from iobench.params import Kind, param
 from iobench.results import decode_bins
 from iobench.runners import Address
-from iobench.servers import memcached
+from iobench.servers import memcached, memcached_sizes
 from iobench.servers.outage import OUTAGE, READBACK
 
 NAME = "kvs"
@@ -152,7 +152,7 @@ def _service(params: Params) -> Service:
     data = Dataset.of(settings)
     # Paced, it takes as long as that, and some seconds until the last values have aged and gone to the drive.
     seconds = data.bytes / data.preload_rate + memcached.AGE_S
-    return Service("memcached", settings, memcached.room_bytes(data), setup_s=seconds, laid=data.bytes)
+    return Service("memcached", settings, memcached_sizes.room_bytes(data), setup_s=seconds, laid=data.bytes)
 
 
 def _work(params: Params, service: Service, load: int, rate: float | None, cache: str) -> Work:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +61,9 @@ class Outage:
     def text(self) -> str:
         """Return it as JSON, as it is kept beside the program's output."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1)
+
+
+def told(outage: Outage | None, readback: str | None) -> Mapping[str, str]:
+    """Return what is kept of an outage, and of the keys that were read back after it: texts by file name."""
+    found = {OUTAGE: outage.text()} if outage is not None else {}
+    return {**found, READBACK: readback} if readback is not None else found

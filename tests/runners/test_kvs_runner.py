@@ -17,7 +17,7 @@ from iobench.kvs.config import from_json
 from iobench.kvs.dataset import parse_values
 from iobench.model import METRICS, Output, Place, Reading, Work
 from iobench.runners import kvs
-from iobench.servers import memcached
+from iobench.servers import memcached, memcached_counters, memcached_existing
 
 MIB = 1 << 20
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kvs-1"
@@ -206,17 +206,17 @@ def test_spoilt_results_give_an_error_of_ours_or_a_reading(at: int, sign: int, n
 
 
 def test_addresses_of_servers() -> None:
-    assert memcached.endpoints("memcached://a:1,b:11211") == ("a:1", "b:11211")
+    assert memcached_existing.endpoints("memcached://a:1,b:11211") == ("a:1", "b:11211")
     for wrong in ("memcached://a", "memcached://a:0", "memcached://a:1,a:1", "redis://a:1", "memcached://a:1:x"):
         with pytest.raises(UsageError):
-            memcached.endpoints(wrong)
+            memcached_existing.endpoints(wrong)
 
 
 def test_a_server_started_anew_counts_from_nothing() -> None:
-    before = memcached._Counted(10.0, {"get_hits": 100, "get_extstore": 90, "extstore_objects_read": 90})
-    after = memcached._Counted(20.0, {"get_hits": 10, "get_extstore": 5, "extstore_objects_read": 5})
-    assert memcached.facts(before, after, None).server_reads == 5
+    before = memcached_counters.Counted(10.0, {"get_hits": 100, "get_extstore": 90, "extstore_objects_read": 90})
+    after = memcached_counters.Counted(20.0, {"get_hits": 10, "get_extstore": 5, "extstore_objects_read": 5})
+    assert memcached_counters.facts(before, after, None).server_reads == 5
     grown = dataclasses.replace(after, stats={"get_hits": 200, "get_extstore": 180, "extstore_objects_read": 181})
-    facts = memcached.facts(before, grown, 0.5)
+    facts = memcached_counters.facts(before, grown, 0.5)
     assert (facts.server_reads, facts.cache_hit_ratio, facts.settled_s) == (91, pytest.approx(0.1), 0.5)
     assert facts.server_cpu is None

@@ -18,7 +18,7 @@ from iobench.errors import ToolError
 from iobench.kvs import result
 from iobench.model import Service, Work
 from iobench.runners import kvs
-from iobench.servers import Room, memcached
+from iobench.servers import Room, memcached, memcached_sizes
 from iobench.servers.filling import ask_stats
 
 MIB = 1 << 20
@@ -67,7 +67,7 @@ def test_every_value_lies_on_the_drive_before_the_first_step(room: Room) -> None
     try:
         endpoint = server.start()
         stats = server.stats()
-        beside = memcached.filler(memcached.Dataset.of(service(work()).params)).keys
+        beside = memcached_sizes.filler(memcached.Dataset.of(service(work()).params)).keys
         assert stats["curr_items"] == 1024 + beside and stats["evictions"] == 0
         assert stats["extstore_objects_used"] >= 0.99 * (1024 + beside)
         assert (room.data / memcached.EXTERNAL).stat().st_blocks * 512 >= 4 * MIB
