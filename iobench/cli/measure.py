@@ -43,7 +43,8 @@ from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
 from iobench.units import format_bytes, format_seconds
 
-ON_TIME = 0.96  # of the time that is given, after which no step ends
+# No step ends after this share of the time that is given, nor in its last seconds.
+ON_TIME, JUDGING_S = 0.96, 3.0
 
 
 def say(text: str, options: MeasureOptions) -> None:
@@ -219,7 +220,8 @@ def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions,
         director = directors.of(prepared.campaign)
         left_s = within_s(prepared.campaign)
         if left_s is not None:
-            left_s = max(0.0, left_s - journal.spent_s(folder.path))
+            # The time is the command's, its start included, and that of the runs before an abort.
+            left_s = max(0.0, left_s - journal.spent_s(folder.path) - (time.monotonic() - options.began))
         deadline = Deadline.within(left_s)
         Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe, director, deadline).run()
     return Took(time.monotonic() - begin, prepared.estimate.seconds)
@@ -229,7 +231,7 @@ def within_s(campaign: Campaign) -> float | None:
     """Return the seconds that a directed campaign's runs may take together; None where they may take any."""
     seconds = (campaign.director or {}).get("within_s")
     # The last step may take a little longer than was thought, and the result is still to be judged.
-    return ON_TIME * seconds if isinstance(seconds, int | float) else None
+    return min(ON_TIME * seconds, max(0.0, seconds - JUDGING_S)) if isinstance(seconds, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,6 +82,7 @@ class MeasureOptions:
     max_write: str | None = None
     max_rate: str | None = None
     idle: bool = False
+    began: float = field(default_factory=time.monotonic)  # on the monotonic clock: when the command was given
 
     @property
     def overrides(self) -> dict[str, object]:

@@ -612,6 +612,7 @@ TEXTS: Mapping[str, str] = {
     "handover.wants.of-best": "{what}: at least {value} of the best of all loads",
     "handover.wants.grows-at-most": "{what}: grows by at most {value} in the test",
     "handover.wants.integrity": "All that is written is read back as it was",
+    "handover.why.near": "after {n} repeats the interval is on the wrong side, but by no more than the {share} that can be told: measure more",
     "handover.why.between": "the interval holds the limit after {n} repeats: measure more",
     "handover.why.few": "{n} valid repeats, and {least} are needed",
     "handover.why.evidence": "{n} repeats with sound evidence, and {least} are needed; the others: {reasons}",

@@ -599,6 +599,7 @@ TEXTS: Mapping[str, str] = {
     "handover.wants.of-best": "{what}：全負荷での最高値の {value} 以上",
     "handover.wants.grows-at-most": "{what}：検査中の増加が {value} 以下",
     "handover.wants.integrity": "書き込んだデータがすべて正しく読み出せること",
+    "handover.why.near": "{n} 回測定した区間は基準値に届かないが、その差は判別できる {share} 以内のため、さらに測定が必要です",
     "handover.why.between": "{n} 回測定しても区間が基準値をまたぐため、さらに測定が必要です",
     "handover.why.few": "有効な測定は {n} 回で、{least} 回必要です",
     "handover.why.evidence": "裏付けのある測定は {n} 回で、{least} 回必要です。その他の理由：{reasons}",

@@ -43,9 +43,11 @@ def _estimate(values: tuple[float, ...], ci95: tuple[float, float] | None = None
 @pytest.mark.parametrize(
     ("interval", "least", "most"),
     [
-        ((101.0, 110.0), Outcome.PASS, Outcome.FAIL),
+        ((102.1, 110.0), Outcome.PASS, Outcome.FAIL),
+        ((101.9, 110.0), Outcome.PASS, Outcome.UNDECIDED),  # beyond the limit, within what can be told
         ((100.0, 110.0), Outcome.PASS, Outcome.UNDECIDED),
-        ((90.0, 99.0), Outcome.FAIL, Outcome.PASS),
+        ((90.0, 97.9), Outcome.FAIL, Outcome.PASS),
+        ((90.0, 98.1), Outcome.UNDECIDED, Outcome.PASS),
         ((90.0, 100.0), Outcome.UNDECIDED, Outcome.PASS),
         ((90.0, 110.0), Outcome.UNDECIDED, Outcome.UNDECIDED),
     ],

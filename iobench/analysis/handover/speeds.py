@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from iobench.analysis import stats, steady
+from iobench.analysis.compare import RESOLUTION
 from iobench.analysis.handover.figures import Measured
 from iobench.analysis.handover.outcome import Circumstances, Item, Outcome
 from iobench.analysis.order import Speed
@@ -48,7 +49,11 @@ def judge_speed(speed: Speed, target: str, figures: Measured, how: Circumstances
         return base.item(Outcome.UNDECIDED, base.found(value, interval, estimate.n), base.capped(how))
     why = None
     if outcome is Outcome.UNDECIDED:
-        why = Phrase("handover.why.between", {"n": estimate.n})
+        holds = interval[0] <= speed.limit <= interval[1]
+        why = Phrase(
+            "handover.why.between" if holds else "handover.why.near",
+            {"n": estimate.n, "share": Amount(RESOLUTION, "%")},
+        )
     return base.item(outcome, base.found(value, interval, estimate.n), why, value, interval, estimate.n)
 
 
@@ -69,13 +74,19 @@ def _in_window(estimate: Estimate, state: steady.Steady) -> Estimate | None:
 def decide(
     interval: tuple[float, float], at_least: float | None, at_most: float | None, of_best: float | None = None
 ) -> Outcome:
-    """Return pass where the whole interval is on the right side, fail where it is wholly on the wrong one."""
+    """Return pass where the whole interval is on the right side, fail where it is wholly on the wrong one.
+
+    On the wrong one by more than what this tool can tell: a drive that is just what was ordered, on a machine that
+    costs it a thousandth, is not accused.
+    """
     low, high = interval
     least = at_least if at_least is not None else of_best
     if least is not None:
-        return Outcome.PASS if low >= least else Outcome.FAIL if high < least else Outcome.UNDECIDED
+        wrong = high < least * (1 - RESOLUTION)
+        return Outcome.PASS if low >= least else Outcome.FAIL if wrong else Outcome.UNDECIDED
     most = at_most if at_most is not None else 0.0
-    return Outcome.PASS if high <= most else Outcome.FAIL if low > most else Outcome.UNDECIDED
+    wrong = low > most * (1 + RESOLUTION)
+    return Outcome.PASS if high <= most else Outcome.FAIL if wrong else Outcome.UNDECIDED
 
 
 def share_of_best(speed: Speed, target: str, figures: Measured) -> tuple[float, tuple[float, float]]:
