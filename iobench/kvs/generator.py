@@ -257,6 +257,7 @@ class _Parts:
         middles = [each["backlog_middle"] for each in begun if "backlog_middle" in each]
         return answered.Result(
             counts=counts,
+            inside=answered.Counts(**at_end),
             latency=self._histograms.encoded(),
             series=_series([each["series"] for each in begun]),
             started_at=wall + began / SECOND,

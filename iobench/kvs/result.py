@@ -75,6 +75,7 @@ class Result:
     """
 
     counts: Counts
+    inside: Counts | None = None  # of these what was answered by the end of the window; without bytes
     latency: Mapping[str, str] = field(default_factory=dict)
     series: tuple[Point, ...] = ()
     started_at: float | None = None
@@ -106,6 +107,7 @@ def from_json(text: str) -> Result:
     try:
         found: dict[str, Any] = json.loads(text)
         found["counts"] = Counts(**found["counts"])
+        found["inside"] = Counts(**found["inside"]) if found.get("inside") else None
         found["series"] = tuple(Point(**point) for point in found.get("series", ()))
         found["probes"] = tuple(Probe(**{**one, "notes": tuple(one["notes"])}) for one in found.get("probes", ()))
         found["adapted"] = tuple(found.get("adapted", ()))

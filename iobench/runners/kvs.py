@@ -241,6 +241,7 @@ def _reading(work: Work, found: result.Result, files: Mapping[str, str]) -> Read
         raise ParseError(f"{result.RESULT} says that it measured for {found.window_s:g} s")
     failed = _Outage.of(files) if work.params.get("outage") else None
     counts, error, text = found.counts, *_errors(found, failed)
+    inside = found.inside or counts
     latencies = {name: decode_bins(packed) for name, packed in found.latency.items()}
     # After an outage values come from memory, where sets have put them.
     cold = work.params["cache"] == "cold" and counts.hits > 0 and failed is None
@@ -248,7 +249,8 @@ def _reading(work: Work, found: result.Result, files: Mapping[str, str]) -> Read
         samples=tuple(_samples(found, latencies, failed)),
         measured_s=found.window_s,
         # Of a cached step the drive is asked for nothing, and nothing is claimed.
-        bytes_read=counts.bytes_read if cold else None,
+        # What was asked in the window and answered after it is in the latencies, and in no rate.
+        bytes_read=round(counts.bytes_read * inside.hits / counts.hits) if cold else None,
         operations=max(1, counts.requests),
         latencies=tuple(LatencyBins(op, latencies[op]) for op in ("get", "set") if latencies.get(op)),
         series=tuple(_series(found.series, failed, found.started_at)),
@@ -257,7 +259,7 @@ def _reading(work: Work, found: result.Result, files: Mapping[str, str]) -> Read
         errors=error,
         error_text=text,
         ended_at=found.ended_at,
-        drive_reads=counts.hits if cold else None,
+        drive_reads=inside.hits if cold else None,
     )
 
 
@@ -330,12 +332,12 @@ def _gap(found: result.Result) -> float | None:
 def _samples(
     found: result.Result, latencies: Mapping[str, Mapping[int, int]], outage: _Outage | None
 ) -> Iterator[Sample]:
-    counts, seconds = found.counts, found.window_s
+    counts, inside, seconds = found.counts, found.inside or found.counts, found.window_s
     if counts.gets:
-        yield Sample("get", "hits", counts.hits / seconds)
+        yield Sample("get", "hits", inside.hits / seconds)
     if counts.sets:
-        yield Sample("set", "ops", counts.sets / seconds)
-    yield Sample("all", "ops", counts.requests / seconds)
+        yield Sample("set", "ops", inside.sets / seconds)
+    yield Sample("all", "ops", inside.requests / seconds)
     for op in ("get", "set"):
         yield from _percentiles(op, "latency", latencies.get(op, {}))
         yield from _percentiles(op, "latency_service", latencies.get(f"{op}.service", {}))

@@ -8,14 +8,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import Drive, Iobench, Result, programs
 
-from iobench import lab
+from iobench import lab, proc
 from iobench.cli import main
 from iobench.errors import CannotRunError
 from iobench.lab.throttle import find_throttle
+from iobench.tools import mariadb
 
 Run = Callable[..., Result]
 MIB = 1 << 20
@@ -24,19 +26,24 @@ N = 400
 QUICK = ("--duration", "700ms", "--precision", "20%", "--size", "16Mi", "--load", "16", "--set", "rand.ramp=300ms")
 
 
+Drives = Callable[..., Path]
+
+
 @pytest.fixture
-def limited(monkeypatch: pytest.MonkeyPatch, drive: Drive) -> Iterator[Path]:
-    """The folder of an emulated drive of N IOPS."""
+def emulated(monkeypatch: pytest.MonkeyPatch, drive: Drive) -> Iterator[Drives]:
+    """What makes an emulated drive of so many MiB, with limits, and returns its folder."""
     base = Path(tempfile.mkdtemp(prefix="iobc-", dir="/var/tmp"))
     monkeypatch.setenv("IOBENCH_LAB_STATE", str(base / "state"))
+
+    def make(mib: int, **limits: int) -> Path:
+        (made,) = lab.up((lab.custom("limited", **limits),), mib * MIB, base / "images")
+        return Path(str(made.mount))
+
     try:
         find_throttle().prepare()
-        (made,) = lab.up((lab.custom("limited", read_iops=N),), 64 * MIB, base / "images")
+        yield make
     except CannotRunError as error:
-        shutil.rmtree(base, ignore_errors=True)
         pytest.skip(str(error))
-    try:
-        yield Path(str(made.mount))
     finally:
         lab.down()
         shutil.rmtree(base, ignore_errors=True)
@@ -51,10 +58,11 @@ def _in(argv: tuple[str, ...], results: Path, capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.slow
 def test_a_search_finds_a_rate_and_everything_follows_from_it(
-    limited: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    emulated: Drives, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One search: the figures, the report, sizing, pages, and that resuming it measures nothing more."""
     monkeypatch.chdir(tmp_path)
+    limited = emulated(64, read_iops=N)
     results = tmp_path / "results"
     for _ in range(3):  # that it can be found is tested, not that this machine is idle
         said = _in(
@@ -93,6 +101,63 @@ def test_a_search_finds_a_rate_and_everything_follows_from_it(
     assert sizing["count"] is None and sized.json["pages"] == {"d": []}
     text = _in(("capacity", "--from", campaign, *asked, "--lang", "ja"), results, capfd)
     assert text.code == 0 and "有効な測定結果がありません" in text.out
+
+
+def _obeys(found: dict[str, Any], metric: str, below: float) -> None:
+    """Hold the answer of a search, and the first that failed, to the rules of docs/capacity.md."""
+    for point in (found["even"], found["best"]):
+        assert point["latency"][metric] < below and point["share"] >= 0.94 + 0.04 * (point["arrival"] != "poisson")
+        assert point["backlog_growth"] is None or point["backlog_growth"] <= 0.07 * point["offered"]
+    failed = found["first_failed"]
+    assert failed["offered"] > found["even"]["offered"] and failed["why"] and not failed["holds"]
+    if "slo" in failed["why"]:
+        assert failed["latency"][metric] >= below
+    held = [point["offered"] for point in found["points"] if point["holds"] and point["offered"] is not None]
+    assert found["even"]["offered"] in held and max(held) >= found["best"]["offered"]
+
+
+SEARCHES = [
+    pytest.param(
+        ("kvs p95<400ms", "--size", "32Mi", "--set", "kvs.ratio=1:0", "--set", "kvs.ramp=300ms", "--duration", "1s"),
+        ("memcached",),
+        {"read_iops": 300},
+        id="kvs",
+    ),
+    pytest.param(
+        ("oltp mean<2s", "--size", "8Mi", "--set", "oltp.tables=2", "--set", "oltp.ramp=1s", "--duration", "2s"),
+        ("sysbench", mariadb.daemon()),
+        {"write_iops": 1500},
+        id="oltp",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("asked", "needs", "limits"), SEARCHES)
+def test_a_search_on_a_real_server_ends_with_an_answer_that_obeys_the_rules(
+    asked: tuple[str, ...],
+    needs: tuple[str, ...],
+    limits: dict[str, int],
+    emulated: Drives,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Short points: what is tested is that it ends, and that what it says follows from its points."""
+    if missing := [name for name in needs if proc.find(name) is None]:
+        pytest.skip(f"needs {', '.join(missing)}")
+    folder, (slo, *more) = emulated(384, **limits), asked
+    quick = ("--precision", "50%", "--load", "8", "--no-confirm", "--no-curve", "-q", "--json")
+    for _ in range(3):  # that it can be found is tested, not that this machine is idle
+        said = _in(("capacity", "-t", f"d={folder}", "--slo", slo, *quick, *more), tmp_path / "results", capfd)
+        (found,) = said.json["searches"]
+        if found["even"] is not None and found["first_failed"] is not None:
+            break
+    # Where this machine's processors were fully busy as well, what was found is a least value.
+    assert said.code == 0 and found["end"] in ("found", "holds-at-most") and said.json["failed"] == {}, said.err
+    (limit,) = found["limits"]
+    _obeys(found, limit["metric"], limit["below"])
+    closed = [point for point in found["points"] if point["arrival"] == "closed"]
+    assert {point["load"] for point in closed} == {1, 8} and all(point["offered"] is None for point in closed)
 
 
 def test_space_is_shown_and_nothing_is_measured(inside: Run, anywhere: Drive, iobench: Iobench) -> None:

@@ -150,6 +150,8 @@ def test_an_overloaded_generator_tells_its_backlog(endpoint: str, tmp_path: Path
     result = load(endpoint, tmp_path, **more)
     assert result.offered_rate == 5e6 and result.achieved_rate < 2.5e6
     assert result.backlog > result.backlog_middle > 10_000  # type: ignore[operator]
+    assert result.inside is not None and result.inside.requests == pytest.approx(result.achieved_rate * result.window_s)
+    assert result.inside.requests <= result.counts.requests
     assert result.busy_cores > 0.5 * result.cpu_cores > 0
 
 

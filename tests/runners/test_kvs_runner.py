@@ -133,6 +133,21 @@ def test_a_real_result_becomes_hits_latencies_and_counts() -> None:
     assert reading.errors == 0
 
 
+def test_what_was_answered_after_the_window_is_in_no_rate() -> None:
+    """At a rate past its limit a store answers on after the window: those replies are late, and not more a second."""
+    found = json.loads(CLOSED)
+    inside = {name: count // 2 for name, count in found["counts"].items() if not name.startswith("bytes")}
+    whole, half = (
+        read(planned()[0], {"result.json": json.dumps({**found, "inside": given})}) for given in (None, inside)
+    )
+    for key in (("get", "hits"), ("all", "ops")):
+        assert values(half)[key] == pytest.approx(values(whole)[key] / 2, rel=1e-3)
+    assert half.drive_reads == inside["hits"] and half.bytes_read == pytest.approx(
+        (whole.bytes_read or 0) / 2, rel=1e-3
+    )
+    assert half.latencies == whole.latencies
+
+
 def test_a_cached_step_claims_nothing_of_the_drive() -> None:
     (work,) = planned(loads=(16,), cache=("cached",))
     reading = read(work, {"result.json": CLOSED})
