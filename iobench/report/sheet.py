@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from iobench.analysis.handover import Sheet
-from iobench.analysis.steady import Steady
 from iobench.errors import CannotRunError
 from iobench.model import Campaign
-from iobench.report import fonts, verdicts
+from iobench.report import fonts, rounds, verdicts
 from iobench.texts import Words
-from iobench.units import format_bytes, format_count
-
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 220, 64, 36, 14
+from iobench.units import format_bytes
 
 
 def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lang: str) -> str:
@@ -41,7 +38,9 @@ def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lan
         changes=verdicts.change_rows(sheet.changes, words),
         unchanged=verdicts.unchanged(sheet, words),
         notes=verdicts.notes(sheet, campaign, words),
-        pictures=[(name, picture(state, words)) for name, state in sheet.steady.items() if len(state.rounds) > 1],
+        pictures=[
+            (name, rounds.picture(state, words)) for name, state in sheet.steady.items() if len(state.rounds) > 1
+        ],
         tools=", ".join(campaign.tools.values()),
     )
     return page.replace("/* fonts */", _fonts(page), 1)
@@ -89,51 +88,6 @@ def _groups(sheet: Sheet, words: Words) -> list[tuple[str, list[dict[str, str]]]
 def _tight(text: str) -> str:
     """A text whose figures stay on one line with their units."""
     return re.sub(r"(?<=[0-9]) (?=(?:%|[kMGTP]?i?B\b|[mµ]?s\b|°C|GT/s|h\b))", "\N{NO-BREAK SPACE}", text)
-
-
-def picture(state: Steady, words: Words) -> str:
-    """Return the rounds as an SVG drawing, with the window and its fitted line."""
-    top = max(state.rounds) * 1.15 or 1.0
-    count = len(state.rounds)
-
-    def x(number: float) -> float:
-        return _LEFT + (number - 0.5) * (_WIDTH - _LEFT - 12) / count
-
-    def y(value: float) -> float:
-        return _HEIGHT - _BOTTOM - value / top * (_HEIGHT - _BOTTOM - _TOP)
-
-    label = f"{words('metric.iops')}"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{words("handover.steady")}" class="rounds">'
-    ]
-    for value in (0.0, top / 2 / 1.15, top / 1.15):
-        said = format_count(value)
-        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - 12}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end" font-size="11">{said}</text>')
-    if state.window is not None:
-        w = state.window
-        colour = "#2b7a4b" if state.reached else "#9a9a9a"
-        parts.append(
-            f'<rect x="{x(w.first) - 8:.1f}" y="{_TOP}" width="{x(w.last) - x(w.first) + 16:.1f}" '
-            f'height="{_HEIGHT - _BOTTOM - _TOP}" fill="{colour}" fill-opacity="0.13" stroke="{colour}"/>'
-        )
-        parts.append(
-            f'<line x1="{x(w.first):.1f}" x2="{x(w.last):.1f}" y1="{y(w.fit[0]):.1f}" y2="{y(w.fit[1]):.1f}" '
-            f'stroke="{colour}" stroke-width="2" stroke-dasharray="5 3"/>'
-        )
-    points = " ".join(f"{x(i):.1f},{y(value):.1f}" for i, value in enumerate(state.rounds, 1))
-    parts.append(f'<polyline points="{points}" fill="none" stroke="#1f4e8c" stroke-width="2"/>')
-    for i, value in enumerate(state.rounds, 1):
-        parts.append(f'<circle cx="{x(i):.1f}" cy="{y(value):.1f}" r="3.2" fill="#1f4e8c"/>')
-        parts.append(
-            f'<text x="{x(i):.1f}" y="{_HEIGHT - _BOTTOM + 14}" text-anchor="middle" font-size="11">{i}</text>'
-        )
-    parts.append(
-        f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 6}" text-anchor="middle" font-size="11">'
-        f"{words('handover.steady.axis')} / {label}</text></svg>"
-    )
-    return "".join(parts)
 
 
 def pdf(page: str) -> bytes:

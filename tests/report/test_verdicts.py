@@ -17,8 +17,8 @@ from iobench import proc
 from iobench.analysis import steady
 from iobench.analysis.handover import Change, Item, Outcome, Sheet, worst
 from iobench.model import Campaign, Passport, Target
+from iobench.report import rounds, verdicts
 from iobench.report import sheet as pages
-from iobench.report import verdicts
 from iobench.texts import Amount, Phrase, Words
 
 # A target may be called this; no form may break on it.
@@ -162,19 +162,21 @@ def test_what_is_beside_the_table() -> None:
 def test_not_reached_is_said() -> None:
     state = steady.judge([1000.0 / 2**i for i in range(6)])
     assert verdicts.steady_sentence("a", state, EN) == "a: steady state not reached in 6 rounds."
-    assert "<rect" in pages.picture(state, EN)
+    assert "<rect" in rounds.picture(state, EN)
     state = steady.judge([1000.0 * 1.1**i for i in range(steady.MOST_ROUNDS)])
     assert verdicts.steady_sentence("a", state, EN) == "a: steady state not reached in 25 rounds."
-    assert "<rect" not in pages.picture(steady.judge([1.0, 2.0]), EN)
+    assert "<rect" not in rounds.picture(steady.judge([1.0, 2.0]), EN)
 
 
 def test_the_window_is_drawn_around_its_rounds_and_its_line_through_them() -> None:
-    rounds = [1000.0, 500, 400, 410, 390, 405, 395]
-    drawn = pages.picture(steady.judge(rounds), EN)
+    values = [1000.0, 500, 400, 410, 390, 405, 395]
+    drawn = rounds.picture(steady.judge(values), EN)
     points = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)]
     box = re.search(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', drawn)
-    line = re.search(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)" y2="([\d.]+)" [^>]*dasharray', drawn)
-    assert box is not None and line is not None and len(points) == len(rounds)
+    line = re.search(
+        r'<line x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)" y2="([\d.]+)" [^>]*width="2" stroke-dasharray', drawn
+    )
+    assert box is not None and line is not None and len(points) == len(values)
     left, width = map(float, box.groups())
     inside = [number for number, (x, _) in enumerate(points, 1) if left <= x <= left + width]
     assert inside == [3, 4, 5, 6, 7]
@@ -184,5 +186,8 @@ def test_the_window_is_drawn_around_its_rounds_and_its_line_through_them() -> No
     mean = sum(y for _, y in points[2:]) / 5
     assert (y1 + y2) / 2 == pytest.approx(mean, abs=0.1)
     scale = (points[3][1] - points[2][1]) / (410 - 400)
-    slope = sum((i - 2) * value for i, value in enumerate(rounds[2:])) / 10
+    slope = sum((i - 2) * value for i, value in enumerate(values[2:])) / 10
     assert y2 - y1 == pytest.approx(4 * slope * scale, abs=0.2)
+    # What a round may lie above or below the mean, so that the window holds: half the excursion each.
+    bounds = sorted(float(y) for y in re.findall(r'y1="([\d.]+)" [^>]*"#2b7a4b" stroke-dasharray', drawn))
+    assert [(mean - y) / scale for y in bounds] == pytest.approx([-0.1 * 400, 0.1 * 400], abs=1.0)
