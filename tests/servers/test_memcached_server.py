@@ -107,7 +107,7 @@ def test_a_server_that_hangs_is_told_and_ended(room: Room) -> None:
 
 def test_what_does_not_fit_is_refused_and_not_measured(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the values in memory that is too small for them, memcached evicts: fast misses would be measured."""
-    monkeypatch.setattr(memcached, "HEADER_BYTES", 0)
+    monkeypatch.setattr(memcached_sizes, "_HEADER_BYTES", 0)
     settings = {**service(work(size=40 * MIB)).params, "memory": 16 * MIB, "preload_rate": 10**9}
     started = memcached.open(Service("memcached", settings, 0), room)
     started._params = {**settings, "drive": False}
