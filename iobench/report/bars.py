@@ -10,6 +10,7 @@ from iobench.report.draw import HATCH, Plot, axis, ends, linear_ticks, names_of,
 from iobench.report.spec import ChartSpec, Point, Series
 
 _WIDEST = 150.0  # of a bar, in points
+_LEAST_ROOM = 0.35  # of the plot, for the bars
 
 
 def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
@@ -23,8 +24,10 @@ def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
     slot = (frame.width - frame.margin - left) / slots
     under = [_under(spec, series, frame, slot - 8) for series in spec.series]
     floor = bottom - max(sum(line.height for line in lines) for lines in under) - 6
-    above = max((_height(_above(spec, s.points[0], frame, slot)) for s in spec.series if s.points), default=0)
-    room = max(0.35, 1 - (above + 8) / (floor - top))
+    above = max(
+        (_tallest(spec, s.points[0], frame, slot, highest, floor - top) for s in spec.series if s.points), default=0
+    )
+    room = max(_LEAST_ROOM, 1 - (above + 8) / (floor - top))
     plot = Plot(left, frame.width - frame.margin, top, floor, 0.0, (highest / room) or spec.scale.divisor)
     axis(canvas, plot, spec, linear_ticks(highest * 1.02, spec.scale.divisor))
     for i, (series, lines) in enumerate(zip(spec.series, under, strict=True)):
@@ -32,6 +35,16 @@ def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
         canvas.stack(x, floor + 6, lines, "center")
         for point in series.points[:1]:
             _bar(canvas, spec, series, point, plot, x, slot)
+
+
+def _tallest(spec: ChartSpec, point: Point, frame: Frame, slot: float, highest: float, room: float) -> float:
+    """The height of what stands above a bar, with its ratio where the bar is too low to have it on it."""
+    lines, ratio = _above(spec, point, frame, slot), _ratio(spec, point, frame, INK, _width(slot))
+    bar = min(point.value, ends(point)[0]) / (highest or 1.0) * room * _LEAST_ROOM
+    on_it = ratio and all(line.width <= _width(slot) - 6 for line in ratio)
+    if on_it and _height(ratio) + 10 > bar:
+        lines = [*_ratio_above(spec, point, frame, slot), *lines]
+    return _height(lines)
 
 
 def _height(lines: list[Line]) -> float:

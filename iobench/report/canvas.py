@@ -169,7 +169,9 @@ def _take(text: str, line: Line, width: float) -> tuple[str, str]:
     if text_width(text, line.size, line.bold) <= width:
         return text, ""
     count = _fitting(text, line, width)
-    at = next((i for i in range(count, 0, -1) if _may_break(text, i)), 0)
+    places = [i for i in range(count, 0, -1) if _may_break(text, i)]
+    # At a hyphen only where there is no other place: `background-io` is one word.
+    at = next((i for i in places if text[i - 1] not in "-/"), next(iter(places), 0))
     at = at or max(1, count)
     return text[:at].rstrip(), text[at:].lstrip()
 

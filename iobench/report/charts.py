@@ -16,7 +16,7 @@ _MANY_RATES = 3
 
 
 # How far an axis goes for an interval: so many times the greatest figure, and down to such a part of the least.
-_REACH, _DEPTH = 3.0, 30.0
+_REACH, _DEPTH = 1.8, 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,12 @@ def sentences(results: Sequence[Result], comparison: Comparison, words: Words) -
     return [" ".join(said.sentences(r, words, names.get(r.target, labels.clean(r.target, 60)))) for r in results]
 
 
+def foremost(results: Sequence[Result], comparison: Comparison, words: Words) -> list[str]:
+    """Return the first sentence of each drive's search: what it holds."""
+    names = labels.drive_labels(comparison)
+    return [said.sentences(r, words, names.get(r.target, labels.clean(r.target, 60)))[0] for r in results]
+
+
 def points_csv(results: Sequence[Result]) -> str:
     """Return the points as CSV: base units, an empty field for what is not known."""
     target = io.StringIO()

@@ -172,6 +172,12 @@ def sentence(finding: Finding, words: Words, names: Mapping[str, str], detail: b
     return words("why.with", sentence=text, why=words("list.semicolon").join(why)) if why else text
 
 
+def sentences(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -> list[str]:
+    """Return findings as sentences; what is not sound for one row is said once for all of its drives."""
+    said = [sentence(finding, words, names) for finding in found]
+    return list(dict.fromkeys(said))
+
+
 def _plain(finding: Finding, words: Words, names: Mapping[str, str]) -> str:
     row, a = finding.row, names[finding.drive]
     b = names.get(finding.baseline or "", "")
@@ -187,10 +193,19 @@ def _plain(finding: Finding, words: Words, names: Mapping[str, str]) -> str:
         case Kind.SHARE:
             return _share(finding, words, a)
         case Kind.UNSOUND:
-            return words("say.unsound", what=subject, a=a, reasons=words.commas(reasons(finding.reasons)))
+            return _unsound(finding, subject, words, names)
         case Kind.FIGURE:
             value = labels.value_text(finding.value, row.metric, row.unit)
             return words("say.figure", what=subject, a=a, value=value)
+
+
+def _unsound(finding: Finding, subject: str, words: Words, names: Mapping[str, str]) -> str:
+    """Name the drives whose own figures are not sound: a ratio to one of them is none, whichever of the two it is."""
+    own = finding.row.targets
+    drives = [name for name in names if name in own and own[name].verdict is Verdict.INVALID]
+    ids = dict.fromkeys(reason for name in drives for reason in own[name].reasons)
+    left = words.commas([names[name] for name in drives])
+    return words("say.unsound", what=subject, a=left, reasons=words.commas(reasons(list(ids))))
 
 
 def _ratio(finding: Finding, words: Words, a: str, b: str) -> str:

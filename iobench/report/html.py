@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
 from iobench.report.findings import Finding, Kind
 from iobench.report.published import Published
-from iobench.report.spec import Across
+from iobench.report.spec import Across, ChartKind, ChartSpec
 from iobench.report.steps import Step
 from iobench.report.svg import svg
 from iobench.report.tables import Table
@@ -107,6 +108,7 @@ def page(
         lstrip_blocks=True,
     )
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    environment.filters["whole"] = _whole(comparison, taken)
     text = environment.get_template("report.html").render(
         t=words,
         version=__version__,
@@ -135,6 +137,22 @@ def page(
         any_rows=bool(comparison.rows),
     )
     return text.replace(_FONTS, _faces(text, insides), 1)
+
+
+def _whole(comparison: Comparison, taken: Sequence[Step]) -> Callable[[str], Markup]:
+    """A filter that keeps the names of reasons in one piece: a browser would break `background-io` at its hyphen."""
+    from markupsafe import Markup, escape
+
+    found = {reason for row in comparison.rows for e in row.targets.values() for reason in e.reasons}
+    found |= {reason for step in taken for reason in step.reasons}
+    ids = "|".join(re.escape(labels.clean(reason, 40)) for reason in sorted(found) if re.fullmatch(r"[a-z-]+", reason))
+    known = re.compile(rf"(?<![\w-])({ids})(?![\w-])") if ids else None
+
+    def whole(text: str) -> Markup:
+        safe = str(escape(text))
+        return Markup(known.sub(r'<span class="id">\1</span>', safe) if known else safe)
+
+    return whole
 
 
 def _faces(text: str, insides: Sequence[str]) -> str:
@@ -235,7 +253,7 @@ def _measure(chart: Chart, words: Words) -> str:
 
 def _sentences(comparison: Comparison, made: Sequence[Chart], words: Words) -> list[str]:
     names = labels.said_labels(comparison, words)
-    return [findings.sentence(found, words, names) for chart in made for found in chart.findings]
+    return [text for chart in made for text in findings.sentences(chart.findings, words, names)]
 
 
 def _summary(comparison: Comparison, made: Sequence[Chart], words: Words) -> list[str]:
@@ -244,8 +262,10 @@ def _summary(comparison: Comparison, made: Sequence[Chart], words: Words) -> lis
     Every other sentence stands with its workload.
     """
     names = labels.said_labels(comparison, words)
-    kept = [found for chart in made for found in chart.findings if found in _foremost(chart.findings)]
-    return [findings.sentence(found, words, names) for found in kept]
+    kept = [[found for found in chart.findings if found in _foremost(chart.findings)] for chart in made]
+    said = [text for own in kept for text in findings.sentences(own, words, names)]
+    # What an outage did is told by its curve's title.
+    return said + [chart.spec.title for chart in made if chart.spec.across is Across.TIME]
 
 
 def _foremost(found: Sequence[Finding]) -> list[Finding]:
@@ -314,8 +334,16 @@ def _capacity(comparison: Comparison, folders: Sequence[CampaignFolder], words: 
         own = Figure(spec.id, spec.title, spec.subtitle, wide, narrow, spec.footnotes, (), table)
         said = tuple(curves.sentences(results, comparison, words))
         name = f"{words('capacity.section')} {number}" if number > 1 else words("capacity.section")
-        made.append(Section(f"capacity-{number}", name, words("capacity.about"), (own,), said, table))
+        rest = Table("", (), (), ())  # the chart's own has every point
+        made.append(Section(f"capacity-{number}", name, words("capacity.about"), (own,), said, rest))
     return made
+
+
+def _marks(spec: ChartSpec) -> tuple[str, ...]:
+    """What is not valid, drive by drive; of bars, which have one load, without it."""
+    if spec.kind is ChartKind.BAR:
+        return tuple(f"{s.label}: {p.mark}" for s in spec.series for p in s.points if p.mark)
+    return tuple(f"{s.label}: {mark}" for s in spec.series for mark in s.marks)
 
 
 def _figure(comparison: Comparison, chart: Chart, words: Words, drawn: Callable[[], None]) -> Figure:
@@ -332,7 +360,7 @@ def _figure(comparison: Comparison, chart: Chart, words: Words, drawn: Callable[
         wide=wide,
         narrow=narrow,
         footnotes=spec.footnotes,
-        marks=tuple(f"{s.label}: {mark}" for s in spec.series for mark in s.marks),
+        marks=_marks(spec),
         table=tables.chart_table(comparison, chart, words),
     )
 
@@ -379,8 +407,11 @@ def _few(ids: Sequence[str], words: Words) -> str:
 
 
 def _notes(comparison: Comparison, campaigns: Sequence[Campaign], words: Words) -> list[str]:
+    # What stands on a drive's own card is not said again.
     texts = [*comparison.notes, *(note for c in campaigns for note in c.notes)]
-    return list(dict.fromkeys(labels.clean(words.tell(text), 800) for text in texts))
+    told = {f"{sheet.name}: {note}" for sheet in drives.sheets(comparison, words) for note in sheet.notes}
+    said = dict.fromkeys(labels.clean(words.tell(text), 800) for text in texts)
+    return [text for text in said if text not in told]
 
 
 def _method(comparison: Comparison, words: Words) -> list[str]:

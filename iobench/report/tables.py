@@ -15,6 +15,7 @@ from iobench.report.spec import Across
 from iobench.texts import Words
 
 _OWN_UNITS = labels.Scale(1.0, None)  # each figure in the unit that suits it
+_OF_A_FAILURE = ("outage", "lost", "errors")
 _CSV = (
     "chart",
     "workload",
@@ -65,8 +66,17 @@ def chart_table(comparison: Comparison, chart: Chart, words: Words) -> Table:
     pairs = [
         (row, d.name) for row in chart.rows for d in comparison.drives if d.name in row.targets and d.name in drawn
     ]
+    if chart.spec.across is Across.TIME:  # the moments are in the CSV; the table has what came of it
+        pairs = [(row, name) for row in _beside(comparison, chart.rows[0]) for name in row.targets if name in drawn]
+        return _table(comparison, pairs, chart.spec.title, words, metric=True, load=False)
     scale, load = chart.spec.scale, len(chart.rows) > 1
     return _table(comparison, pairs, chart.spec.title, words, metric=False, load=load, scale=scale)
+
+
+def _beside(comparison: Comparison, one: Row) -> list[Row]:
+    """The figures of the same work that say what a failure did: for how long, and to how many."""
+    same = [row for row in comparison.rows if (row.params, row.load, row.rate) == (one.params, one.load, one.rate)]
+    return [row for row in same if row.metric in _OF_A_FAILURE]
 
 
 def other_figures(comparison: Comparison, workload: str, made: Sequence[Chart], words: Words) -> Table:

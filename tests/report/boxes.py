@@ -85,7 +85,13 @@ def _text(frame: Any, width: float) -> tuple[float, float]:
         bold = any(run.font.bold for run in paragraph.runs)
         with measured_by(measure):
             lines = wrap(Line("".join(run.text for run in paragraph.runs), size, bold), width, 99)
-            widest = max([widest, *(line.width for line in lines)])
+            # Runs of several sizes that fit one line, each at its own.
+            sizes = [
+                (run.text, run.font.size.pt if run.font.size else size, bool(run.font.bold)) for run in paragraph.runs
+            ]
+            own = sum(measure(*run) * 1.04 for run in sizes)
+            lines = lines[:1] if own <= width else lines
+            widest = max([widest, own if own <= width else 0.0, *(line.width for line in lines if own > width)])
         height += len(lines) * (paragraph.line_spacing.pt if paragraph.line_spacing else size * 1.3)
     return min(widest, width), height
 

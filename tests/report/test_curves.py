@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import boxes
 import pytest
+from pptx import Presentation
 from stored import Measured, make_campaign
 
 from iobench.analysis import loadpoints
 from iobench.analysis.capacity import Asked
 from iobench.analysis.compare import compare
 from iobench.analysis.slo import parse
-from iobench.report import charts, curves, draw, html
-from iobench.report.canvas import PAGE, PHONE, SLIDE, Frame, cut_off, overlapping
+from iobench.report import charts, curves, draw, html, slides
+from iobench.report.canvas import PAGE, PHONE, SLIDE, Frame, cut_off, overlapping, texts_of
+from iobench.report.content import Content
 from iobench.report.svg import svg
 from iobench.results import CampaignFolder
 from iobench.texts import LANGUAGES, Words
@@ -104,3 +109,50 @@ def test_the_page_says_what_was_found(folder: CampaignFolder) -> None:
 
 def test_a_campaign_without_a_search_has_no_curve(tmp_path: Path) -> None:
     assert curves.found([make_campaign(tmp_path, _step("d", 100.0, 50.0))]) == []
+
+
+# --- on a slide ------------------------------------------------------------------------------------------
+
+
+def _deck(folder: CampaignFolder, lang: str) -> Any:
+    return Presentation(io.BytesIO(slides.deck(Content([folder], compare([folder]), Words(lang)))))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_search_is_a_slide_with_a_native_chart_that_can_be_edited(folder: CampaignFolder, lang: str) -> None:
+    spec, deck = _specs(folder, Words(lang)), _deck(folder, lang)
+    slide = next(s for s in list(deck.slides)[1:] if any(shape.has_chart for shape in s.shapes))
+    assert "".join(slide.shapes.title.text_frame.text.split()) == "".join(spec.title.split())
+    (frame,) = (shape for shape in slide.shapes if shape.has_chart)
+    drawn = {series.name: list(series.values) for series in frame.chart.plots[0].series}
+    assert set(drawn[spec.limit_text]) == {10.0}, "the limit is a line, in the axis' unit"
+    for curve in spec.curves:
+        assert curve.best is not None
+        assert drawn[curve.best_text] == [pytest.approx(curve.best.y * 1000)]
+    assert frame.chart.part.chart_workbook.xlsx_part is not None
+    assert all(name.split()[0] in frame._element.nvGraphicFramePr.cNvPr.get("descr") for name in NAMES)
+    texts = " ".join(s.text_frame.text for s in slide.shapes if s.has_text_frame)
+    assert all(curve.best_text in texts for curve in spec.curves)
+    for number, each in enumerate(deck.slides, 1):
+        assert boxes.overlapping(each) == [] and boxes.cut_off(deck, each) == [], number
+
+
+def test_the_title_says_what_each_drive_held(folder: CampaignFolder) -> None:
+    title = _specs(folder, Words("en")).title
+    assert title.startswith("Random read with p99 latency below 10.0 ms: iodrive ") and "sas" in title
+    assert "9,95" in title
+
+
+def test_the_same_search_gives_the_same_deck(folder: CampaignFolder) -> None:
+    content = Content([folder], compare([folder]), Words("en"))
+    assert slides.deck(content) == slides.deck(content)
+
+
+def test_drives_far_apart_stand_on_a_logarithmic_axis_and_are_named_at_their_curves(folder: CampaignFolder) -> None:
+    spec = _specs(folder, Words("en"))
+    assert spec.x_log and "log" in spec.x_axis
+    with draw.style(spec.id):
+        texts = [text for text, _ in texts_of(draw.draw(spec, SLIDE).figure)]
+    assert "iodrive" in texts and "holds 9,950 IOPS" in texts
+    near = dataclasses.replace(spec, x_log=False)
+    assert draw.png(near)[:4] == b"\x89PNG"

@@ -9,13 +9,17 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import boxes
 import pytest
+from pptx import Presentation
+from pptx.enum.chart import XL_CHART_TYPE
 from stored import Measured, make_campaign
 
 from iobench.analysis.compare import compare
 from iobench.model import Campaign, Device, Evidence, Finding, Output, Passport, Step, StepResult, Target, Verdict
-from iobench.report import charts, draw, outage, tables
+from iobench.report import charts, draw, outage, slides, tables
 from iobench.report.captions import alt_text
+from iobench.report.content import Content
 from iobench.report.spec import Across, ChartKind
 from iobench.results import CampaignFolder, Store
 from iobench.runners import kvs
@@ -65,6 +69,24 @@ def test_the_curve_of_a_real_outage(killed: CampaignFolder, lang: str) -> None:
     assert "lost-data" in spec.series[0].marks[0]
     assert draw.png(spec)[:4] == b"\x89PNG"
     assert len(alt_text(spec, words)) < 600
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_slide_has_a_line_where_the_outage_began_and_where_it_ended(killed: CampaignFolder, lang: str) -> None:
+    words, comparison = Words(lang), compare([killed], None)
+    (chart,) = outage.charts([killed], comparison, words)
+    deck = Presentation(io.BytesIO(slides.deck(Content([killed], comparison, words))))
+    frames = [shape for slide in deck.slides for shape in slide.shapes if shape.has_chart]
+    (frame,) = (f for f in frames if f.chart.chart_type is XL_CHART_TYPE.XY_SCATTER_LINES_NO_MARKERS)
+    series = {each.name: each for each in frame.chart.plots[0].series}
+    assert len(series["sas"].values) == len(chart.spec.loads)
+    for at, text in chart.spec.moments:
+        xs = [float(v.text) for v in series[text]._element.findall(".//{*}xVal//{*}v")]
+        assert xs == [at / 1000, at / 1000], "a line that stands upright"
+        assert series[text].points[1].data_label.text_frame.text == text
+    assert series["sas"]._element.find("{*}errBars") is not None, "the spread is on it"
+    for slide in deck.slides:
+        assert boxes.overlapping(slide) == [] and boxes.cut_off(deck, slide) == []
 
 
 def test_the_curve_as_csv(killed: CampaignFolder) -> None:

@@ -93,7 +93,7 @@ def _footnotes(group: Sequence[Chart], words: Words) -> list[tuple[str, bool]]:
 def _notes(content: Content, group: Sequence[Chart]) -> str:
     """What the speaker reads: the findings with their intervals, the method, and the commands of the first round."""
     words, names = content.words, labels.said_labels(content.comparison, content.words)
-    lines = [findings.sentence(found, words, names) for chart in group for found in chart.findings]
+    lines = [text for chart in group for text in findings.sentences(chart.findings, words, names)]
     lines += ["", *(note for chart in group for note in chart.spec.footnotes), "", words("deck.commands")]
     workload = group[0].spec.workload
     runs = [run for run in content.runs if run.workload == workload]

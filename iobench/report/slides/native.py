@@ -129,8 +129,11 @@ def _on_bar(spec: ChartSpec, series: Series, point: Point, scale: Scale, slot: f
     runs = [Run(point.ratio_text, 22, True, color)]
     runs += [Run(spec.none_shown, 11, False, color)] if point.none_shown else []
     height = scale.plot.bottom - scale.y(point.value / spec.scale.divisor)
-    fits = max(width_of(r.text, r.size, r.bold) for r in runs) < slot * 0.6
-    return [(run,) for run in runs] if fits and height > 34 + 16 * len(runs) else []
+    fits = max(width_of(r.text, r.size, r.bold) for r in runs) < min(slot * 0.6, _WIDEST)
+    # It stands in the bar's middle: neither as high as the bar, nor with the interval's line through it.
+    own = 18 + 16 * len(runs)
+    clear = scale.plot.bottom - scale.y(ends(point)[0] / spec.scale.divisor) > (height + own) / 2
+    return [(run,) for run in runs] if fits and clear and height > own + 16 else []
 
 
 def _above(spec: ChartSpec, point: Point, scale: Scale | None, ratio: bool) -> list[Paragraph]:

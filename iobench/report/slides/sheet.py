@@ -72,7 +72,10 @@ def height_of(paragraphs: Sequence[Paragraph], width: float) -> float:
     for paragraph in paragraphs:
         size = max(run.size for run in paragraph)
         bold = any(run.bold for run in paragraph)
-        total += len(broken("".join(run.text for run in paragraph), size, bold, width)) * size * LEADING
+        # Runs of several sizes on one line need only what each needs.
+        one = sum(width_of(run.text, run.size, run.bold) for run in paragraph) <= width
+        lines = 1 if one else len(broken("".join(run.text for run in paragraph), size, bold, width))
+        total += lines * size * LEADING
     return total
 
 

@@ -41,18 +41,18 @@ def add(presentation: Any, content: Content, main: Sequence[Sequence[Chart]]) ->
         )
         y += len(lines) * 12 * LEADING + 4
     y += 4
-    heads, rows = _table(content, main)
-    parts = [2.2, *(1.3 for _ in heads[1:])]
+    heads, rows = _table(content, main, _MOST_ROWS)
+    parts = [1.9, *(1.4 for _ in heads[1:])]
     bottom = theme.HEIGHT - 40
     said = _bullets(content, main)
     while len(rows) > 3 and sum(table_heights(heads, rows, parts, width)) > (bottom - y) * 0.7:
-        rows = rows[:-1]
+        heads, rows = _table(content, main, len(rows) - 1)
     if rows:
         y = sheet.table(Box(theme.MARGIN, y, width, 0), heads, rows, parts, words("page.glance")) + 14
     paragraphs: list[Paragraph] = []
     used = 0.0
     for text in said:
-        lines = broken(f"• {text}", _BULLET, False, width, 2)
+        lines = broken(f"• {text}", _BULLET, False, width)
         if used + len(lines) * _BULLET * LEADING > bottom - y:
             break
         used += len(lines) * _BULLET * LEADING
@@ -114,8 +114,8 @@ def _notice(content: Content) -> str:
     return said + " " + words("page.emulated-why")
 
 
-def _table(content: Content, main: Sequence[Sequence[Chart]]) -> tuple[list[str], list[list[Paragraph]]]:
-    """A line a chart, a column a drive: the figure at the highest load, and its ratio."""
+def _table(content: Content, main: Sequence[Sequence[Chart]], most: int) -> tuple[list[str], list[list[Paragraph]]]:
+    """A line a chart, a column a drive: the figure at the highest load, and its ratio; `most` lines."""
     words, comparison = content.words, content.comparison
     names = labels.drive_labels(comparison)
     drives = comparison.drives[:_MOST_DRIVES]
@@ -124,8 +124,10 @@ def _table(content: Content, main: Sequence[Sequence[Chart]]) -> tuple[list[str]
         tag = f" ({words('chart.baseline')})" if drive.name == comparison.baseline else ""
         heads.append(names[drive.name] + tag)
     rows = []
-    charts = [chart for group in main for chart in group if chart.spec.across is not Across.TIME]
-    for chart in charts[:_MOST_ROWS]:
+    drawn = [[chart for chart in group if chart.spec.across is not Across.TIME] for group in main]
+    # Where not all have room, each workload's first stands before any second.
+    ranked = sorted((place, number) for number, group in enumerate(drawn) for place in range(len(group)))[:most]
+    for chart in (drawn[number][place] for number, place in sorted((n, p) for p, n in ranked)):
         cells: list[Paragraph] = [(Run(measure(chart, content), 12.5, True),)]
         for drive in drives:
             cells.append(_cell(content, chart, drive.name))
@@ -174,7 +176,7 @@ def _bullets(content: Content, main: Sequence[Sequence[Chart]]) -> list[str]:
             best = [f for f in found if _claimed(f)] or found
             said += [findings.sentence(best[0], words, names)] if best else []
             said += [findings.sentence(f, words, names) for f in chart.findings if f.kind is Kind.SHARE][:1]
-    said += [text for results in content.searches for text in curves.sentences(results, content.comparison, words)]
+    said += [text for results in content.searches for text in curves.foremost(results, content.comparison, words)]
     counts = Counter(claim.result for claim in content.comparison.claims)
     told = [words("deck.claim-count", n=counts[r], result=words(f"claim.{r.value}")) for r in ClaimResult if counts[r]]
     if told and counts[ClaimResult.NOT_MEASURED] < len(content.comparison.claims):
