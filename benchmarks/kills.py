@@ -35,7 +35,7 @@ WORKLOADS = {
     "seq": ((*_SHORT, "--size", "32Mi"), 4, 4.0, 0.8),
     "dd": (("--size", "32Mi", "--repeats", "3"), 6, 3.0, 0.5),
     "verify": (("--size", "32Mi", "--repeats", "3"), 3, 3.0, 0.8),
-    "dbench": (("--clients", "1,4", "--duration", "1s", "--ramp", "1s", "--repeats", "2"), 4, 3.0, 3.0),
+    "dbench": (("--clients", "1,4", "--duration", "1s", "--repeats", "2"), 4, 3.0, 3.0),
     "oltp": (("--threads", "1,4", "--tables", "1", "--ramp", "1s", *_SERVED), 4, 12.0, 3.0),
     "kvs": (("--loads", "1,4", "--ramp", "0", *_SERVED), 4, 8.0, 2.0),
 }
@@ -78,8 +78,10 @@ def _trial(workload: str, lines: int, later: float, folder: Path, results: Path)
         process.wait(later)
     process.send_signal(signal.SIGKILL)
     assert process.stderr is not None
-    told = len(re.findall(r"^\d+/\d+ .*round", process.stderr.read(), re.MULTILINE))
-    process.wait()
+    said = process.stderr.read()
+    told = len(re.findall(r"^\d+/\d+ .*round", said, re.MULTILINE))
+    # One that was refused was not killed, and would say nothing.
+    assert process.wait() in (-signal.SIGKILL, 0), said
     campaigns = [path.parent for path in results.glob("2*/campaign.json")]
     before = _whole(campaigns[0]) if campaigns else {}
     if campaigns:

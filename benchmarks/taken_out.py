@@ -20,6 +20,8 @@ import common
 ROOT = Path(__file__).parent.parent
 GUARDS, WORKDIR, VERDICT = "iobench/drives/guards.py", "iobench/drives/workdir.py", "iobench/campaign/verdict.py"
 
+_NEVER = "        if False:\n"
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -36,15 +38,144 @@ def _guards() -> Iterator[Cut]:
     tests = "tests/drives/test_guards.py"
     for name, text, instead in (
         ("opened exclusively", "os.O_RDWR | os.O_EXCL |", "os.O_RDWR |"),
+        ("only a block device", "        if not stat.S_ISBLK(os.fstat(node).st_mode):\n", "        if False:\n"),
         ("in use, by mounts, holders, swap and writers", "        _refuse_in_use(path, device)\n", ""),
+        ("who has it mounted is told", "        if mount.number in names or _rdev(mount.source) in names:\n", _NEVER),
+        ("a device on top of it is told", "        for holder in folder.glob(", "        for holder in Path().glob("),
+        ("swap on it is told", "        if _rdev(source) in names:\n", _NEVER),
+        ("a loop device on it", '        if backing.startswith("/dev/") and _rdev(backing) in names:\n', _NEVER),
         ("another program has it open for writing", " + list(_writers(device.number))", ""),
+        ("the id has to be given", "    if destroy_id is None:\n", "    if False:\n"),
         ("the id has to be exact", "        _refuse_other_id(path, device, destroy_id)\n", ""),
         ("set read-only, or too small", "        _refuse_unfit(path, fd, size_needed)\n", ""),
+        ("too small", "    if size < size_needed:\n", "    if False:\n"),
         ("a signature", "        _refuse_signature(path, fd, yes, confirm)\n", ""),
+        (
+            "a signature without --yes and a terminal",
+            "    if confirm is None:\n",
+            "    if confirm is None:\n        return\n",
+        ),
+        ("a question that is answered with no", "    if not confirm(", "    if confirm(what) is None and not confirm("),
+        (
+            "two signatures",
+            "    if done.exit_code == _BLKID_AMBIVALENT:\n",
+            "    if done.exit_code == 8:\n        return []\n",
+        ),
+        ("not knowing is no permission", "    if done.exit_code != 0:\n", "    if False:\n"),
         ("no link is opened", "os.path.realpath(path), os.O_PATH | os.O_NOFOLLOW |", "path, os.O_PATH |"),
         ("the node, not the name, is opened", 'os.open(f"/proc/self/fd/{node}",', "os.open(path,"),
     ):
         yield Cut(f"block device: {name}", GUARDS, text, instead, tests)
+    swapped = "tests/e2e/test_swapped.py"
+    for name, file, text, instead, test in (
+        (
+            "what was planned is what is opened: a folder",
+            "iobench/campaign/site.py",
+            "        _refuse_other_drive(target, folder.dir_fd)\n",
+            "        pass\n",
+            f"{swapped}::test_a_drive_that_is_unmounted_between_plan_and_run",
+        ),
+        (
+            "what was planned is what is opened: a device",
+            "iobench/campaign/site.py",
+            "                _refuse_other_drive(passport, ground.pass_fds[0])\n",
+            "                pass\n",
+            f"{swapped}::test_a_block_device_that_is_replaced_between_plan_and_run",
+        ),
+        (
+            "a server's files go by descriptor",
+            "iobench/campaign/site.py",
+            'f"/proc/{os.getpid()}/fd/{self._folder.dir_fd}/{name}"',
+            'f"{self._folder.path}/{name}"',
+            f"{swapped}::test_a_target_that_is_swapped_once_the_folder_is_made[kvs]",
+        ),
+        (
+            "a resumed drive is the same",
+            "iobench/campaign/prepare.py",
+            "        refuse_other_drive(old, fresh[name])\n",
+            "        pass\n",
+            "tests/e2e/test_blocks.py",
+        ),
+        (
+            "one campaign at a time on a drive",
+            "iobench/drives/turns.py",
+            "fcntl.LOCK_EX | fcntl.LOCK_NB)",
+            "fcntl.LOCK_SH | fcntl.LOCK_NB)",
+            "tests/e2e/test_faults.py::test_two_campaigns_at_once_on_one_drive_are_refused",
+        ),
+        (
+            "room is asked for before",
+            "iobench/campaign/prepare.py",
+            "    plan.check_room(works, passports)\n",
+            "",
+            "tests/e2e/test_places.py::test_too_little_room_is_told_with_the_figures_before_anything_is_written",
+        ),
+    ):
+        yield Cut(f"target: {name}", file, text, instead, test)
+
+
+def _doors() -> Iterator[Cut]:
+    """What keeps others out, and secrets in."""
+    others = "tests/e2e/test_other_users.py"
+    for name, file, text, instead, test in (
+        (
+            "a database listens on its socket alone",
+            "iobench/tools/mariadb.py",
+            '        "--skip-networking",\n',
+            '        "--bind-address=127.0.0.2", "--port=3399",\n',
+            f"{others}::test_another_user_reads_nothing_and_reaches_no_server[oltp]",
+        ),
+        (
+            "a memcached's socket is its owner's",
+            "iobench/servers/memcached.py",
+            '"-a", "0700"',
+            '"-a", "0777"',
+            "tests/servers/test_memcached_server.py",
+        ),
+        (
+            "our folders are our own",
+            WORKDIR,
+            "        os.mkdir(name, 0o700, dir_fd=base_fd)\n",
+            "        os.mkdir(name, 0o755, dir_fd=base_fd)\n",
+            "tests/drives/test_workdir.py",
+        ),
+        (
+            "a password leaves the environment",
+            "iobench/servers/secrets.py",
+            "os.environ.pop(VARIABLE, None)",
+            "os.environ.get(VARIABLE, None)",
+            "tests/e2e/test_oltp.py::test_a_server_that_exists_is_measured_in_tables_of_our_own",
+        ),
+        (
+            "an option file that others can read",
+            "iobench/servers/secrets.py",
+            "        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):\n",
+            "        if False:\n",
+            "tests/e2e/test_oltp.py::test_a_database_with_somebodys_tables_is_refused_and_left_alone",
+        ),
+        (
+            "an archive's files stay in its folder",
+            "iobench/campaign/archive.py",
+            "    if not plain or not",
+            "    if not",
+            "tests/campaign/test_archive.py",
+        ),
+        (
+            "an archive's hash",
+            "iobench/campaign/archive.py",
+            '    if unpacked.digest() != about.get("sha256"):\n',
+            "    if False:\n",
+            "tests/campaign/test_archive.py",
+        ),
+        (
+            "no escape code in an error",
+            "iobench/cli/main.py",
+            "{clean(sentence)}",
+            "{sentence}",
+            "tests/cli/test_bad_input.py",
+        ),
+    ):
+        yield Cut(f"doors: {name}", file, text, instead, test)
 
 
 def _folders() -> Iterator[Cut]:
@@ -98,7 +229,7 @@ def main() -> None:
 
 
 def _cuts() -> list[Cut]:
-    return [*_guards(), *_folders(), *_rules()]
+    return [*_guards(), *_folders(), *_doors(), *_rules()]
 
 
 def _tried(copy: Path, cut: Cut) -> str | None:
