@@ -6,6 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,12 +113,14 @@ class Engine:
                 stack.callback(self._source.close)
                 stack.callback(self._kernel.close)
                 stack.callback(self._turns.close)
-                self._folder.warm_up()
+                # The libraries that keep results are loaded while a program lays out files, not while one is measured.
+                loading = stack.enter_context(ThreadPoolExecutor(1)).submit(self._folder.warm_up)
                 left, empty = left or self._grow(), 0
                 while left:
                     soon = [step for step in left if self._in_time(step)]
                     self._open_sites(soon, stack)
                     self._set_up_all(soon)
+                    loading.result()
                     for step in soon:
                         if self._in_time(step):
                             self._run_step(step)

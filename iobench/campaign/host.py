@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from iobench import __version__, proc
@@ -51,12 +52,26 @@ def tools(names: Iterable[str]) -> Mapping[str, str]:
     """
     found = {"iobench": f"iobench {__version__}"}
     for name in names:
-        asked = _ASKED.get(name, "--version")
-        said = proc.capture([name, asked], check=False).stdout.strip().splitlines()
-        found[name] = said[0].partition(" - Copyright")[0] if said else name
+        found[name] = _version(name, *_identity(name))
     if "fio" in found:
         _check_fio(found["fio"])
     return found
+
+
+@cache
+def _version(name: str, path: str | None, changed_ns: int) -> str:
+    """What a program calls itself; asked once for a program that does not change."""
+    said = proc.capture([name, _ASKED.get(name, "--version")], check=False).stdout.strip().splitlines()
+    return said[0].partition(" - Copyright")[0] if said else name
+
+
+def _identity(name: str) -> tuple[str | None, int]:
+    """Where a program is found, and when it was last changed (ns)."""
+    path = proc.find(name)
+    try:
+        return path, Path(path).stat().st_mtime_ns if path else 0
+    except OSError:
+        return path, 0
 
 
 def _check_fio(said: str) -> None:
@@ -74,6 +89,12 @@ def engine() -> str:
     It is tried with one I/O on a file in memory: that fio was built with io_uring does not mean that the
     kernel, or a container's rules, allow it.
     """
+    return _engine(*_identity("fio"))
+
+
+@cache
+def _engine(path: str | None, changed_ns: int) -> str:
+    """The same, tried once with a program that does not change."""
     fd = os.memfd_create("iobench-engine")
     try:
         os.ftruncate(fd, 4096)
