@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from iobench import proc
+from iobench.drives import inventory, layers
 from iobench.drives.inventory import DriveRecord
 from iobench.drives.temperature import temperature_c
 from iobench.errors import IobenchError
-from iobench.model import Health
-from iobench.texts import Phrase, Told
+from iobench.model import Health, of_drive
+from iobench.texts import Phrase, Told, joined
 from iobench.tools import fio_status, smartctl
 
 _NO_HEALTH = ("loop", "emulated", "virtual disk")
@@ -20,38 +22,68 @@ _AT_ONCE = 8  # a drive that hangs answers nothing for ten seconds; the others n
 _MOST_SAID = 3  # messages of a program that a note repeats
 
 
-def of_all(records: Sequence[DriveRecord]) -> dict[str, Health]:
+def of_all(records: Sequence[DriveRecord], sys: Path = layers.SYS) -> dict[str, Health]:
     """Return the health of drives by name. Wakes no disk, and never raises: what is not known stands in the notes."""
     memories, note = _io_memories(records)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda record: _of(record, memories, note), records)
+        found = pool.map(lambda record: _of(record, memories, note, sys), records)
         return dict(zip((record.name for record in records), found, strict=True))
 
 
-def of(record: DriveRecord) -> Health:
+def of(record: DriveRecord, sys: Path = layers.SYS) -> Health:
     """Return the health of one drive."""
-    return of_all([record])[record.name]
+    return of_all([record], sys)[record.name]
 
 
 def why_not(said: Health) -> Told:
     """Return why a figure that is None in a drive's health is not known."""
     if said.passed is None and said.notes:
-        return said.notes[0]
+        return joined(said.notes)
     return Phrase("health.untold", {"program": said.source or smartctl.PROGRAM})
 
 
-def _of(record: DriveRecord, memories: Mapping[str, Health], note: Told | None) -> Health:
+def _of(record: DriveRecord, memories: Mapping[str, Health], note: Told | None, sys: Path) -> Health:
     if record.name in memories:
         found = memories[record.name]
     elif record.kind == "PCIe flash" and note is not None:
         found = Health(notes=(note,))
     elif record.kind in _NO_HEALTH:
         found = Health(notes=(Phrase(f"health.none.{record.kind.split()[0]}"),))
+    elif record.below:
+        found = _of_members(record, sys)
     else:
         found = _smart(record)
     if found.temperature_c is None:
         found = dataclasses.replace(found, temperature_c=temperature_c(record.device()))
     return found
+
+
+def _of_members(record: DriveRecord, sys: Path) -> Health:
+    """The health of what stands on several drives (MD, LVM), of a partition's or an encrypted drive's one: theirs."""
+    numbers = [number for number in layers.whole_disks(record.number, sys) if number != record.number]
+    members = [found[0] for number in numbers if (found := inventory.find(number, sys)) is not None]
+    healths = list(of_all(members, sys).values())
+    names = Phrase("health.of-members", {"drives": tuple(member.name for member in members)})
+    notes = (names, *(of_drive(m.name, note) for m, said in zip(members, healths, strict=True) for note in said.notes))
+    if not members:
+        return Health(notes=(names,))
+
+    def every(field: str, of: Callable[[list[float]], float]) -> float | None:
+        values = [getattr(said, field) for said in healths]
+        return None if None in values else of(values)
+
+    passed = [said.passed for said in healths]
+    return Health(
+        source=next((said.source for said in healths if said.source), None),
+        passed=False if False in passed else None if None in passed else True,
+        temperature_c=every("temperature_c", max),
+        media_errors=every("media_errors", sum),
+        reallocated=every("reallocated", sum),
+        pending=every("pending", sum),
+        used_share=every("used_share", max),
+        reserve_share=every("reserve_share", min),
+        notes=notes,
+    )
 
 
 def _smart(record: DriveRecord) -> Health:

@@ -359,6 +359,7 @@ TEXTS: Mapping[str, str] = {
     "drive.note.unshown": "the kernel does not show it",
     "drive.note.no-numa-node": "the kernel names no NUMA node for it",
     "health.untold": "{program} does not tell it",
+    "health.of-members": "its health is that of {drives}",
     "health.unlisted": "fio-status does not list it",
     "health.none.loop": "a loop device has no health of its own",
     "health.none.emulated": "an emulated drive has no health of its own",

@@ -350,6 +350,7 @@ TEXTS: Mapping[str, str] = {
     "drive.note.unshown": "カーネルから得られません",
     "drive.note.no-numa-node": "カーネルから NUMA ノードを得られません",
     "health.untold": "{program} では得られません",
+    "health.of-members": "健全性は構成ドライブ {drives} のもの",
     "health.unlisted": "fio-status の一覧にありません",
     "health.none.loop": "ループデバイス自身には健全性の情報がない",
     "health.none.emulated": "エミュレーションのドライブには健全性の情報がない",

@@ -47,6 +47,8 @@ def parse(text: str) -> Health:
         "temperature_c": number_of(temperature, "current"),
         "temperature_limit_c": number_of(temperature, "drive_trip"),
         "power_on_hours": number_of(object_of(said, "power_on_time"), "hours"),
+        "physical_bytes": number_of(said, "nvme_total_capacity"),
+        "formatted_bytes": number_of(object_of(said, "user_capacity"), "bytes"),
         "notes": notes,
     }
     own = _nvme(said) or _ata(said) or _scsi(said)

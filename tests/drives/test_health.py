@@ -22,7 +22,7 @@ from iobench.tools import fio_status, smartctl
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 REAL = Path(os.environ.get("IOBENCH_FIXTURES", ""))
 SMART = {p.stem: p.read_text() for p in (FIXTURES / "smartctl-synthetic").glob("*.json")}
-STATUS = {p.suffix: p.read_text() for p in (FIXTURES / "fio-status-synthetic").glob("status-*")}
+STATUS = {p.name: p.read_text() for p in (FIXTURES / "fio-status-synthetic").glob("status-*")}
 PARSERS: list[tuple[Callable[[str], Any], str]] = [
     *((smartctl.parse, text) for text in SMART.values()),
     *((fio_status.parse, text) for text in STATUS.values()),
@@ -59,13 +59,22 @@ def test_sas_disk() -> None:
     assert said.used_share is None
 
 
-@pytest.mark.parametrize("form", [".json", ".txt"])
-def test_an_iodrive(form: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "firmware", "model"),
+    [
+        ("status-3.json", "7.1.17", "ioDrive 160GB SLC"),
+        ("status-3.txt", "7.1.17", "ioDrive 160GB SLC"),
+        ("status-2.txt", "5.0.5", "Fusion-io ioDrive 160GB SLC"),
+    ],
+)
+def test_an_iodrive(form: str, firmware: str, model: str) -> None:
     (name, said), *others = fio_status.parse(STATUS[form]).items()
     assert (name, others) == ("fioa", [])
-    assert (said.passed, said.state, said.model) == (True, "Healthy", "ioDrive 160GB SLC")
-    assert (said.serial, said.firmware, said.temperature_c) == ("1234D0001", "7.1.17", 47.7)
-    assert said.used_share == pytest.approx(0.0059)
+    assert (said.passed, said.state, said.model) == (True, "Healthy", model)
+    assert (said.serial, said.firmware, said.temperature_c) == ("1234D0001", firmware, 47.7)
+    # The driver of 2.x rates no endurance, the text of 3.x has no physical size.
+    assert said.used_share == (None if form == "status-2.txt" else pytest.approx(0.0059))
+    assert said.physical_bytes == (None if form == "status-3.txt" else 201e9)
     assert (said.reserve_share, said.reserve_warning_share) == (pytest.approx(0.985), pytest.approx(0.1))
     assert (said.written_bytes, said.formatted_bytes) == (29471835766784, 160e9)
     assert (said.link_width, said.link_gtps) == (4, 2.5)
@@ -153,7 +162,7 @@ def test_rubbish_is_a_note_and_never_passed(says: str, tmp_path: Path, monkeypat
 
 
 def test_an_iodrive_is_asked_by_its_own_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _program(tmp_path, "fio-status", STATUS[".json"], monkeypatch)
+    _program(tmp_path, "fio-status", STATUS["status-3.json"], monkeypatch)
     assert health.of(_drive(name="fioa", kind="PCIe flash")).reserve_share == pytest.approx(0.985)
     other = health.of(_drive(name="fiob", kind="PCIe flash"))
     assert other.passed is None
