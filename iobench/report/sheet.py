@@ -14,6 +14,8 @@ from iobench.report import fonts, rounds, verdicts
 from iobench.texts import Words
 from iobench.units import format_bytes
 
+_MACHINE = ("name", "system", "kernel", "processor")
+
 
 def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lang: str) -> str:
     """Return the sheet as one HTML file that needs nothing else. `facts` are those of each target's drive."""
@@ -27,7 +29,7 @@ def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lan
         t=words,
         sheet=sheet,
         campaign=campaign,
-        host=campaign.host,
+        machine=words.commas([str(of) for key in _MACHINE if (of := campaign.host.get(key))]),
         title=words("handover.title", targets=words.commas(list(campaign.passports)), title=sheet.title),
         outcome=words(f"handover.{sheet.outcome.value}"),
         summary=verdicts.sum_of(sheet, words),
@@ -60,7 +62,8 @@ def _fonts(page: str) -> str:
 
 def _drive(name: str, campaign: Campaign, facts: dict[str, Any], words: Words) -> tuple[str, str]:
     passport = campaign.passports[name]
-    told = [str(facts[key]) for key in ("vendor", "model", "serial", "firmware") if facts.get(key)]
+    told = [str(facts[key]) for key in ("vendor", "model") if facts.get(key)]
+    told += [f"{words(f'handover.what.{key}')} {facts[key]}" for key in ("serial", "firmware") if facts.get(key)]
     size = facts.get("size")
     kind = str(facts.get("kind") or passport.kind)
     parts = [words.or_name(f"drive.kind.{kind}", kind), *told, *([format_bytes(float(size))] if size else [])]
