@@ -118,7 +118,7 @@ def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str
     for name, old in campaign.passports.items():
         refuse_other_drive(old, fresh[name])
     left = [step for step in campaign.steps if step.id not in finished]
-    plan.check_room([step.work for step in left], {name: _with_room(p, left_bytes) for name, p in fresh.items()})
+    plan.check_room([step.work for step in left], {name: with_room(p, left_bytes) for name, p in fresh.items()})
     tools = host.tools(programs.of_all((step.work.runner, step.work.params) for step in left))
     tools = {**tools, **_server_tools([step.work for step in left], fresh)}
     # The same drive may have another device number by now, and a tool another version.
@@ -126,7 +126,7 @@ def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str
     return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished, left_bytes)
 
 
-def _with_room(passport: Passport, left_bytes: Mapping[str, int]) -> Passport:
+def with_room(passport: Passport, left_bytes: Mapping[str, int]) -> Passport:
     """A passport with the room that files of ours take which are still there."""
     free = passport.free_bytes
     more = left_bytes.get(passport.target.name, 0)

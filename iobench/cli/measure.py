@@ -99,18 +99,27 @@ def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show 
         raise
 
 
-def keep_to(limits: Limits, prepared: Prepared, spent: Mapping[str, int] = NOTHING_LEFT) -> None:
-    """Raise CannotRunError for a plan that would pass a limit; `spent` bytes were written before it was aborted."""
+def keep_to(
+    limits: Limits,
+    prepared: Prepared,
+    spent: Mapping[str, int] = NOTHING_LEFT,
+    left: Mapping[str, int] = NOTHING_LEFT,
+) -> None:
+    """Raise CannotRunError for a plan that would pass a limit.
+
+    Before it was aborted `spent` bytes were written on each target, and files of `left` bytes are still there.
+    """
     campaign = prepared.campaign
     needed = plan.needed([step.work for step in campaign.steps])
-    check_limits(limits, campaign.passports, needed, prepared.estimate, spent)
+    passports = {name: prepare.with_room(p, left) for name, p in campaign.passports.items()}
+    check_limits(limits, passports, needed, prepared.estimate, spent)
 
 
 def go_on(folder: CampaignFolder, campaign: Campaign) -> Prepared:
     """Return a stored campaign ready to go on with, within the limits that it was begun with. Raises CannotRunError."""
     left = made_ready.left_bytes(folder, campaign)
     prepared = prepare.again(campaign, folder.finished(), left)
-    keep_to(Limits.of(campaign), prepared, journal.written(folder.path))
+    keep_to(Limits.of(campaign), prepared, journal.written(folder.path), left)
     return prepared
 
 
