@@ -15,7 +15,6 @@ from iobench.bins import Bins
 from iobench.errors import UsageError, near_miss
 
 PAGES = 100_000
-PAGE_SECONDS = 5.0
 MOST_REQUESTS = 1000
 APART = 0.02  # loads nearer to each other, relatively, are one line
 _SEED = 20110617

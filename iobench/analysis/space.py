@@ -60,12 +60,6 @@ class Space:
         return _less(self.physical, self.formatted)
 
     @property
-    def overhead(self) -> float | None:
-        """What the file system takes for itself; None where it stands on more or less than the device."""
-        taken = _less(self.formatted, self.filesystem)
-        return taken if taken is not None and taken >= 0 else None
-
-    @property
     def for_data(self) -> float | None:
         """What data can take in the end: without what is kept back for root, were nothing used."""
         return _less(self.filesystem, self.reserved) if self.filesystem is not None else self.formatted

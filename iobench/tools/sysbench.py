@@ -96,11 +96,6 @@ def prepare(config: str, tables: int, rows: int, threads: int) -> tuple[str, ...
     return (*_common(config, tables, rows, threads), "oltp_common", "prepare")
 
 
-def cleanup(config: str, tables: int) -> tuple[str, ...]:
-    """Return the command that drops the tables."""
-    return (*_common(config, tables, 1, 1), "oltp_common", "cleanup")
-
-
 def _common(config: str, tables: int, rows: int, threads: int) -> tuple[str, ...]:
     return (
         "sysbench",

@@ -28,6 +28,6 @@ def test_without_a_present_rate_the_one_of_its_life_is_taken() -> None:
 
 def test_where_a_drives_bytes_are() -> None:
     space = Space(200e9, 160e9, 155e9, 8e9, 50e9, 97e9)
-    assert (space.drive_reserve, space.overhead, space.for_data) == (40e9, 5e9, 147e9)
+    assert (space.drive_reserve, space.for_data) == (40e9, 147e9)
     bare = Space(None, 160e9, None, None, None, None)
-    assert (bare.drive_reserve, bare.overhead, bare.for_data) == (None, None, 160e9)
+    assert (bare.drive_reserve, bare.for_data) == (None, 160e9)

@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from promptness import Promptness
 from running import ONCE, Drive, Iobench, Result, finish, journal, programs, wait_for
 
 Run = Callable[..., Result]
@@ -80,11 +80,11 @@ def test_a_terminal_that_is_closed_ends_it_in_order(
 ) -> None:
     on = terminal(*RUN, "-t", f"one={anywhere.path}", controlling=controlling)
     _in_the_first_step(iobench, on)
-    begin = time.monotonic()
+    closed = Promptness()
     on.close()
     assert on.process.wait(30) == 130
     # Without a signal it learns of it when it writes next, at most half a second later.
-    assert time.monotonic() - begin < 2.5
+    assert closed.within(2.5)
     assert programs(iobench.results) == [] and anywhere.leftovers() == []
     folder = iobench.folder()
     assert journal(folder)[-1] == ("interrupted", "")
