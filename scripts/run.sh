@@ -17,6 +17,7 @@ names() {
 }
 
 down() {
+    trap '' INT TERM HUP # a second Ctrl-C must not leave half of them up
     # Only what this run made: drives that were up before are the user's.
     # shellcheck disable=SC2086
     [ -z "$made" ] || $as_root "$bin/iobench" lab down $made >/dev/null || echo "iobench lab down did not end well" >&2
