@@ -141,7 +141,10 @@ def address(url: str) -> dict[str, str | int]:
     database = unquote(parts.path.removeprefix("/"))
     if not parts.username or not database or "/" in database or not (parts.hostname or parts.query):
         raise UsageError(f"{url!r} lacks a user, a host or a database; write mysql://USER@HOST[:PORT]/DATABASE")
-    socket = parse_qs(parts.query).get("socket", [None])[0]
+    asked = parse_qs(parts.query, keep_blank_values=True)
+    if unknown := sorted(set(asked) - {"socket"}):  # its value is not repeated: it may be a password
+        raise UsageError(f"an address takes ?socket=PATH and nothing else behind the database, not {unknown[0][:20]!r}")
+    socket = asked.get("socket", [None])[0]
     where: dict[str, str | int] = {"socket": socket} if socket else {"host": parts.hostname or "", "port": port}
     return {**where, "user": unquote(parts.username), "db": database}
 

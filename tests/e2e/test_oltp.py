@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -251,6 +253,63 @@ def test_a_server_that_exists_is_measured_in_tables_of_our_own(
     assert PASSWORD not in said.out + said.err and secrets.VARIABLE not in os.environ
     assert query(existing, "SHOW TABLES FROM bench") == [("theirs",)]
     assert query(existing, "SELECT a FROM bench.theirs") == [(7,)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", ["environment", "file"])
+def test_a_password_is_nowhere_while_it_runs_and_in_nothing_that_is_left(
+    given: str, iobench: Iobench, inside: Run, existing: Path, scratch: Path, tmp_path: Path
+) -> None:
+    """Looked for in the arguments and environments of all processes, and in every report and archive afterwards."""
+    url, file = f"mysql://bench@localhost/bench?socket={existing}", tmp_path / "bench.cnf"
+    file.touch(mode=0o600)
+    file.write_text(f'[client]\npassword="{PASSWORD}"\n')
+    more = ("--dsn-file", str(file)) if given == "file" else ()
+    asked = {"TMPDIR": str(scratch), **({secrets.VARIABLE: PASSWORD} if given == "environment" else {})}
+    process = iobench.start(*QUICK, *LONG, "--threads", "2", "--dsn", url, *more, env=asked)
+    try:
+        wait_for(lambda: any("run" in _argv(pid) for pid in programs(scratch, "sysbench")), PATIENCE_S)
+        # Its own environment is as the user made it, and only he and root can read it.
+        own = {process.pid} if given == "environment" else set()
+        for entry in Path("/proc").glob("[0-9]*"):
+            for name in ("cmdline", "environ"):
+                try:
+                    seen = (entry / name).read_bytes()
+                except OSError:
+                    continue
+                assert PASSWORD.encode() not in seen or (int(entry.name) in own and name == "environ"), entry
+        configs = [path for path in scratch.rglob("connect") if PASSWORD in path.read_text()]
+        assert configs and all(path.stat().st_mode & 0o077 == 0 for path in configs)
+    finally:
+        if given == "environment":
+            process.send_signal(signal.SIGINT)  # what is left is looked at once
+        said = finish(process)
+    told, out = [said.out, said.err], tmp_path / "out"
+    assert PASSWORD.encode() not in everything(iobench.home) + "".join(told).encode()
+    if given == "environment":
+        return
+    assert said.code == 0, said.err
+    for words in (
+        ("report", "-o", str(out), "--format", "html,csv,pptx"),
+        ("export", "latest", "-o", str(tmp_path / "all.tar.gz")),
+        ("show", "latest", "--json"),
+        ("explain", "latest", "1"),
+    ):
+        ran = inside(*words)
+        told += [ran.out, ran.err]
+    with tarfile.open(tmp_path / "all.tar.gz") as archive:
+        archive.extractall(out / "archive", filter="data")
+    for deck in out.glob("*.pptx"):
+        zipfile.ZipFile(deck).extractall(out / "slides")
+    assert list(out.glob("*.html")) and list(out.glob("archive/*/export.json")) and list(out.glob("slides/ppt/*"))
+    assert PASSWORD.encode() not in everything(iobench.home) + everything(out) + "".join(told).encode()
+
+
+def test_a_password_in_another_place_of_the_address_is_refused_and_not_repeated(inside: Run, iobench: Iobench) -> None:
+    for url in ("mysql://bench@localhost/bench?password=hunter2", "mysql://bench@localhost/bench?socket=/s&pw=hunter2"):
+        said = inside(*QUICK, "--dsn", url)
+        assert said.code == 2 and "hunter2" not in said.err + said.out, said.err
+    assert not list(iobench.results.glob("*"))
 
 
 def test_a_database_with_somebodys_tables_is_refused_and_left_alone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,18 @@ def _listening(pids: list[int]) -> list[str]:
     return [fields[1].partition(":")[0] for fields in lines if fields[3] == LISTEN and fields[9] in inodes]
 
 
+def _password_is_random_and_nowhere(scratch: Path, results: Path, pids: list[int]) -> None:
+    """That of the private server stands in files that only its owner reads, and nowhere else."""
+    (config,) = scratch.glob(".iobench-*/mariadb-*/connect")
+    found = re.search(r"^mysql-password=[\"'](.*)[\"']$", config.read_text(), re.MULTILINE)
+    assert found is not None and len(found[1]) >= 24 and config.stat().st_mode & 0o077 == 0
+    secret = found[1].encode()
+    for pid in pids:
+        seen = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+        assert secret not in seen
+    assert not [path for path in results.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workload", list(CAMPAIGNS))
 def test_another_user_reads_nothing_and_reaches_no_server(
@@ -129,6 +142,8 @@ def test_another_user_reads_nothing_and_reaches_no_server(
             cwd="/",
         )
         assert seen.stdout == "", seen.stdout
+        if workload == "oltp":
+            _password_is_random_and_nowhere(scratch, iobench.results, pids)
         # Root, by contrast, sees all of it: the intruder can see what is to be seen.
         known = subprocess.run([sys.executable, "-c", INTRUDER, *places], check=True, capture_output=True, text=True)
         assert "listed" in known.stdout and "read" in known.stdout
