@@ -1,14 +1,13 @@
-"""Making, listing and taking down emulated drives: the order in which their parts are taken."""
+"""Making, listing and taking down emulated drives: what was asked, what is up already, and who works at it now."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,15 +16,13 @@ from iobench.drives import emulated
 from iobench.drives.emulated import Record
 from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError, UsageError, near_miss
-from iobench.lab import image, measure, stack
+from iobench.lab import image, make, stack
+from iobench.lab.make import RATES
 from iobench.lab.profile import DriveProfile, default_names, read_profile
+from iobench.lab.stack import Say
 from iobench.lab.throttle import CGROUP_ROOT, Throttle, find_throttle, loop_numbers
 from iobench.model import Emulation
-from iobench.texts import Amount, Phrase, Told
 from iobench.units import format_bytes
-
-Say = Callable[[str], None]
-_RATES = {"read": "read_bps", "write": "write_bps", "read_iops": "read_iops", "write_iops": "write_iops"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +159,9 @@ def _make_all(
     try:
         throttle.prepare()
         for profile in profiles:
-            record = _plan(profile, state, images, size, throttle, block)
+            record = make.plan(profile, state, images, size, throttle, block)
             begun.append(record)
-            _make(record, profile, throttle, reached, say)
+            make.make(record, profile, throttle, reached, say)
     except BaseException:
         with _undisturbed():
             for record in reversed(begun):
@@ -172,110 +169,6 @@ def _make_all(
                 stack.undo(record, throttle, say)
             _retire(begun)
         raise
-
-
-def _plan(profile: DriveProfile, state: Path, images: Path, size: int, throttle: Throttle, block: bool) -> Record:
-    folder, image_folder = state / profile.name, images / f"{emulated.FOLDER_PREFIX}{profile.name}"
-    delayed = profile.value("latency") is not None and stack.can_delay()
-    path = image_folder / image.IMAGE
-    return Record(
-        name=profile.name,
-        id=secrets.token_hex(16),
-        folder=str(folder),
-        image_folder=str(image_folder),
-        image=str(path),
-        backing=str(emulated.served_path(folder) if delayed else path),
-        size=size,
-        title=profile.title,
-        kind=profile.kind,
-        emulation=_asked(profile, delayed),
-        filesystem=None if block else "ext4",
-        throttle_version=throttle.version,
-        throttle_path=str(throttle.path),
-    )
-
-
-def _asked(profile: DriveProfile, delayed: bool) -> Emulation:
-    """The emulation that a profile asks for, as far as this machine can give it."""
-    latency, parallel = profile.value("latency"), profile.value("parallel")
-    notes = profile.assumptions()
-    if latency is not None and not delayed:
-        notes.append(Phrase("lab.throttle-only", {"latency": Amount(latency, "s")}))
-    return Emulation(
-        profile=profile.name,
-        read_bps=profile.value("read"),
-        write_bps=profile.value("write"),
-        read_iops=profile.value("read_iops"),
-        write_iops=profile.value("write_iops"),
-        latency_s=latency if delayed else None,
-        parallel=int(parallel) if delayed and parallel is not None else None,
-        throttle_only=latency is not None and not delayed,
-        notes=tuple(notes),
-    )
-
-
-def _make(record: Record, profile: DriveProfile, throttle: Throttle, reached: dict[str, float], say: Say) -> None:
-    """Take a drive's parts one after the other; the state is written before each."""
-    folder = Path(record.folder)
-    emulated.save_record(record)
-    folder.mkdir(exist_ok=True)
-    image.claim(Path(record.image_folder), record.id, record.state_file)
-    say(f"{record.name}: writing {format_bytes(record.size)} of random data to {record.image}")
-    image.write(Path(record.image), record.size)
-    if record.emulation.latency_s is not None and record.emulation.parallel is not None:
-        stack.serve(record, record.emulation.latency_s, record.emulation.parallel)
-    device = stack.attach(record, throttle)
-    number = emulated.device_number(device)
-    record = replace(record, device=f"/dev/{device}", number=number)
-    emulated.save_record(record)
-    record = _reachable(record, profile, device, reached, say)
-    if record.filesystem is not None:
-        mount = folder / "mnt"
-        record = replace(record, mount=str(mount))
-        emulated.save_record(record)
-        stack.make_filesystem(f"/dev/{device}")
-        stack.mount(f"/dev/{device}", mount)
-    with loop_numbers():
-        throttle.prepare()  # another lab may have removed the group of cgroup v2 since, when no drive was in it
-        throttle.set(number, record.emulation)
-    emulated.save_record(replace(record, ready=True))
-
-
-def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict[str, float], say: Say) -> Record:
-    """Measure the disk below through the drive's own device, and lower aloud what it cannot reach."""
-    emulation, notes = record.emulation, list[Told]()
-    if not stack.direct(device):
-        notes.append(Phrase("lab.not-direct"))
-    asked = {key: value for key in _RATES if (value := profile.value(key)) is not None}
-    limits = asked
-    if measure.available():
-        # Drives on the bare image share a disk: one measurement serves them. A served one has its own.
-        known = reached if emulation.latency_s is None else {}
-        for key in asked:
-            if key in known:
-                continue
-            top = measure.best_reach(f"/dev/{device}", record.size, key, asked[key])
-            if top is not None:
-                known[key] = top
-        limits, lower = measure.lowered(asked, known)
-        notes += lower
-        unknown = [key for key in asked if key not in known]
-        notes += [Phrase("lab.not-measured", {"figure": Phrase(f"lab.figure.{key}")}) for key in unknown]
-        if emulation.latency_s is not None and (seen := measure.latency(f"/dev/{device}", record.size)) is not None:
-            notes.append(Phrase("lab.latency", {"latency": Amount(seen, "s")}))
-    else:
-        notes.append(Phrase("lab.no-fio"))
-    for note in (*emulation.notes, *notes):
-        say(f"{record.name}: {note}")
-    emulation = replace(
-        emulation,
-        read_bps=limits.get("read"),
-        write_bps=limits.get("write"),
-        read_iops=limits.get("read_iops"),
-        write_iops=limits.get("write_iops"),
-        notes=(*emulation.notes, *notes),
-    )
-    return replace(record, emulation=emulation, lowered=tuple(key for key in asked if limits[key] < asked[key]))
 
 
 def _drive(record: Record) -> LabDrive:
@@ -312,14 +205,14 @@ def _check_names(wanted: Sequence[DriveProfile]) -> None:
 
 
 def _check_same(record: Record, profile: DriveProfile, size: int | None, block: bool) -> None:
-    asked = _asked(profile, record.emulation.latency_s is not None)
+    asked = make.asked(profile, record.emulation.latency_s is not None)
     same = (asked.profile, asked.latency_s, asked.parallel) == (
         record.emulation.profile,
         record.emulation.latency_s,
         record.emulation.parallel,
     )
     # A rate may be lower than asked where the disk could not reach it, never higher.
-    for key, rate in _RATES.items():
+    for key, rate in RATES.items():
         wanted, has = getattr(asked, rate), getattr(record.emulation, rate)
         same = same and (wanted == has or (key in record.lowered and wanted is not None and has < wanted))
     if size is not None and size - size % 4096 != record.size:
