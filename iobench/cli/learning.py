@@ -93,7 +93,9 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         if speed.of_best is not None:
             yield f"of_best_at_least = {speed.of_best:g}"
         elif speed.at_least is not None:
-            yield f"at_least = {_figure(low * (1 - RATE_MARGIN), METRICS[speed.metric].unit)}"
+            # Of the median: one repeat that was held up must not make it easy. Yet the server passes it itself.
+            least = min(low, estimate.median * (1 - RATE_MARGIN))
+            yield f"at_least = {_figure(least, METRICS[speed.metric].unit)}"
         else:
             yield f"at_most = {_figure(high * (1 + LATENCY_MARGIN), METRICS[speed.metric].unit)}"
         yield f"source = {_quoted(source)}"
