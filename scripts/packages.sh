@@ -31,6 +31,7 @@ ip:iproute2:iproute
 nfs-ls:libnfs-utils:libnfs-utils
 chromium:chromium:chromium
 pdftotext:poppler-utils:poppler-utils
+xmllint:libxml2-utils:libxml2
 promtool:prometheus:golang-github-prometheus
 (negate):monitoring-plugins-basic:nagios-plugins"
 
