@@ -137,7 +137,8 @@ def _curve(result: Result, number: int, label: str, comparison: Comparison, word
         line=line,
         best=best,
         knee=knee,
-        best_text=words("capacity.chart.best", rate=said.rate_text(best.x, workload)) if best else "",
+        # As the title and the sentences have it: what was offered.
+        best_text=words("capacity.chart.best", rate=said.rate_text(result.best.x, workload)) if result.best else "",
         knee_text=words("capacity.chart.knee", rate=said.rate_text(knee.x, workload)) if knee else "",
     )
 
@@ -155,13 +156,22 @@ def table(results: Sequence[Result], comparison: Comparison, words: Words) -> Ta
     """Return every point of the searches of one objective."""
     names = labels.drive_labels(comparison)
     heads = (words("capacity.col.drive"), *said.columns(results[0], words))
-    rows = [
-        tuple(Cell(text) for text in (names.get(result.target, result.target), *said.row(judged, result, words)))
-        for result in results
-        for judged in said.in_order(result.points)
-    ]
     right = tuple(1 < number < len(heads) - 2 for number in range(len(heads)))
+    rows = []
+    for result in results:
+        for judged in said.in_order(result.points):
+            texts = (names.get(result.target, result.target), *said.row(judged, result, words))
+            sorts = _sorts(judged, result)
+            rows.append(tuple(Cell(t, s, number) for t, s, number in zip(texts, sorts, right, strict=True)))
     return Table(said.slo_text(results[0].slo, words), heads, right, tuple(rows))
+
+
+def _sorts(judged: Judged, result: Result) -> list[str]:
+    """What a row's cells sort by: `11.8k IOPS` stands above `9,475 IOPS`."""
+    point = judged.point
+    latencies = [point.latencies.get(limit.metric) for limit in result.slo.limits]
+    numbers = (point.load, point.offered, point.achieved, point.share, *latencies, point.backlog)
+    return ["", "", *("" if number is None else f"{number:.6g}" for number in numbers), "", ""]
 
 
 def sentences(results: Sequence[Result], comparison: Comparison, words: Words) -> list[str]:
@@ -171,9 +181,10 @@ def sentences(results: Sequence[Result], comparison: Comparison, words: Words) -
 
 
 def foremost(results: Sequence[Result], comparison: Comparison, words: Words) -> list[str]:
-    """Return the first sentence of each drive's search: what it holds."""
+    """Return the first two sentences of each drive's search: what it holds, and with which arrivals."""
     names = labels.drive_labels(comparison)
-    return [said.sentences(r, words, names.get(r.target, labels.clean(r.target, 60)))[0] for r in results]
+    every = [said.sentences(r, words, names.get(r.target, labels.clean(r.target, 60))) for r in results]
+    return [" ".join(sentences[:2]) for sentences in every]
 
 
 def points_csv(results: Sequence[Result]) -> str:

@@ -263,9 +263,18 @@ def _summary(comparison: Comparison, made: Sequence[Chart], words: Words) -> lis
     """
     names = labels.said_labels(comparison, words)
     kept = [[found for found in chart.findings if found in _foremost(chart.findings)] for chart in made]
-    said = [text for own in kept for text in findings.sentences(own, words, names)]
+    said = [text for own in kept for text in _shortly(own, words, names)]
     # What an outage did is told by its curve's title.
     return said + [chart.spec.title for chart in made if chart.spec.across is Across.TIME]
+
+
+def _shortly(found: Sequence[Finding], words: Words, names: Mapping[str, str]) -> list[str]:
+    """A chart's findings as sentences, its equals in one; their intervals stand with the workload."""
+    equals = [one for one in found if one.kind is Kind.NONE_SHOWN]
+    if len(equals) < 2:
+        return findings.sentences(found, words, names)
+    rest = [one for one in found if one.kind is not Kind.NONE_SHOWN]
+    return [*findings.sentences(rest, words, names), findings.headline(equals, words, names)]
 
 
 def _foremost(found: Sequence[Finding]) -> list[Finding]:
@@ -318,7 +327,7 @@ def _section(
 
 
 def _capacity_sentences(comparison: Comparison, folders: Sequence[CampaignFolder], words: Words) -> list[str]:
-    return [text for results in curves.found(folders) for text in curves.sentences(results, comparison, words)]
+    return [text for results in curves.found(folders) for text in curves.foremost(results, comparison, words)]
 
 
 def _capacity(comparison: Comparison, folders: Sequence[CampaignFolder], words: Words) -> list[Section]:

@@ -195,9 +195,10 @@ def _line_scale(spec: ChartSpec, frame: Box) -> Scale:
 
 
 def decades(low: float, high: float) -> tuple[float, float]:
-    """Return the powers of ten about two values: where PowerPoint's logarithmic axes begin and end."""
-    least, most = 10.0 ** math.floor(math.log10(low) + 1e-9), 10.0 ** math.ceil(math.log10(high) - 1e-9)
-    return least, most if most > least else least * 10
+    """Return round values about two, by powers of ten apart: where a logarithmic axis of PowerPoint begins and ends."""
+    power = 10.0 ** math.floor(math.log10(low) + 1e-9)
+    least = float(f"{max(k for k in (1, 2, 5) if k * power <= low * (1 + 1e-9)) * power:.6g}")
+    return least, float(f"{least * 10.0 ** max(1, math.ceil(math.log10(high / least) - 1e-9)):.6g}")
 
 
 def name_ends(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale) -> None:
