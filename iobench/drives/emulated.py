@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -20,6 +20,7 @@ MARKER = ".iobench-lab"  # in the folder of an image: the drive's id, and where 
 FOLDER_PREFIX = "iobench-lab-"
 _STATE_VERSION = 1  # of this format alone: a drive that is up outlives a change of the results' schema
 _SYSTEM_STATE = Path("/run/iobench/lab")
+_LOOP_GET_STATUS64, _LOOP_INFO64_BYTES = 0x4C05, 232  # linux/loop.h
 _SERVED = "nbd"  # the folder, and in it the file, of an image that is served with latency
 
 
@@ -150,12 +151,30 @@ def bound(record: Record, sys: Path = SYS) -> bool:
     return record.device is not None and _backing(sys / "block" / Path(record.device).name) == record.backing
 
 
-def loops() -> Iterator[tuple[str, str]]:
-    """Yield every loop device in use: its kernel name and its backing file."""
-    for folder in sorted((SYS / "block").glob("loop*")):
-        backing = _backing(folder)
-        if backing is not None:
-            yield folder.name, backing
+def loops_on(file: str) -> list[str]:
+    """Return the loop devices, by their kernel names, that stand on a file."""
+    folders = sorted((SYS / "block").glob("loop*"))
+    return [folder.name for folder in folders if _backing(folder) == file and _stands_on(folder.name, file)]
+
+
+def _stands_on(device: str, file: str) -> bool:
+    """Whether a loop device stands on this very file.
+
+    Its name in /sys is that which it has for whoever attached it: in a container that shares /dev it is
+    another file. Where that cannot be asked (no right to it, or the file is gone), the name alone counts.
+    """
+    import fcntl  # Linux alone has it, and stored results are looked at elsewhere too
+
+    try:
+        fd = os.open(f"/dev/{device}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            status = fcntl.ioctl(fd, _LOOP_GET_STATUS64, bytes(_LOOP_INFO64_BYTES))
+        finally:
+            os.close(fd)
+        there = Path(file).stat()
+    except OSError:
+        return True
+    return struct.unpack_from("=QQ", status) == (there.st_dev, there.st_ino)
 
 
 def _backing(folder: Path) -> str | None:

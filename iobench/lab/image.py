@@ -61,7 +61,7 @@ def claim(folder: Path, identity: str, state: Path) -> None:
         if _marker(folder) is None and not _empty(folder):
             raise CannotRunError(f"{folder} exists and does not carry our marker; remove it, or give another --dir")
         image = str(folder / IMAGE)
-        users = [name for name, backing in emulated.loops() if backing == image]
+        users = emulated.loops_on(image)
         users += [record.name for record in emulated.records() if record.image == image and record.id != identity]
         if users or _served(image):
             raise CannotRunError(f"{image} is in use by {', '.join(users) or 'a server'}; give another --dir")

@@ -120,7 +120,7 @@ def undo(record: Record, throttle: Throttle | None, say: Say) -> None:
 
 
 def _unmount_all(record: Record, folder: Path) -> None:
-    devices = {f"/dev/{name}" for name, backing in emulated.loops() if backing == record.backing}
+    devices = {f"/dev/{name}" for name in emulated.loops_on(record.backing)}
     deadline = time.monotonic() + 2
     # The user may have mounted it elsewhere too, and a child of a killed start may still be mounting.
     while ours := [
@@ -165,7 +165,7 @@ def _detach_all(record: Record, throttle: Throttle | None) -> None:
 def _detach(record: Record, throttle: Throttle | None) -> list[str]:
     """Take limits and file off the drive's loop devices; return those that were found."""
     with loop_numbers():
-        devices = [name for name, backing in emulated.loops() if backing == record.backing]
+        devices = emulated.loops_on(record.backing)
         for device in devices:
             # First the limits: they outlive the device and would hit the next image on the same number.
             if throttle is not None:

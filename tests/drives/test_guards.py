@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from iobench import proc
-from iobench.drives import guards
+from iobench.drives import emulated, guards
 from iobench.drives.guards import claim, parse_blkid
 from iobench.errors import CannotRunError
 
@@ -298,3 +298,16 @@ def test_what_is_not_there_and_a_character_device() -> None:
 )
 def test_blkid_as_captured(name: str, found: list[str]) -> None:
     assert parse_blkid((FIXTURES / f"blkid-2.38.1/{name}.txt").read_text(encoding="utf-8")) == found
+
+
+@root
+def test_a_loop_device_of_a_file_that_has_only_the_name_is_not_ours(loop: Any, tmp_path: Path) -> None:
+    """As in a container that shares /dev: /sys has the name that the file has for who attached it."""
+    file, other = tmp_path / "image0", tmp_path / "other"
+    assert loop.name in emulated.loops_on(str(file))
+    other.write_bytes(bytes(MIB))
+    proc.capture(("mount", "--bind", str(other), str(file)))
+    try:
+        assert emulated.loops_on(str(file)) == []
+    finally:
+        proc.capture(("umount", str(file)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from iobench import lab
-from iobench.drives import emulated
 from iobench.errors import CannotRunError
 from iobench.lab.throttle import CGROUP_ROOT, find_throttle
 
@@ -30,6 +30,12 @@ def lacking() -> str | None:
     return None if taken.returncode == 0 else f"needs a free loop device: {taken.stderr.strip()}"
 
 
+def loops() -> Iterator[tuple[str, str]]:
+    """Yield every loop device in use, and the file that /sys names under it."""
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        yield file.parent.parent.name, file.read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+
+
 @dataclass(frozen=True)
 class Bench:
     """Where a test's lab stands."""
@@ -44,7 +50,7 @@ class Bench:
 
     def leftovers(self) -> list[str]:
         """What of this lab is still on the machine."""
-        found = [f"{name} on {file}" for name, file in emulated.loops() if self._ours(file)]
+        found = [f"{name} on {file}" for name, file in loops() if self._ours(file)]
         found += [line for line in Path("/proc/self/mounts").read_text().splitlines() if self._ours(line)]
         for entry in Path("/proc").glob("[0-9]*"):
             try:
