@@ -98,7 +98,18 @@ def begin(
         director=asked,
         tools={**campaign.tools, **host.tools(_tools(parts))},
     )
-    return prepare.Prepared(campaign, plan.estimate(steps, campaign.passports, rates), first.warnings), left_out
+    # What is certain to be written, not only by what is begun with: a limit on it is to refuse before the first byte.
+    certain = plan.interleave(_certain(parts), list(campaign.passports), 1)
+    written = plan.estimate(certain, campaign.passports, rates).written
+    estimate = dataclasses.replace(plan.estimate(steps, campaign.passports, rates), written=written)
+    needed = plan.needed([step.work for step in certain])
+    return prepare.Prepared(campaign, estimate, first.warnings, needed), left_out
+
+
+def _certain(parts: Parts) -> tuple[Work, ...]:
+    """All works as often as they are done at least: the preparation with its first window, three repeats, the pass."""
+    fill, rounds = parts.preparation[:-1], parts.preparation[-1:]
+    return (*fill, *rounds * steady.WINDOW, *parts.speeds * LEAST_REPEATS, *parts.integrity)
 
 
 def _tools(parts: Parts) -> Iterable[str]:

@@ -24,11 +24,15 @@ NOTHING_LEFT: Mapping[str, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A campaign that is ready to run, with its estimate and what the user should know before."""
+    """A campaign that is ready to run, with its estimate and what the user should know before.
+
+    `needed` is the bytes that its files take on each target, where its first steps do not tell: a plan may grow.
+    """
 
     campaign: Campaign
     estimate: Estimate
     warnings: tuple[str, ...]
+    needed: int | None = None
 
 
 def prepare(

@@ -110,7 +110,9 @@ def keep_to(
     Before it was aborted `spent` bytes were written on each target, and files of `left` bytes are still there.
     """
     campaign = prepared.campaign
-    needed = plan.needed([step.work for step in campaign.steps])
+    needed = prepared.needed
+    if needed is None:
+        needed = plan.needed([step.work for step in campaign.steps])
     passports = {name: prepare.with_room(p, left) for name, p in campaign.passports.items()}
     check_limits(limits, passports, needed, prepared.estimate, spent)
 
