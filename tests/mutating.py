@@ -310,7 +310,16 @@ def _journals() -> list[str]:
 
 
 def _looked_at() -> list[str]:
-    return [json.dumps({"one": {"facts": {"serial": "S1", "size": 1000}, "identity_notes": ["a"], "health_notes": []}})]
+    return [
+        json.dumps(
+            {
+                "one": {
+                    "facts": {"serial": "S1", "size": 1000},
+                    "unknown": {"model": "a", "": {"key": "drive.note.untold", "figures": {}}},
+                }
+            }
+        )
+    ]
 
 
 def _records() -> list[str]:

@@ -55,6 +55,7 @@ def to_json(sheet: Sheet, campaign: Campaign) -> dict[str, Any]:
         "targets": {name: {"path": p.target.path, "emulated": p.emulated} for name, p in campaign.passports.items()},
         "items": [_item(item, words) for item in sheet.items],
         "health": [_change(change) for change in sheet.changes],
+        "health_unknown": {name: str(why) for name, why in sheet.silent.items()},
         "steady": {
             name: {
                 "rounds": list(state.rounds),

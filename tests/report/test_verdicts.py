@@ -15,7 +15,7 @@ import pytest
 
 from iobench import proc
 from iobench.analysis import steady
-from iobench.analysis.handover import Change, Item, Outcome, Sheet, worst
+from iobench.analysis.handover import Change, Item, Known, Outcome, Sheet, silent, worst
 from iobench.model import Campaign, Passport, Target
 from iobench.report import rounds, verdicts
 from iobench.report import sheet as pages
@@ -64,6 +64,7 @@ def test_json_has_every_criterion_and_the_rounds() -> None:
     assert [item["outcome"] for item in document["items"]] == [outcome.value for outcome in ALL]
     assert document["outcome"] == "fail" and document["schema_version"] == 1
     assert document["steady"][NAME]["window"]["last"] == 7
+    assert document["health_unknown"] == {}
     assert document["health"][0] == {"target": NAME, "what": "written", "unit": "B", "before": 1e9, "after": 3e9}
 
 
@@ -170,6 +171,15 @@ def test_what_is_beside_the_table() -> None:
     said = " ".join(verdicts.notes(sheet, campaign, EN))
     assert "steady state reached after round 7" in said
     assert "not the whole drive" in said and "cap of 1.00 MB/s" in said and "integrity (it takes about 1 h)" in said
+
+
+def test_a_drive_that_says_nothing_of_its_health_is_said_to() -> None:
+    drives = {"a": (Known({"model": "x"}, {"": "it needs root"}), None), "b": (Known({"used": 0.1}), Known({}))}
+    assert silent(drives, ("used", "passed")) == {"a": "it needs root"}
+    sheet, campaign = _sheet()
+    sheet = dataclasses.replace(sheet, changes=(), silent={NAME: Phrase("health.none.emulated")})
+    assert verdicts.to_json(sheet, campaign)["health_unknown"] == {NAME: "an emulated drive has no health of its own"}
+    assert "an emulated drive has no health of its own" in pages.html(sheet, campaign, {}, "en")
 
 
 def test_not_reached_is_said() -> None:
