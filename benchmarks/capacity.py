@@ -24,7 +24,7 @@ BOUND = 0.03
 SECONDS = 180.0
 SWEEP_BOUND = 0.05
 SWEEP_STEP = 0.02
-SWEEP_REACH = 4  # steps on each side of what was found
+SWEEP_REACH = 3  # steps on each side of what was found
 SIZE = 256 << 20
 LIMIT = 0.010  # the p99 in seconds that the drive with latency is asked to hold
 ENGINE = "libaio"  # of both, on the drive with latency
@@ -93,7 +93,7 @@ def _search(mount: Path, results: Path, slo: str, *more: str) -> dict[str, Any]:
 def _with_latency(about: float) -> bool:
     """Search on a drive with latency and sweep about what was found, or the other way round; whether they agree."""
     profile = lab.custom("latency", latency=0.002, parallel=4)
-    with common.emulated(profile, size=2 * SIZE) as drives, common.scratch() as results:
+    with common.emulated(profile, size=3 * SIZE) as drives, common.scratch() as results:
         mount = next(iter(drives.values()))
         common.lay_out(mount, SIZE)
         swept = _sweep(mount, about) if about else []

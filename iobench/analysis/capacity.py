@@ -221,7 +221,7 @@ class Result:
 
     `best` is the highest point that held (of those with random arrivals where it was confirmed), `even` the
     highest of the search itself, `failed` the first above it that failed. `curve` are the points from which
-    the knee was read, by rising throughput, and `knee` its place there.
+    the knee was read, by rising rate, and `knee` its place there.
     """
 
     slo: Slo
@@ -273,7 +273,7 @@ def _result(state: State, target: str) -> Result:
     sure = search.confirmed(found.highest, state.trials(state.random)) if found.highest is not None else None
     confirmed = _at(state, state.random, sure)
     failures = [j for j in judged if j.point in state.searched and not j.judgement.holds and j.point.x == found.failed]
-    curve = sorted(_curve_points(state), key=lambda p: p.achieved)
+    curve = sorted(_curve_points(state, found.failed), key=lambda p: p.x)
     return Result(
         slo=state.slo,
         target=target,
@@ -295,8 +295,12 @@ def _at(state: State, points: Sequence[LoadPoint], x: float | None) -> LoadPoint
     return holding[-1] if holding else None
 
 
-def _curve_points(state: State) -> list[LoadPoint]:
-    """The points of the search, each rate once: the last of its tries."""
-    last = {p.x: p for p in state.searched if p.achieved > 0}
+def _curve_points(state: State, failed: float | None) -> list[LoadPoint]:
+    """The points of the search up to the first that failed, each rate once: a try that held, else the last.
+
+    Above it a drive does no more, and what it achieved goes up and down.
+    """
     wanted = (state.slo.metric, "latency_mean")
-    return [p for p in last.values() if all(p.latencies.get(metric, 0) > 0 for metric in wanted)]
+    drawn = [p for p in state.searched if p.achieved > 0 and all(p.latencies.get(metric, 0) > 0 for metric in wanted)]
+    last = {p.x: p for p in drawn if failed is None or p.x <= failed}
+    return list((last | {p.x: p for p in drawn if p.x in last and loadpoints.judge(p, state.slo).holds}).values())

@@ -28,17 +28,17 @@ class Chart:
     findings: tuple[Finding, ...]
 
 
-def charts(comparison: Comparison, words: Words) -> list[Chart]:
-    """Return the charts of a comparison, in the order of its rows."""
-    made = [_chart(comparison, rows, words) for rows in _groups(comparison.rows)]
+def charts(comparison: Comparison, words: Words, searched: frozenset[str] = frozenset()) -> list[Chart]:
+    """Return the charts of a comparison, in the order of its rows; the rates of what was searched are on its curve."""
+    made = [_chart(comparison, rows, words) for rows in _groups(comparison.rows, searched)]
     made += [_chart(comparison, [row], words) for row in cost.rows(comparison)]
     return _unique([chart for chart in made if chart])
 
 
-def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+def _groups(rows: Sequence[Row], searched: frozenset[str]) -> list[list[Row]]:
     """Rows that belong on one chart: they differ in their load only, or in the rate that was offered."""
     groups: dict[object, list[Row]] = {}
-    swept = _swept(rows)
+    swept = _swept(rows) | searched
     drawn = [row for row in rows if row.metric in _drawn(row.workload, rows)]
     drawn = [row for row in drawn if row.workload not in swept or (row.rate is None and not _single(row))]
     paced = _paced(drawn)

@@ -74,7 +74,8 @@ class Content:
     def charts(self) -> tuple[Chart, ...]:
         """The charts, in the order of the comparison's rows."""
         curves = outage.charts(self.folders, self.comparison, self.words)
-        return (*charts.charts(self.comparison, self.words), *curves)
+        searched = frozenset(result.slo.workload for results in self.searches for result in results)
+        return (*charts.charts(self.comparison, self.words, searched), *curves)
 
     @cached_property
     def searches(self) -> tuple[tuple[Result, ...], ...]:

@@ -12,7 +12,7 @@ from iobench.analysis.loadpoints import ACHIEVED_LEAST, CLOSED, POISSON
 from iobench.analysis.search import End
 from iobench.analysis.types import Comparison
 from iobench.report import capacity as said
-from iobench.report import labels, scatter
+from iobench.report import labels
 from iobench.report.spec import COLORS, MARKERS, Curve, CurvePoint, CurveSpec
 from iobench.report.tables import Cell, Table
 from iobench.results import CampaignFolder
@@ -123,7 +123,7 @@ def _curve(result: Result, number: int, label: str, comparison: Comparison, word
         for j in result.points
         if _drawn(j, result)
     }
-    line = scatter.in_order([made[p.step] for p in result.curve if p.step in made])
+    line = tuple(made[p.step] for p in result.curve if p.step in made)
     best = made.get(result.best.step) if result.best else None
     knee = made.get(result.curve[result.knee].step) if result.knee is not None else None
     own = next((d for d in comparison.drives if d.name == result.target), None)

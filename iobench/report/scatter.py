@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iobench.report import labels
@@ -251,8 +251,3 @@ def _away(box: Box, x: float, y: float) -> float:
 
 def _over(a: Box, b: Box) -> bool:
     return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
-
-
-def in_order(points: Sequence[CurvePoint]) -> tuple[CurvePoint, ...]:
-    """Return points as a line goes through them."""
-    return tuple(sorted(points, key=lambda point: point.x))

@@ -96,6 +96,19 @@ def test_many_rates_are_one_curve_and_no_chart_each(folder: CampaignFolder) -> N
     assert all(row.rate is None for chart in charts.charts(comparison, Words("en")) for row in chart.rows)
 
 
+def test_the_rates_that_were_searched_of_a_store_are_no_chart_each(tmp_path: Path) -> None:
+    """Rates of kvs that were asked for are a line; those of a search are points of its curve."""
+    figures = {"hits": [90.0], "latency_mean": [0.001], "latency_p99": [0.004]}
+    steps = [Measured("d", figures, workload="kvs", op="get", load=64, rate=rate) for rate in (100.0, 150.0)]
+    plain = make_campaign(tmp_path / "plain", *steps)
+    made = make_campaign(tmp_path / "searched", *steps)
+    director = Asked((parse("kvs p99<5ms", loadpoints.WORKLOADS),)).as_director()
+    made.replan(dataclasses.replace(made.campaign(), director=director))
+    words = Words("en")
+    assert any(row.rate for chart in Content([plain], compare([plain]), words).charts for row in chart.rows)
+    assert not any(row.rate for chart in Content([made], compare([made]), words).charts for row in chart.rows)
+
+
 def test_the_page_says_what_was_found(folder: CampaignFolder) -> None:
     words = Words("ja")
     comparison = compare([folder])
