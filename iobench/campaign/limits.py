@@ -122,7 +122,7 @@ def _check_free(limits: Limits, name: str, passport: Passport, needed: int) -> N
 
 
 class Guard:
-    """Looks once a second, while a program runs, whether a limit is reached."""
+    """Looks, while a program runs, whether a limit is reached: at what was written each time, at heat once a second."""
 
     def __init__(self, limits: Limits, passport: Passport, written: int) -> None:
         self._limits, self._passport, self._before = limits, passport, written
@@ -130,20 +130,18 @@ class Guard:
 
     def look(self, written_now: int | None) -> None:
         """Raise LimitReached; `written_now` is what reached the device since the guard was set, None if not known."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + LOOK_EVERY_S
         limits, name = self._limits, self._passport.target.name
-        if limits.max_temp_c is not None:
-            now = temperature_c(self._passport.device)
-            if now is not None and now > limits.max_temp_c:
-                raise LimitReached(
-                    f"target {name}: the drive is at {now:.0f} °C, and --max-temp is {limits.max_temp_c:.0f}; stopped"
-                )
         if limits.max_write is not None and written_now is not None:
             total = self._before + written_now
             if total > limits.max_write:
                 raise LimitReached(
                     f"target {name}: {format_bytes(total)} were written, and --max-write is "
                     f"{format_bytes(limits.max_write)}; stopped"
+                )
+        if limits.max_temp_c is not None and time.monotonic() >= self._next:
+            self._next = time.monotonic() + LOOK_EVERY_S
+            now = temperature_c(self._passport.device)
+            if now is not None and now > limits.max_temp_c:
+                raise LimitReached(
+                    f"target {name}: the drive is at {now:.0f} °C, and --max-temp is {limits.max_temp_c:.0f}; stopped"
                 )
