@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iobench import SCHEMA_VERSION
 from iobench.errors import CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Finding, StepResult
 from iobench.results import tables
@@ -109,7 +110,14 @@ class CampaignFolder:
         """Return the plan. Raises ResultsError for one that cannot be read or is of a newer version."""
         where = self.path / "campaign.json"
         try:
-            return from_json(json.loads(where.read_text(encoding="utf-8")))
+            data = json.loads(where.read_text(encoding="utf-8"))
+            version = data.get("schema_version")
+            if isinstance(version, int) and version != SCHEMA_VERSION:
+                raise ResultsError(
+                    f"{where} has schema version {version}; this iobench reads version {SCHEMA_VERSION}: "
+                    "use the iobench that wrote it, or update this one"
+                )
+            return from_json(data)
         except OSError as error:
             raise ResultsError(f"{where} cannot be read: {error.strerror}") from error
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
