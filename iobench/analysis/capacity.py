@@ -177,7 +177,7 @@ class State:
             return None
         x = search.following(self.trials(self.searched), bounds)
         if self.asked.by == "load":
-            return None if x is None else Wanted(round(x))
+            return None if x is None else Wanted(round(x), seconds=self._closed_s(round(x)))
         if x is not None:
             return self._paced(x, self.evenly)
         found = self.outcome()
@@ -188,6 +188,11 @@ class State:
             if x is not None:
                 return self._paced(x, POISSON)
         return next(self._curve(found.highest, bounds), None) if self.asked.curve else None
+
+    def _closed_s(self, load: int) -> float:
+        """How long a load is measured: by what the next lower one did, for it will do as much at least."""
+        lower = [p for p in self.closed if p.load <= load and p.achieved > 0]
+        return loadpoints.duration_s(lower[-1].achieved, self.slo) if lower else loadpoints.POINT_SECONDS
 
     def _curve(self, highest: float, bounds: Bounds) -> Iterator[Wanted]:
         for share in CURVE_SHARES:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from iobench import params, runners
 from iobench.analysis import loadpoints
 from iobench.analysis.capacity import MOST_LOAD, Asked, State, Wanted, asked_of
-from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S, LoadPoint
+from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S, POINT_SECONDS, LoadPoint
 from iobench.analysis.slo import Slo
 from iobench.campaign import plan
 from iobench.campaign.director import Ask, Progress
@@ -91,8 +91,11 @@ def first_suite(asked: Asked) -> Suite:
     _check_settings(asked)
     requests = []
     for workload in dict.fromkeys(objective.workload for objective in asked.slos):
-        duration = asked.duration_s or POINT_LEAST_S + _MORE_S.get(workload, 0.0)
-        loads = {1, round(asked.most or MOST_LOAD)} if asked.by == "load" else {1, asked.load}
+        # Where loads are searched these are points of the search; else they only say where it begins.
+        seconds, loads = POINT_LEAST_S, {1, asked.load}
+        if asked.by == "load":
+            seconds, loads = POINT_SECONDS, {1, round(asked.most or MOST_LOAD)}
+        duration = asked.duration_s or seconds + _MORE_S.get(workload, 0.0)
         more = {_load_name(workload): _list(loads), "duration": f"{duration}s"}
         requests.append(_request(asked, workload, **more))
     return Suite(None, "capacity", 1, tuple(requests))

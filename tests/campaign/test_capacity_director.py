@@ -91,6 +91,16 @@ def test_a_limit_that_one_operation_reaches_says_nothing_of_fewer() -> None:
     assert wanted is not None and wanted.rate == 980
 
 
+def test_a_point_of_a_search_over_loads_lasts_as_long_as_one_over_rates() -> None:
+    asked = Asked((SLO,), by="load", most=64)
+    (request,) = capacity.first_suite(asked).requests
+    assert request.values["duration"] == f"{loadpoints.POINT_SECONDS}s"
+    slow, fast = (dataclasses.replace(point(Wanted(1), LIMIT), achieved=rate) for rate in (300.0, 5000.0))
+    far = point(Wanted(64), LIMIT)
+    asks = [State.of(asked, SLO, "d", [first, far], EVEN).wanted() for first in (slow, fast)]
+    assert [(w.load, w.seconds) for w in asks if w is not None] == [(32, 10.0), (32, 6.0)]
+
+
 def test_nothing_follows_from_an_invalid_point() -> None:
     points = [point(Wanted(1), LIMIT), point(Wanted(64), LIMIT)]
     state = State.of(Asked((SLO,)), SLO, "d", points, EVEN)
