@@ -278,7 +278,11 @@ def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, l
 
     facts: Mapping[str, Any] = {name: known.facts for name, known in handover.known(folder, handover.BEFORE).items()}
     page = pages.html(sheet, campaign, dict(facts), lang)
-    return page if each == "html" else pages.pdf(page)
+    if each == "html":
+        return page
+    from iobench.report import pdf
+
+    return pdf.pdf(page)
 
 
 def _text(sheet: Any, campaign: Any, words: Any) -> str:

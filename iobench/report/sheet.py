@@ -1,4 +1,4 @@
-"""The acceptance sheet: one HTML page to read, to print and to sign, and the same as PDF."""
+"""The acceptance sheet: one HTML page to read, to print and to sign."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from iobench.analysis.handover import Sheet
-from iobench.errors import CannotRunError
 from iobench.model import Campaign
 from iobench.report import fonts, rounds, verdicts
 from iobench.texts import Words
@@ -91,16 +90,3 @@ def _groups(sheet: Sheet, words: Words) -> list[tuple[str, list[dict[str, str]]]
 def _tight(text: str) -> str:
     """A text whose figures stay on one line with their units."""
     return re.sub(r"(?<=[0-9]) (?=(?:%|[kMGTP]?i?B\b|[mµ]?s\b|°C|GT/s|h\b))", "\N{NO-BREAK SPACE}", text)
-
-
-def pdf(page: str) -> bytes:
-    """Return an HTML sheet as PDF. Raises CannotRunError where WeasyPrint cannot work here."""
-    try:
-        import weasyprint
-    except (ImportError, OSError) as error:
-        raise CannotRunError(
-            f"the PDF cannot be made: WeasyPrint does not start here ({error}); `iobench doctor` shows what installs "
-            "it, or print the HTML sheet"
-        ) from error
-    made: bytes = weasyprint.HTML(string=page).write_pdf()
-    return made

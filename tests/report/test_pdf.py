@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from making import stored
+from test_verdicts import ALL, NAME, _sheet
 
 from iobench import proc, report
 from iobench.cli.main import run
 from iobench.errors import EXIT_CANNOT_RUN
 from iobench.report import fonts, pdf
+from iobench.report import sheet as sheets
+from iobench.texts import Words
 
 needs_pango = pytest.mark.skipif(pdf.missing() is not None, reason=f"no PDF here without {pdf.missing()}")
 
@@ -28,6 +31,23 @@ def test_the_page_on_paper(tmp_path: Path) -> None:
     assert "シーケンシャルリード" in said and "ドライブ" in said and folder.digest()[:20] in said
     faces = proc.capture(["pdffonts", str(written[0])]).stdout
     assert fonts.FAMILY.replace(" ", "-") in faces
+
+
+@needs_pango
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_sheet_on_paper_has_all_that_is_signed(tmp_path: Path, lang: str) -> None:
+    sheet, campaign = _sheet(*ALL)
+    made = pdf.pdf(sheets.html(sheet, campaign, {NAME: {"serial": "S1"}}, lang))
+    assert made == pdf.pdf(sheets.html(sheet, campaign, {NAME: {"serial": "S1"}}, lang))
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext to read it with")
+    (tmp_path / "sheet.pdf").write_bytes(made)
+    said = proc.capture(["pdftotext", "-layout", str(tmp_path / "sheet.pdf"), "-"]).stdout
+    words = Words(lang)
+    whole = "".join(said.split())
+    for key in ("fail", "changes", "signature.by", "signature.to", "signature.name", "signature.date", "steady"):
+        assert "".join(words(f"handover.{key}").split()) in whole, key
+    assert sheet.digest in whole and sheet.campaign in whole and "S1" in whole
 
 
 @needs_pango
