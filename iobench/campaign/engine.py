@@ -89,6 +89,7 @@ class Engine:
         self._before: Mapping[str, int] = {}  # the same of earlier runs
         self._stay: list[str] = []  # targets whose prepared files stay there for a resume
         self._left_out: dict[str, str] = {}
+        self._unready: dict[str, IobenchError] = {}  # targets that could not be made ready, and why
         self._again: dict[str, Work] = {}  # preparations of an earlier run, until they are known to hold
         self._warm: list[tuple[str, Work]] = []
         self._prepared: dict[str, Work] = {}  # preparations that are done
@@ -250,46 +251,49 @@ class Engine:
         return leave
 
     def _set_up_all(self, left: list[Step]) -> None:
-        try:
-            self._set_up(left)
-        except OSError as error:
-            raise ToolError(
-                f"the test files could not be made: {error.strerror or error}; see the kernel's log"
-            ) from error
-
-    def _set_up(self, left: list[Step]) -> None:
+        """Make the targets ready. One that cannot be costs its own steps, unless there is no other."""
         for name, site in self._sites.items():
-            works = [step.work for step in left if step.target == name]
-            for file in site.missing(works):
-                self._observe(SetupStarted(name, "laying out the test file", self._estimate.setup_s.get(name, 1.0)))
-                self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
-                self._observe(SetupFinished(name))
-            if works and name in self._again:
-                work = self._again.pop(name)
-                journal.write(self._folder.path, "prepared-again", target=name)
-                self._observe(SetupStarted(name, "preparing it again, as it was changed or is gone", 1.0))
-                self._warm_up(site, name, work)
-                self._observe(SetupFinished(name))
-            for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():
-                self._warm.append((name, work))
-                self._observe(
-                    SetupStarted(name, f"warming up {work.workload}", self._estimate.warm_up_s.get(name, 1.0))
-                )
-                self._warm_up(site, name, work)
-                self._observe(SetupFinished(name))
-            for service in services_of(works):
-                if self._services.runs(site, service):
-                    continue
-                what = (
-                    "making the server's data ready"
-                    if site.passport.target.kind == "server"
-                    else f"starting {service.kind}"
-                )
-                self._observe(SetupStarted(name, what, self._estimate.setup_s.get(name, 1.0)))
-                # One that cannot be started is told by each of its steps; other work goes on.
-                with suppress(ToolError, CannotRunError):
-                    self._services.get(site, service)
-                self._observe(SetupFinished(name))
+            if (works := [step.work for step in left if step.target == name]) and name not in self._unready:
+                try:
+                    self._set_up(site, name, works)
+                except (InterruptedCampaign, ResultsError, LimitReached, BrokenPipeError):
+                    raise
+                except IobenchError as error:
+                    self._unready[name] = error
+                except OSError as error:
+                    self._unready[name] = ToolError(
+                        f"target {name}: its test files could not be made: {error.strerror or error}; see the "
+                        "kernel's log"
+                    )
+        if left and all(step.target in self._unready for step in left):
+            raise self._unready[left[0].target]
+
+    def _set_up(self, site: Site, name: str, works: list[Work]) -> None:
+        for file in site.missing(works):
+            self._observe(SetupStarted(name, "laying out the test file", self._estimate.setup_s.get(name, 1.0)))
+            self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
+            self._observe(SetupFinished(name))
+        if name in self._again:
+            work = self._again.pop(name)
+            journal.write(self._folder.path, "prepared-again", target=name)
+            self._observe(SetupStarted(name, "preparing it again, as it was changed or is gone", 1.0))
+            self._warm_up(site, name, work)
+            self._observe(SetupFinished(name))
+        for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():
+            self._warm.append((name, work))
+            self._observe(SetupStarted(name, f"warming up {work.workload}", self._estimate.warm_up_s.get(name, 1.0)))
+            self._warm_up(site, name, work)
+            self._observe(SetupFinished(name))
+        for service in services_of(works):
+            if self._services.runs(site, service):
+                continue
+            existing = site.passport.target.kind == "server"
+            what = "making the server's data ready" if existing else f"starting {service.kind}"
+            self._observe(SetupStarted(name, what, self._estimate.setup_s.get(name, 1.0)))
+            # One that cannot be started is told by each of its steps; other work goes on.
+            with suppress(ToolError, CannotRunError):
+                self._services.get(site, service)
+            self._observe(SetupFinished(name))
 
     def _warm_up(self, site: Site, name: str, work: Work) -> None:
         """Do a work once without measuring it."""
@@ -363,6 +367,8 @@ class Engine:
         self._observe(StepStarted(step, number, len(self._campaign.steps)))
         journal.write(self._folder.path, "started", step=step.id)
         try:
+            if step.target in self._unready:
+                raise self._unready[step.target]
             result = self._measure(step)
         except (InterruptedCampaign, ResultsError, LimitReached):
             raise

@@ -7,9 +7,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +19,13 @@ import pytest
 from running import ONCE, Drive, Iobench, Result, journal, programs, reasons, rows, wait_for
 
 from iobench import proc
-from iobench.campaign import evidence
+from iobench.campaign import evidence, plan
 from iobench.results import CampaignFolder
+from iobench.tools import mariadb
 
 Run = Callable[..., Result]
 MIB = 1 << 20
+SERVED = {"oltp": ("sysbench", mariadb.daemon()), "kvs": ("memcached",)}
 
 
 @dataclass(frozen=True)
@@ -268,3 +271,67 @@ def test_two_campaigns_at_once_on_one_drive_are_refused(iobench: Iobench, inside
     assert process.returncode in (0, 1)
     assert "background-io" not in {reason for found in reasons(folder).values() for reason in found}
     assert inside(*once, "-t", f"two={anywhere.path}", "-t", f"three={anywhere.path}").code in (0, 1)
+
+
+def test_results_on_a_drive_that_fails_and_turns_read_only_end_it_with_a_sentence(
+    iobench: Iobench, inside: Run, drive: Drive, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = failing.drive.path / "results"
+    iobench.results = results
+    iobench.environment["IOBENCH_RESULTS"] = str(results)
+    process, folder = _second_step_begun(iobench, "-t", f"one={drive.path}")
+    kept = folder.finished()
+    failing.switch.touch()
+    out, err = process.communicate(timeout=90)
+    failing.switch.unlink()
+    assert process.returncode == 4, err
+    assert "Traceback" not in err + out and "should not have happened" not in err, err
+    assert "cannot be written" in err and str(results) in err, err
+    assert programs(results) == [] and drive.leftovers() == []
+    assert len(kept) == 1 and folder.finished() >= kept
+    assert {row["step"] for row in rows(folder.read("samples"))} >= kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workload", ["dd", "oltp", "kvs"])
+def test_a_target_that_somebody_fills_costs_its_own_steps_only(
+    workload: str, iobench: Iobench, inside: Run, drive: Drive, block_device: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full as soon as the first file of ours is to be made on it: what it needs had been free when it was planned."""
+    if workload != "dd" and (lacking := [name for name in SERVED[workload] if proc.find(name) is None]):
+        pytest.skip(f"needs {', '.join(lacking)}")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", str(block_device.device)], check=True)
+    subprocess.run(["mount", str(block_device.device), str(block_device.path)], check=True)
+    options = {
+        "dd": ("--ops", "write", "--size", "8Mi"),
+        "oltp": ("--threads", "2", "--tables", "1", "--size", "8Mi", "--ramp", "0", "--duration", "1s"),
+        "kvs": ("--loads", "2", "--size", "2Mi", "--ramp", "0", "--duration", "1s"),
+    }[workload]
+    monkeypatch.setattr(plan, "check_room", lambda *_: None)  # it sees that a database is larger than this drive
+    watch = proc.watch
+
+    def fill_first(*words: object, **named: object) -> proc.Ended:
+        """Somebody else fills the drive before the first program of ours is started there."""
+        filler = block_device.path / "filler"
+        if not filler.exists():
+            with filler.open("wb") as file, suppress(OSError):
+                while True:
+                    file.write(bytes(MIB))
+        return watch(*words, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(proc, "watch", fill_first)
+    short = Path(tempfile.mkdtemp(prefix="io-", dir="/tmp"))
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(tempfile, "tempdir", str(short))
+            targets = ("-t", f"full={block_device.path}", "-t", f"sound={drive.path}")
+            said = inside("run", workload, *options, *ONCE, *targets)
+        assert list(short.iterdir()) == []
+    finally:
+        shutil.rmtree(short)
+    assert said.code == 4 and "Traceback" not in said.err and "should not have happened" not in said.err, said.err
+    assert "No space left on device" in said.err or "full" in said.err, said.err
+    folder = iobench.folder()
+    finished = {step.target for step in folder.campaign().steps if step.id in folder.finished()}
+    assert finished == {"sound"}
+    assert block_device.leftovers() == ["filler"]
