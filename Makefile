@@ -12,7 +12,7 @@ export TARGETS # by the environment, since a name in it may hold quotes
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo "make lint   formatting, lint, strict types, the import rule"
-	@sed -n 's/^\(bench-[a-z]*\):.*## \(.*\)/make \1   \2/p' Makefile
+	@awk -F ':.*## ' '/^bench-[a-z]*:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 run: packages $(BIN)/iobench
 	@BIN="$(abspath $(BIN))" scripts/run.sh
@@ -92,5 +92,5 @@ bench-store: $(BIN)/pytest ## 1,000 campaigns and one of 10,000 steps: listed an
 	$(BIN)/python benchmarks/store.py
 bench-page: $(BIN)/pytest ## the deck's page in both languages: time, memory and size
 	$(BIN)/python benchmarks/page.py
-bench-short: $(BIN)/pytest
+bench-short: $(BIN)/pytest ## a short seeded part of most, as CI runs it
 	for each in dbench report oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover capacity store; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

