@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import re
@@ -91,9 +92,12 @@ class WorkFolder:
         try:
             fresh = _make(base_fd, name, base_path)
             dir_fd = _open_folder(base_fd, name, path, fresh)
-            if not fresh:
-                _take_over(dir_fd, path, campaign_id, keep)
-            marker = _mark(dir_fd, path, campaign_id)
+            with _alone(dir_fd):
+                if not _linked(dir_fd):
+                    raise CannotRunError(f"{path} was just removed by another iobench, as a killed one's; try again")
+                if not fresh:
+                    _take_over(dir_fd, path, campaign_id, keep)
+                marker = _mark(dir_fd, path, campaign_id)
         except BaseException:
             if fresh:
                 _unmake(base_fd, dir_fd, name)
@@ -236,11 +240,16 @@ def remove_leftover(leftover: Leftover) -> tuple[str, ...]:
     try:
         dir_fd = os.open(leftover.name, _FOLDER, dir_fd=base_fd)
         try:
-            if _read_marker(dir_fd) != leftover.marker or not leftover.marker.owner_gone:
-                return (leftover.name,)
-            return _remove(base_fd, dir_fd, leftover.name, leftover.path)
+            with _alone(dir_fd):
+                if not _linked(dir_fd):
+                    return ()
+                if _read_marker(dir_fd) != leftover.marker or not leftover.marker.owner_gone:
+                    return (leftover.name,)
+                return _remove(base_fd, dir_fd, leftover.name, leftover.path)
         finally:
             os.close(dir_fd)
+    except FileNotFoundError:
+        return ()  # another iobench that started at the same time was faster
     except OSError as error:
         raise ResultsError(f"{leftover.path} cannot be removed ({error.strerror})") from None
     finally:
@@ -364,6 +373,23 @@ def _read_marker(dir_fd: int) -> Marker | None:
     numbers = (marker.pid, marker.started)
     right = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
     return marker if right else None
+
+
+@contextlib.contextmanager
+def _alone(dir_fd: int) -> Iterator[None]:
+    """Wait until nobody else takes over or removes a folder: two that start at once find the same leftover."""
+    with contextlib.suppress(OSError):  # not every file system has locks
+        fcntl.flock(dir_fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(dir_fd, fcntl.LOCK_UN)
+
+
+def _linked(dir_fd: int) -> bool:
+    """Whether an open folder is still one of its parent's."""
+    return os.fstat(dir_fd).st_nlink > 0
 
 
 def _holds_data(dir_fd: int, name: str) -> bool:

@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,36 @@ def killed(tmp_path: Path) -> Path:
     done = subprocess.run((sys.executable, "-c", KILLED, str(tmp_path)), check=False, capture_output=True)
     assert done.returncode == -9, done.stderr
     return tmp_path / ".iobench-c1"
+
+
+def test_two_that_find_one_leftover_at_once_remove_it_once(tmp_path: Path) -> None:
+    """Both start, and both find what a killed one left in the folder for temporary files."""
+    for number in range(5):
+        name = f"c{number}"
+        child = os.fork()
+        if child == 0:
+            folder = WorkFolder.make(str(tmp_path), name)
+            for file in range(50):
+                os.close(folder.open(f"f{file}", os.O_WRONLY | os.O_CREAT))
+            Path(folder.make_folder("server"), "data").touch()
+            os._exit(0)  # as if it had been killed: nothing is removed
+        os.waitpid(child, 0)
+        (leftover,) = find_leftovers(str(tmp_path))
+        begin, told = threading.Barrier(4), list[object]()
+
+        def remove(begin: threading.Barrier = begin, told: list[object] = told, one: Any = leftover) -> None:
+            begin.wait()
+            try:
+                told.append(remove_leftover(one))
+            except Exception as error:
+                told.append(error)
+
+        threads = [threading.Thread(target=remove) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert told == [()] * 4 and list(tmp_path.iterdir()) == []
 
 
 def test_made_used_and_removed(tmp_path: Path) -> None:
