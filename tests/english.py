@@ -47,7 +47,7 @@ def _text(node: ast.AST) -> str | None:
 
 def _english(text: str) -> bool:
     """Whether a text has a word beside another word or a value: a word alone is the name of something."""
-    plain = re.sub(r"<[^>]*>?", " ", text)
+    plain = re.sub(r'<[^>]*>?|[\w-]+="[^"]*"', " ", text)
     return " " in plain.strip() and _WORD.search(plain) is not None
 
 
@@ -92,5 +92,5 @@ def in_script(source: str) -> Iterator[str]:
     code = re.sub(r"^\s*//.*$|  // .*$", "", source, flags=re.MULTILINE)
     for single, double, back in re.findall(r"'([^'\n]*)'|\"([^\"\n]*)\"|`([^`]*)`", code):
         text = re.sub(r"\$\{[^}]*\}", _HOLE, single or double or back)
-        if _english(text) and not re.match(r"[a-z.#\[]", text):
+        if _english(text) and not re.match(r"[a-z.#\[(]", text):
             yield text

@@ -43,7 +43,7 @@ ALLOWED = {
     "report/slides/theme.py": {"Yu Gothic", "Title Only"},
     "report/svg.py": {
         "'{}', 'Noto Sans', 'Segoe UI', Arial, 'Hiragino Sans', 'Yu Gothic', Meiryo, sans-serif",
-        *('x="{}" y="{}" font-size="{}"', "rect {}", 'path d="{}Z"', '{} stroke-width="{}"'),
+        "rect {}",
     },
     "analysis/claims.py": {"{}: claim {}"},
     "analysis/order.py": {"profile {}", "an entry", "{}: [[performance]]", "{}: [preparation]", "{}: [integrity]"}

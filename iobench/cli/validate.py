@@ -286,29 +286,32 @@ def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, l
 
 
 def _text(sheet: Any, campaign: Any, words: Any) -> str:
+    from rich.cells import cell_len
+
     from iobench.cli.tables import clean
     from iobench.report import verdicts
 
     outcome = words(f"handover.{sheet.outcome.value}")
     title = words("handover.title", targets=words.commas(list(campaign.passports)), title=sheet.title)
-    lines = [f"{title}: {outcome}", verdicts.sum_of(sheet, words), ""]
+    lines = [words.pair(title, outcome), verdicts.sum_of(sheet, words), ""]
     several = len(campaign.passports) > 1
     group = None
     for name, target, mark, wanted, found in verdicts.rows(sheet, words):
         if name != group:
             lines.append(name)
             group = name
-        where = f"{target}: " if several else ""
-        lines.append(f"  {mark:12} {where}{wanted} -> {found}")
+        wanted = words.pair(target, wanted) if several else wanted
+        lines.append(f"  {mark}{' ' * max(0, 12 - cell_len(mark))} {wanted} -> {found}")
     changed = [row for row in verdicts.change_rows(sheet.changes, words) if row[2] != row[3]]
     if changed:
         lines += ["", words("handover.changes")]
         lines += [
-            f"  {target}: {what}: {before} -> {after} ({grown})" for target, what, before, after, grown in changed
+            f"  {words.pair(target, words.pair(what, words.noted(f'{before} -> {after}', grown)))}"
+            for target, what, before, after, grown in changed
         ]
     lines += ["", *verdicts.notes(sheet, campaign, words)]
-    lines.append(f"{words('handover.digest')}: {sheet.digest}")
-    lines.append(f"{words('handover.campaign')}: {sheet.campaign}")
+    lines.append(words.pair(words("handover.digest"), sheet.digest))
+    lines.append(words.pair(words("handover.campaign"), sheet.campaign))
     return "\n".join(clean(line) for line in lines)
 
 

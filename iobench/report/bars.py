@@ -142,5 +142,5 @@ def _whisker(canvas: Surface, x: float, low: float, high: float, half: float) ->
 
 
 def _tip(series: Series, point: Point) -> str:
-    parts = [f"{series.label}: {point.text}", *series.tags, point.note, point.ratio_text, point.mark]
+    parts = [f"{series.label} · {point.text}", *series.tags, point.note, point.ratio_text, point.mark]
     return " · ".join(part for part in parts if part)

@@ -139,5 +139,5 @@ def alt_text(spec: ChartSpec, words: Words) -> str:
             words("what.load", what=p.text, load=spec.x_text(p.load)) if spec.kind is ChartKind.LINE else p.text
             for p in series.points
         ]
-        parts.append(f"{series.label}: {words.commas(figures) or series.tags[-1]}.")
+        parts.append(words("chart.alt.series", drive=series.label, figures=words.commas(figures) or series.tags[-1]))
     return " ".join(parts)

@@ -116,9 +116,13 @@ def _curve(result: Result, number: int, label: str, comparison: Comparison, word
             y=j.point.latencies[metric],
             held=j.judgement.holds,
             random=j.point.arrival == POISSON,
-            text=f"{label}: {said.rate_text(j.point.achieved, workload)}, "
-            f"{said.latency_text(j.point, result.slo, words)}, "
-            f"{words('capacity.col.holds')}: {said.row(j, result, words)[-1]}",
+            text=words.commas(
+                [
+                    words.pair(label, said.rate_text(j.point.achieved, workload)),
+                    said.latency_text(j.point, result.slo, words),
+                    words.pair(words("capacity.col.holds"), said.row(j, result, words)[-1]),
+                ]
+            ),
         )
         for j in result.points
         if _drawn(j, result)
@@ -127,10 +131,10 @@ def _curve(result: Result, number: int, label: str, comparison: Comparison, word
     best = made.get(result.best.step) if result.best else None
     knee = made.get(result.curve[result.knee].step) if result.knee is not None else None
     own = next((d for d in comparison.drives if d.name == result.target), None)
-    tag = f" ({words('chart.emulated')})" if own is not None and own.emulated else ""
+    tag = words("chart.emulated") if own is not None and own.emulated else ""
     return Curve(
         drive=result.target,
-        label=f"{label}{tag}",
+        label=words.noted(label, tag),
         color=(own.color if own else None) or COLORS[number % len(COLORS)],
         marker=MARKERS[number % len(MARKERS)],
         points=tuple(made.values()),
@@ -148,7 +152,10 @@ def _curve(result: Result, number: int, label: str, comparison: Comparison, word
 
 def alt_text(spec: CurveSpec, words: Words) -> str:
     """Return a chart in words, for who does not see it."""
-    drives = [f"{curve.label}: {words.commas([p.text for p in curve.points])}." for curve in spec.curves]
+    drives = [
+        words("chart.alt.series", drive=curve.label, figures=words.commas([p.text for p in curve.points]))
+        for curve in spec.curves
+    ]
     return words("capacity.chart.alt", slo=spec.title, drives=" ".join(drives))
 
 

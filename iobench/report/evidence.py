@@ -1,7 +1,8 @@
-"""The inside of each step's evidence on a page: written out here, packed together, unpacked by a reader who opens it.
+"""What a page opens to: written out here, packed together, unpacked by a reader who opens it, or by a PDF.
 
 A step's evidence is two thousand characters, and a deck has many hundreds of steps that say nearly the same: packed
-they are a tenth. The page's lines, which carry each number with its verdict, are plain.
+they are a tenth. So are the pictures for narrow windows, and the figures that stand under no chart. The page's lines,
+which carry each number with its verdict, are plain.
 """
 
 from __future__ import annotations
@@ -9,10 +10,33 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Sequence
 
 from iobench.report.steps import Step
 from iobench.texts import Words
+
+_BYTES = ("step.tool-bytes", "step.device-bytes")  # what paper has too, where nothing opens
+_BYTES_HEAD = '<div class="bytes">'
+_PACKED = re.compile(r'id="packed">([^<]*)<')
+_STEP = re.compile(r'(<details data-i="(\d+)"><summary class="step">.*?</summary>)</details>')
+_ON_PAPER = re.compile(rf'<p class="(?:suspect|invalid)">.*?</p>|{_BYTES_HEAD}.*?</div>')
+_FACT = re.compile(rf"{_BYTES_HEAD}<dt>(.*?)</dt><dd>(.*?)</dd></div>")
+
+
+class Packed:
+    """What a page opens to, by its numbers: the steps first, in their order. As text it is what the page holds."""
+
+    def __init__(self, parts: list[str]) -> None:
+        self.parts = parts
+
+    def add(self, part: str) -> int:
+        """Add HTML in which every text is escaped; return its number."""
+        self.parts.append(part)
+        return len(self.parts) - 1
+
+    def __str__(self) -> str:
+        return pack(self.parts)
 
 
 def inside(step: Step, words: Words) -> str:
@@ -25,7 +49,11 @@ def inside(step: Step, words: Words) -> str:
         parts.append(f"<pre>{escape(step.command)}</pre>")
     else:
         parts.append(f'<p class="quiet">{escape(words("step.no-command"))}</p>')
-    facts = (f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in step.facts)
+    counted = [words(key) for key in _BYTES]
+    facts = (
+        f"{_BYTES_HEAD if name in counted else '<div>'}<dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>"
+        for name, text in step.facts
+    )
     parts.append(f'<dl class="facts">{"".join(facts)}</dl>')
     parts += (
         f'<p class="spark"><svg viewBox="0 0 240 34" aria-hidden="true"><path d="{spark.path}"/></svg> '
@@ -33,6 +61,24 @@ def inside(step: Step, words: Words) -> str:
         for spark in step.sparks
     )
     return "".join(parts)
+
+
+def on_paper(page: str) -> str:
+    """Return a page with what paper can hold of each step's evidence under its line: why it is not valid, the bytes.
+
+    Its command stands with those of its load, under how to repeat it.
+    """
+    packed = _PACKED.search(page)
+    if packed is None:
+        return page
+    insides = unpack(packed[1])
+
+    def opened(step: re.Match[str]) -> str:
+        said = "".join(_ON_PAPER.findall(insides[int(step[2])]))
+        counted = _FACT.sub(r"<span>\1 \2</span>", said)
+        return f'{step[1]}<div class="told">{counted}</div></details>'
+
+    return _STEP.sub(opened, page)
 
 
 def pack(insides: Sequence[str]) -> str:

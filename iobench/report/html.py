@@ -19,6 +19,7 @@ from iobench.report import curves, drives, evidence, findings, fonts, labels, re
 from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
+from iobench.report.evidence import Packed
 from iobench.report.findings import Finding, Kind
 from iobench.report.published import Published
 from iobench.report.spec import Across, ChartKind, ChartSpec
@@ -98,7 +99,7 @@ def page(
     campaigns = [folder.campaign() for folder in folders]
     groups = _groups([step for folder in folders for step in steps.read(folder, words)], words)
     taken = [step for group in groups for step in group.steps]
-    insides = [evidence.inside(step, words) for step in taken]
+    packed = Packed([evidence.inside(step, words) for step in taken])
     # Everything on the page may come from others (names, models, commands): what is not escaped here is ours.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -127,7 +128,7 @@ def page(
         hosts=drives.hosts(campaigns, words),
         notes=_notes(comparison, campaigns, words),
         groups=groups,
-        packed=evidence.pack(insides),
+        packed=packed,
         repeats=repeat.all_of(folders, campaigns, comparison.labels, words),
         unsound=_unsound(taken, words),
         published=[
@@ -136,7 +137,7 @@ def page(
         method=_method(comparison, words),
         any_rows=bool(comparison.rows),
     )
-    return text.replace(_FONTS, _faces(text, insides), 1)
+    return text.replace(_FONTS, _faces(text, packed.parts), 1)
 
 
 def _whole(comparison: Comparison, taken: Sequence[Step]) -> Callable[[str], Markup]:
@@ -348,11 +349,11 @@ def _capacity(comparison: Comparison, folders: Sequence[CampaignFolder], words: 
     return made
 
 
-def _marks(spec: ChartSpec) -> tuple[str, ...]:
+def _marks(spec: ChartSpec, words: Words) -> tuple[str, ...]:
     """What is not valid, drive by drive; of bars, which have one load, without it."""
     if spec.kind is ChartKind.BAR:
-        return tuple(f"{s.label}: {p.mark}" for s in spec.series for p in s.points if p.mark)
-    return tuple(f"{s.label}: {mark}" for s in spec.series for mark in s.marks)
+        return tuple(words.pair(s.label, p.mark) for s in spec.series for p in s.points if p.mark)
+    return tuple(words.pair(s.label, mark) for s in spec.series for mark in s.marks)
 
 
 def _figure(comparison: Comparison, chart: Chart, words: Words, drawn: Callable[[], None]) -> Figure:
@@ -369,7 +370,7 @@ def _figure(comparison: Comparison, chart: Chart, words: Words, drawn: Callable[
         wide=wide,
         narrow=narrow,
         footnotes=spec.footnotes,
-        marks=_marks(spec),
+        marks=_marks(spec, words),
         table=tables.chart_table(comparison, chart, words),
     )
 
@@ -388,7 +389,7 @@ def _groups(taken: Sequence[Step], words: Words) -> list[StepGroup]:
         parts = [words("page.steps", n=len(own))]
         parts.append(words("page.steps-marked", n=marked) if marked else words("page.steps-valid"))
         name = labels.workload_name(workload, words)
-        made.append(StepGroup(f"{name} ({campaign})" if several else name, words.commas(parts), tuple(own)))
+        made.append(StepGroup(words.noted(name, campaign if several else ""), words.commas(parts), tuple(own)))
     return made
 
 

@@ -66,8 +66,7 @@ def said_labels(comparison: Comparison, words: Words) -> dict[str, str]:
     if all(d.emulated for d in comparison.drives):
         return labels
     return {
-        d.name: f"{labels[d.name]} ({words('chart.emulated')})" if d.emulated else labels[d.name]
-        for d in comparison.drives
+        d.name: words.noted(labels[d.name], words("chart.emulated") if d.emulated else "") for d in comparison.drives
     }
 
 

@@ -176,7 +176,7 @@ def _point(canvas: Surface, spec: ChartSpec, series: Series, point: Point, plot:
         # Where the spread is small the band's hatching is too: a hatched ground is seen at any spread.
         canvas.box(x - 10, y - 10, 20, 20, 4, fc="none", ec=series.color, lw=1.2, hatch=HATCH[point.verdict] * 2)
     dot = canvas.marker(x, y, series.marker, series.color, _SIGN, 6, hollow=not sound)
-    parts = [f"{series.label}, {spec.x_text(point.load)}: {point.text}", *series.tags, point.ratio_text, point.mark]
+    parts = [f"{series.label} · {spec.x_text(point.load)} · {point.text}", *series.tags, point.ratio_text, point.mark]
     canvas.tip(dot, " · ".join(part for part in parts if part))
 
 

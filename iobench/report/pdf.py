@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iobench.errors import CannotRunError
+from iobench.report.evidence import on_paper
 
 # What WeasyPrint loads, by the names that the system's loader knows.
 LIBRARIES = ("libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0")
@@ -30,7 +31,7 @@ def missing() -> str | None:
 
 
 def pdf(page: str) -> bytes:
-    """Return a page (the HTML) as a PDF; the same page gives the same bytes.
+    """Return a page (the HTML) as a PDF, with what its steps open to; the same page gives the same bytes.
 
     Raises CannotRunError where WeasyPrint or the Pango that it needs is not there.
     """
@@ -46,7 +47,7 @@ def pdf(page: str) -> bytes:
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     only_data = URLFetcher(allowed_protocols=("data",))  # its fonts stand in the page itself
     with _timeless():
-        done: bytes = weasyprint.HTML(string=page, url_fetcher=only_data).write_pdf()
+        done: bytes = weasyprint.HTML(string=on_paper(page), url_fetcher=only_data).write_pdf()
     return done
 
 

@@ -80,7 +80,8 @@ def _measured(campaign: Campaign, finished: set[str], words: Words) -> list[Meas
         loads = sorted({step.work.load for step in own})
         rates = sorted({step.work.rate for step in own if step.work.rate is not None})
         said = words.commas([str(load) for load in loads[:_LOADS]]) + ("…" if len(loads) > _LOADS else "")
-        said += f" ({words('param.rate', value=words.commas([f'{r:g}' for r in rates[:_LOADS]]))})" if rates else ""
+        offered = words.commas([f"{r:g}" for r in rates[:_LOADS]])
+        said = words.noted(said, words("param.rate", value=offered) if rates else "")
         made.append(
             Measured(
                 workload=labels.workload_name(workload, words),

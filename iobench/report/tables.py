@@ -125,7 +125,7 @@ def _figures(comparison: Comparison, row: Row, drive: str, label: str, scale: la
     own, ratio = row.targets[drive], comparison.shown_ratio(row, drive)
     emulated = any(d.name == drive and d.emulated for d in comparison.drives)
     cells = [
-        Cell(f"{label} ({words('chart.emulated')})" if emulated else label),
+        Cell(words.noted(label, words("chart.emulated") if emulated else "")),
         Cell(labels.scaled_text(scale, own.median, row.metric, row.unit), _sort(own.median), True),
         _interval(own.ci95, lambda low, high: labels.scaled_interval(scale, low, high, row.metric, row.unit)),
         Cell(str(own.n), str(own.n), True),
@@ -160,7 +160,7 @@ def _verdict(own: Estimate, words: Words) -> Cell:
     name = words(f"verdict.{own.verdict.value}")
     if own.verdict is Verdict.VALID:
         return Cell(name, look="valid")
-    return Cell(f"{name}: {words.commas(findings.reasons(own.reasons))}", look=own.verdict.value)
+    return Cell(words.pair(name, words.commas(findings.reasons(own.reasons))), look=own.verdict.value)
 
 
 # --- CSV -----------------------------------------------------------------------------------------------------

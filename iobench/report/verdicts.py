@@ -160,8 +160,8 @@ def _case(suite: ElementTree.Element, item: Item, sheet: Sheet, words: Words) ->
 
 def sentence(item: Item, words: Words) -> str:
     """Return what was ordered, what was found, and why it is not decided."""
-    why = f" ({words.say(item.why)})" if item.why else ""
-    return words("handover.sentence", wanted=words.say(item.wanted), found=f"{words.say(item.found)}{why}")
+    found = words.noted(words.say(item.found), words.say(item.why) if item.why else "")
+    return words("handover.sentence", wanted=words.say(item.wanted), found=found)
 
 
 def _plain(text: str) -> str:
@@ -224,13 +224,12 @@ def rows(sheet: Sheet, words: Words) -> Iterator[tuple[str, ...]]:
     """Yield group, target, outcome, ordered and found of each criterion, in the order of a sheet."""
     for group in _GROUPS:
         for item in (item for item in sheet.items if item.group == group):
-            why = f" ({words.say(item.why)})" if item.why else ""
             yield (
                 words(f"handover.group.{group}"),
                 item.target,
                 words(f"handover.{item.outcome.value}"),
                 words.say(item.wanted),
-                f"{words.say(item.found)}{why}",
+                words.noted(words.say(item.found), words.say(item.why) if item.why else ""),
             )
 
 

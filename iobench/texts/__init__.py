@@ -153,6 +153,14 @@ class Words:
             return self.every([self.figure(part) for part in figure])
         return f"{figure:.3g}" if isinstance(figure, float) else str(figure)
 
+    def pair(self, name: str, text: str) -> str:
+        """Return `name: text`."""
+        return f"{name}{self('list.colon')}{text}"
+
+    def noted(self, text: str, note: str) -> str:
+        """Return `text (note)`; the text alone where there is no note."""
+        return self("why.with", sentence=text, why=note) if note else text
+
     def verdict(self, verdict: str) -> str:
         """Return a verdict for a terminal; in English by its fixed name, as scripts and `--json` have it."""
         return verdict if self.lang == "en" else self(f"verdict.{verdict}")

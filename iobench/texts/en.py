@@ -127,6 +127,7 @@ TEXTS: Mapping[str, str] = {
     "chart.at": "{reasons} at {loads}",
     "chart.alt.bar": "Bar chart: {title}.",
     "chart.alt.line": "Line chart: {title}.",
+    "chart.alt.series": "{drive}: {figures}.",
     "foot.median": "median of {n} rounds",
     "foot.medians": "median of {least} to {most} rounds",
     "foot.single": "single round, no interval",
@@ -213,6 +214,7 @@ TEXTS: Mapping[str, str] = {
     "page.tools": "Programs",
     "page.evidence-intro": "Each line is one step; open it for its command, what the device counted against what the "
     "tool claims, and the rate over time.",
+    "page.evidence-paper": "A line is a step: under it the bytes that its tool claims and those that the device counted, and why it is not valid. The command of each load stands under how to repeat it.",
     "page.steps": "{n} steps",
     "page.steps-valid": "all valid",
     "page.steps-marked": "{n} not valid",

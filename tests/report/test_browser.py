@@ -133,10 +133,10 @@ def test_a_chart_and_a_table_by_the_keyboard(browser: Any, pages: dict[str, Path
     first = page.locator("figure .wide svg .tip").first
     first.focus()
     assert page.locator("#bubble").is_visible()
-    assert "iodrive: 498 MB/s" in page.locator("#bubble").inner_text()
+    assert "iodrive · 498 MB/s" in page.locator("#bubble").inner_text()
     page.keyboard.press("ArrowRight")
-    assert "ssd: " in page.locator("#bubble").inner_text()
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("ssd: ")
+    assert "ssd · " in page.locator("#bubble").inner_text()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("ssd · ")
     page.keyboard.press("Escape")
     assert not page.locator("#bubble").is_visible()
     tabbed = page.evaluate(

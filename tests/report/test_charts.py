@@ -284,7 +284,7 @@ def test_an_interval_that_is_far_wider_than_the_figures_is_cut_off_and_it_is_sai
 
 
 def test_a_long_japanese_title_breaksbetween_phrases() -> None:
-    text = "キーバリューストア・取得・p99 レイテンシー・負荷 16：ssd と sas の間に差は示されない（簡易測定、2 回）"
+    text = "キーバリューストア・取得・p99 レイテンシー・負荷 16：ssd と sas の間に差は認められない（2 回の簡易測定）"
     first, second = draw.between_phrases(canvas.Line(text, 20, bold=True), 850)
     assert (first.text, second.text) == tuple(text.split("：")[i] + ("：" if i == 0 else "") for i in (0, 1))
     assert draw.between_phrases(canvas.Line("iodrive reads 3.4 times as fast as sas", 20), 300) == []

@@ -86,7 +86,7 @@ def _footnotes(group: Sequence[Chart], words: Words) -> list[tuple[str, bool]]:
     notes = [(note.replace(band, bars), False) for chart in group for note in chart.spec.footnotes]
     for chart in group:
         if chart.spec.kind is ChartKind.BAR:
-            notes += [(f"{s.label}: {p.mark}", True) for s in chart.spec.series for p in s.points if p.mark]
+            notes += [(words.pair(s.label, p.mark), True) for s in chart.spec.series for p in s.points if p.mark]
     return list(dict.fromkeys(notes))
 
 

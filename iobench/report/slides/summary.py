@@ -121,8 +121,8 @@ def _table(content: Content, main: Sequence[Sequence[Chart]], most: int) -> tupl
     drives = comparison.drives[:_MOST_DRIVES]
     heads = [words("col.measure")]
     for drive in drives:
-        tag = f" ({words('chart.baseline')})" if drive.name == comparison.baseline else ""
-        heads.append(names[drive.name] + tag)
+        tag = words("chart.baseline") if drive.name == comparison.baseline else ""
+        heads.append(words.noted(names[drive.name], tag))
     rows = []
     drawn = [[chart for chart in group if chart.spec.across is not Across.TIME] for group in main]
     # Where not all have room, each workload's first stands before any second.

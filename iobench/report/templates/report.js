@@ -1,6 +1,6 @@
 "use strict";
 // Tables sort by a click or a key on a column's head. Without scripts they are plain tables.
-for (const table of document.querySelectorAll("table.sortable")) {
+const sortable = (table) => {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   const key = (row, i) => row.cells[i].dataset.v ?? row.cells[i].textContent;
@@ -22,7 +22,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       body.append(...rows);
     });
   });
-}
+};
 
 // What a bar or a point says: under the pointer, and with the keyboard (a chart is one stop, arrows go on in it).
 const bubble = document.createElement("div");
@@ -40,7 +40,7 @@ const say = (tip) => {
   bubble.style.top = `${(above > 4 ? above : box.bottom + 8) + scrollY}px`;
 };
 const hush = () => { bubble.hidden = true; };
-for (const chart of document.querySelectorAll("figure svg")) {
+const speaking = (chart) => {
   const tips = [...chart.querySelectorAll(".tip")];
   tips.forEach((tip, i) => {
     const title = tip.querySelector("title");
@@ -62,22 +62,38 @@ for (const chart of document.querySelectorAll("figure svg")) {
       next.focus();
     });
   });
-}
+};
+const lively = (part) => {
+  part.querySelectorAll("table.sortable").forEach(sortable);
+  part.querySelectorAll("svg[role=group]").forEach(speaking);
+};
+lively(document);
 
-// The evidence of all steps is packed; what is opened is filled from it.
+// What opens, and the pictures for a narrow window, are packed together; a part is filled from there when it is seen.
 let unpacked;
 const unpack = async () => {
   const packed = Uint8Array.from(atob(document.getElementById("packed").textContent), (c) => c.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 };
-for (const step of document.querySelectorAll("details[data-i]")) {
-  step.addEventListener("toggle", async () => {
-    if (step.children.length > 1) return;
+const fill = async (part) => {
+  unpacked ??= unpack();
+  part.innerHTML = (await unpacked)[part.dataset.i];
+  lively(part);
+};
+for (const closed of document.querySelectorAll("details[data-i]")) {
+  closed.addEventListener("toggle", () => {
+    if (closed.children.length > 1) return;
     const inside = document.createElement("div");
     inside.className = "inside";
-    step.append(inside);
-    unpacked ??= unpack();
-    inside.innerHTML = (await unpacked)[step.dataset.i];
+    inside.dataset.i = closed.dataset.i;
+    closed.append(inside);
+    fill(inside);
   });
 }
+const phone = matchMedia("(max-width: 40rem)");
+const narrow = () => {
+  if (phone.matches) document.querySelectorAll(".narrow:empty").forEach(fill);
+};
+phone.addEventListener("change", narrow);
+narrow();
