@@ -222,6 +222,7 @@ def main() -> None:
             assert _failed(copy, tests) is None, f"{tests} fails with every check in place"
         for cut in _cuts():
             rows.append((cut.name, _tried(copy, cut) or "**no test noticed**"))
+            print(f"{cut.name}: {rows[-1][1]}", file=sys.stderr, flush=True)
     common.table(["check", "the test that fails without it"], rows)
     unseen = sum(found.startswith("**") for _, found in rows)
     print(f"{len(rows) - unseen} of {len(rows)} noticed")

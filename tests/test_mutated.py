@@ -27,7 +27,12 @@ def test_a_spoilt_output_gives_rows_or_the_parsers_own_error(parser: Parser) -> 
     for text in parser.outputs:
         outcome(parser, text)
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=round(parser.share * EXAMPLES),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.sampled_from(range(len(parser.outputs))), st.integers(0, 2**32))
     @example(0, 0)
     def mutated(which: int, seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from iobench import proc
 from iobench.drives import emulated, guards
 from iobench.drives.guards import claim, parse_blkid
+from iobench.drives.mounts import mounts
 from iobench.errors import CannotRunError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -259,6 +261,55 @@ def test_a_link_that_comes_after_the_name_was_resolved_is_not_followed(
     link.symlink_to(wanted.path)
     monkeypatch.setattr(os.path, "realpath", lambda path: path)  # as if it had been a device a moment ago
     assert "not a block device" in refused(str(link), wanted.id, yes=True)
+
+
+@root
+def test_while_it_is_ours_nobody_mounts_swaps_or_maps_it(make_loop: Callable[..., Any], tmp_path: Path) -> None:
+    """What came after the questions were asked would have been missed by them: the kernel refuses it."""
+    filed, swap = make_loop(), make_loop()
+    filed.ext4()
+    proc.capture(("mkswap", swap.path))
+    (tmp_path / "m").mkdir()
+    sectors = filed.size // 512
+    attempts = [
+        (filed, ("mount", filed.path, str(tmp_path / "m"))),
+        (swap, ("swapon", swap.path)),
+        (filed, ("dmsetup", "create", f"iobench-{os.getpid()}", "--table", f"0 {sectors} linear {filed.path} 0")),
+    ]
+    for loop, argv in attempts:
+        if proc.find(argv[0]) is None:
+            continue
+        with claim(loop.path, loop.id, yes=True):
+            assert proc.capture(argv, check=False).exit_code != 0, argv
+    assert not os.path.ismount(tmp_path / "m")
+
+
+@root
+def test_a_mount_that_races_with_the_claim_never_has_the_device_as_well(loop: Any, tmp_path: Path) -> None:
+    loop.ext4()
+    (tmp_path / "m").mkdir()
+    over = threading.Event()
+
+    def mount_again_and_again() -> None:
+        while not over.is_set():
+            if (
+                subprocess.run(("mount", loop.path, str(tmp_path / "m")), capture_output=True, check=False).returncode
+                == 0
+            ):
+                subprocess.run(("umount", str(tmp_path / "m")), check=True)
+
+    racer = threading.Thread(target=mount_again_and_again)
+    racer.start()
+    try:
+        for _ in range(20):
+            try:
+                with claim(loop.path, loop.id, yes=True):
+                    assert not [mount for mount in mounts() if mount.mount_point == str(tmp_path / "m")]
+            except CannotRunError as error:
+                assert "in use" in str(error)
+    finally:
+        over.set()
+        racer.join()
 
 
 @root

@@ -266,7 +266,7 @@ def test_a_password_is_nowhere_while_it_runs_and_in_nothing_that_is_left(
     file.write_text(f'[client]\npassword="{PASSWORD}"\n')
     more = ("--dsn-file", str(file)) if given == "file" else ()
     asked = {"TMPDIR": str(scratch), **({secrets.VARIABLE: PASSWORD} if given == "environment" else {})}
-    process = iobench.start(*QUICK, *LONG, "--threads", "2", "--dsn", url, *more, env=asked)
+    process = iobench.start(*QUICK, "--duration", "4s", "--threads", "2", "--dsn", url, *more, env=asked)
     try:
         wait_for(lambda: any("run" in _argv(pid) for pid in programs(scratch, "sysbench")), PATIENCE_S)
         # Its own environment is as the user made it, and only he and root can read it.

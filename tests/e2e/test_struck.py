@@ -20,7 +20,6 @@ SERVED = ("--duration", "1s", "--ramp", "0", *ONCE)
 # Three steps each: options, what else it needs, and the name of the program that measures.
 WORKLOADS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "rand": (("--ops", "read", "--loads", "1,2,4", "--size", "8Mi", *SHORT), (), "fio"),
-    "verify": (("--size", "8Mi", "--repeats", "3"), (), "fio"),
     "dd": (("--ops", "read", "--size", "8Mi", "--repeats", "3"), (), "dd"),
     "dbench": (("--clients", "1,2,3", "--duration", "1s", *ONCE), (), "dbench"),
     "kvs": (("--loads", "1,2,3", "--size", "4Mi", *SERVED), ("memcached",), "python"),

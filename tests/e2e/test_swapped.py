@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from running import ONCE, SHORT, Drive, Iobench, Result
+from running import ONCE, Drive, Iobench, Result
 
 from iobench import proc
 from iobench.campaign import prepare, site
@@ -21,9 +21,7 @@ Run = Callable[..., Result]
 MIB = 1 << 20
 SERVED = ("--duration", "1s", "--ramp", "0", *ONCE)
 WORKLOADS = {
-    "rand": (("--ops", "read,write", "--loads", "2", "--size", "8Mi", *SHORT), "fio"),
     "dd": (("--size", "8Mi", *ONCE), "dd"),
-    "dbench": (("--clients", "1", "--duration", "1s", *ONCE), "dbench"),
     "kvs": (("--loads", "2", "--size", "4Mi", *SERVED), "memcached"),
     "oltp": (("--threads", "2", "--tables", "1", "--size", "8Mi", *SERVED), mariadb.daemon()),
 }
