@@ -124,7 +124,10 @@ def _line(canvas: Surface, spec: ChartSpec, series: Series, plot: Plot) -> None:
         else:
             canvas.area(xs, highs, lows, fc=series.color, alpha=0.2, lw=0, zorder=2)
             canvas.line(xs, [plot.y(p.value) for p in run], series.color, 2.4, 5)
-            _hatch(canvas, series, run, xs, highs, lows)
+            if spec.across is Across.TIME:
+                _hatch_under(canvas, series, run, xs, plot)
+            else:
+                _hatch(canvas, series, run, xs, highs, lows)
     for point in series.points if spec.across is not Across.TIME else ():
         _point(canvas, spec, series, point, plot)
 
@@ -167,6 +170,15 @@ def _hatch(
             canvas.area(
                 *columns, fc="none", ec=series.color, alpha=strength, lw=0, hatch=HATCH[point.verdict], zorder=3
             )
+
+
+def _hatch_under(canvas: Surface, series: Series, run: Sequence[Point], xs: Sequence[float], plot: Plot) -> None:
+    """Hatch what lies under a line over time whose step is not valid: its band is too narrow to show it."""
+    verdict = run[0].verdict
+    if verdict is not Verdict.VALID:
+        tops = [plot.y(point.value) for point in run]
+        look = {"fc": "none", "ec": series.color, "alpha": 0.3, "lw": 0, "hatch": HATCH[verdict], "zorder": 3}
+        canvas.area(xs, tops, [plot.bottom] * len(xs), **look)
 
 
 def _point(canvas: Surface, spec: ChartSpec, series: Series, point: Point, plot: Plot) -> None:

@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any
 
 from iobench.analysis.types import Comparison, DriveSummary, Row
-from iobench.model import Verdict
 from iobench.report import captions, findings, labels
 from iobench.report.charts import Chart
 from iobench.report.spec import COLORS, MARKERS, Across, ChartKind, ChartSpec, Point, Series
@@ -113,7 +112,7 @@ def _chart(comparison: Comparison, row: Row, curves: Sequence[Curve], number: in
         scale=scale,
         log=False,
         series=series,
-        footnotes=(words("outage.foot", tick=format_seconds(TICK_S), how=labels.clean(row.params["outage"], 60)),),
+        footnotes=_footnotes(series, row, words),
         across=Across.TIME,
         moments=tuple(moments),
     )
@@ -131,7 +130,7 @@ def _series(
         low, high = (min(rates), max(rates)) if len(rates) > 1 else (None, None)
         text = labels.scaled_text(scale, middle, row.metric, row.unit)
         moment = round(tick * TICK_S * 1000)
-        points.append(Point(moment, middle, low, high, len(rates), Verdict.VALID, (), text))
+        points.append(Point(moment, middle, low, high, len(rates), own.verdict, (), text))
     return Series(
         drive=drive.name,
         label=labels.drive_labels(comparison)[drive.name],
@@ -142,6 +141,15 @@ def _series(
         marks=(mark,) if mark else (),
         emulated=drive.emulated,
     )
+
+
+def _footnotes(series: Sequence[Series], row: Row, words: Words) -> tuple[str, ...]:
+    """How it was measured: how often, what the band is, which drives are emulated, how it was made to fail."""
+    repeats = max(p.repeats for s in series for p in s.points)
+    method = [words("foot.median", n=repeats), words("outage.band")] if repeats > 1 else [words("foot.single")]
+    method += [words("foot.emulated")] if all(s.emulated for s in series) else []
+    how = words("outage.foot", tick=format_seconds(TICK_S), how=labels.clean(row.params["outage"], 60))
+    return (" · ".join(method), how)
 
 
 def _headline(comparison: Comparison, row: Row, drives: Sequence[str], words: Words) -> str:

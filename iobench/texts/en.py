@@ -76,8 +76,8 @@ TEXTS: Mapping[str, str] = {
     "outage.x": "Seconds since the failure",
     "outage.began": "failure",
     "outage.restored": "restarted",
-    "outage.foot": "Outage made on purpose: {how} · a point each {tick}, the median of the rounds; every key was read back "
-    "afterwards",
+    "outage.foot": "outage made on purpose: {how} · a point each {tick} · every key was read back afterwards",
+    "outage.band": "band: the least and the most of the rounds",
     # how it was set
     "param.block_size": "{size} blocks",
     "param.direct": "direct",

@@ -73,7 +73,8 @@ TEXTS: Mapping[str, str] = {
     "outage.x": "障害からの秒数",
     "outage.began": "障害",
     "outage.restored": "再開",
-    "outage.foot": "意図的に起こした障害：{how} · {tick} ごとに 1 点、各回の中央値。その後すべてのキーを読み戻しています",
+    "outage.foot": "意図的に起こした障害：{how} · {tick} ごとに 1 点。その後すべてのキーを読み戻しています",
+    "outage.band": "帯：各回の最小と最大",
     # how it was set
     "param.block_size": "{size} ブロック",
     "param.direct": "ダイレクト I/O",
