@@ -10,15 +10,17 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from iobench.analysis.compare import RESOLUTION, Repeat, WorkKey, read, rows_of
+from iobench.analysis.repeats import Repeat, WorkKey, read
+from iobench.analysis.rows import RESOLUTION, rows_of
 from iobench.analysis.types import Difference, Row
+from iobench.bins import Histogram
 from iobench.errors import IobenchError
 from iobench.model import METRICS, Better, Verdict
 from iobench.results import Store
@@ -73,8 +75,13 @@ def main() -> int:
 
 def _stored(results: Path) -> Iterator[Source]:
     store = Store(results)
-    data = read([store.open(name) for name in store.ids()])
-    for key, by_metric in data.cells.items():
+    folders = [store.open(name) for name in store.ids()]
+    campaigns = [folder.campaign() for folder in folders]
+    names = {
+        (campaign.id, target): f"{target} ({campaign.id})" for campaign in campaigns for target in campaign.passports
+    }
+    data = read(folders, campaigns, names, {})
+    for key, by_metric in data.works.items():
         for drive in data.drives:
             rounds = _valid_rounds({metric: of.get(drive, []) for metric, of in by_metric.items()})
             if len(rounds) >= 5:
@@ -147,7 +154,7 @@ def _compared(key: WorkKey, a: Sequence[Round], b: Sequence[Round]) -> Iterator[
         metric: {name: [replace(r[metric], round=n) for n, r in enumerate(of)] for name, of in (("a", a), ("b", b))}
         for metric in a[0]
     }
-    return rows_of(key, by_metric, "b", RESOLUTION)
+    return rows_of({key: by_metric}, "b", RESOLUTION)
 
 
 def _sped(one: Round, times: float) -> Round:
@@ -156,10 +163,17 @@ def _sped(one: Round, times: float) -> Round:
         metric: replace(
             repeat,
             value=repeat.value * (times if METRICS[metric].better is Better.HIGHER else 1 / times),
-            bins={round(edge / times): count for edge, count in repeat.bins.items()} if repeat.bins else None,
+            bins=_moved(repeat.bins, times) if repeat.bins else None,
         )
         for metric, repeat in one.items()
     }
+
+
+def _moved(bins: Histogram, times: float) -> Histogram:
+    moved: Counter[int] = Counter()
+    for edge, count in zip(bins.edges.tolist(), bins.counts.tolist(), strict=True):
+        moved[round(edge / times)] += count
+    return Histogram.of(moved)
 
 
 def _report(

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from iobench.errors import ResultsError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Bins = Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """Bins as arrays, for sums over thousands of them: edges in nanoseconds, rising, and how often each (above 0)."""
+
+    edges: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    operations: int  # all of them
+
+    @classmethod
+    def of(cls, bins: Bins) -> Histogram:
+        """Return bins as arrays, those that hold nothing left out."""
+        import numpy as np
+
+        filled = sorted(edge for edge, count in bins.items() if count > 0)
+        counts = [bins[edge] for edge in filled]
+        return cls(np.array(filled, dtype=np.int64), np.array(counts, dtype=np.int64), sum(counts))
+
 
 # A percentile with fewer operations beyond it is the maximum by another name.
 LEAST_BEYOND = 5

@@ -273,7 +273,7 @@ def _judge_times(test: Times, row: Row) -> _Found:
     ends = stats.ratio_ci(of, to)
     if ends is None:
         return ClaimResult.UNDECIDED, (Phrase("held.no-ratio", where),)
-    figures: dict[str, Figure] = {"ratio": of.point / to.point, "low": ends[0], "high": ends[1]}
+    figures: dict[str, Figure] = {"ratio": float(of.point / to.point), "low": ends[0], "high": ends[1]}
     asked: dict[str, Figure] = {"from": f"{test.low:g}", "until": f"{test.high:g}"}
     n = min(len(of.values), len(to.values))
     return _placed(ends, test.low, test.high), (Phrase("held.times", {**where, **figures, **asked, "n": n}),)

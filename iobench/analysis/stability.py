@@ -17,7 +17,7 @@ def least_over_most(estimates: Sequence[Estimate]) -> tuple[float, stats.Interva
     import numpy as np
 
     figures = [stats.median_figure(estimate.values, estimate.rounds) for estimate in estimates]
-    points = [figure.point for figure in figures]
+    points = [float(figure.point) for figure in figures]
     if max(points) <= 0:
         return 0.0, (0.0, 0.0)
     alike = all(figure.rounds == figures[0].rounds for figure in figures)

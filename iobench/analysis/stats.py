@@ -3,6 +3,9 @@
 One rule makes every interval: the wider, at each end, of a bootstrap over rounds and of a t-interval of
 the logarithms. The bootstrap alone claims too much of three rounds, the t-interval alone leans on a
 normal spread; docs/method.md has the rates that were simulated.
+
+All is computed along the last axis of arrays, the rounds or the resamples: so the thousands of figures of a
+large campaign, where they are of the same rounds, are made in one go, and one figure by the same code.
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ from iobench import bins as latencies
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
+    Places = NDArray[np.intp]
 
 Interval = tuple[float, float]
 
@@ -30,6 +34,7 @@ HISTOGRAM_RESAMPLES = 2_000
 # Up to here all resamples are counted (1,716 at seven rounds): exact, and faster than drawing them.
 EXACT_ROUNDS = 7
 SEED = 20110617
+ENDS = (0.025, 0.975)
 # Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom.
 _T = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -40,16 +45,22 @@ _T = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
-    """A quantity over its repeats: `values` one a round, `point` over all, `resampled` one a resample.
+    """A quantity over its repeats, or many such of the same rounds.
 
-    All in the metric's base unit. The resamples are those of `resamples(n)`, so that two figures of the
-    same rounds are resampled alike.
+    `values` has one a round along its last axis, `resampled` one a resample, `point` is over all rounds; all in
+    the metric's base unit. The resamples are those of `resamples(n)`, so that two figures of the same rounds
+    are resampled alike.
     """
 
-    values: tuple[float, ...]
+    values: Floats
     rounds: tuple[int, ...]
-    point: float
+    point: Floats
     resampled: Floats
+
+    def __getitem__(self, which: Sequence[int]) -> Figure:
+        """Return some of many figures, by their places."""
+        places = list(which)
+        return Figure(self.values[places], self.rounds, self.point[places], self.resampled[places])
 
 
 @cache
@@ -72,176 +83,257 @@ def resamples(n: int) -> tuple[Floats, Floats]:
 # --- figures -------------------------------------------------------------------------------------------
 
 
-def median_figure(values: Sequence[float], rounds: Sequence[int]) -> Figure:
+def median_figure(values: ArrayLike, rounds: Sequence[int]) -> Figure:
     """Return the median of one value a round."""
     import numpy as np
 
-    ordered = np.argsort(values, kind="stable")
-    sorted_values = np.asarray(values, dtype=np.float64)[ordered]
-    seen = resamples(len(values))[0][:, ordered].cumsum(axis=1)
-    low = (seen > (len(values) - 1) // 2).argmax(axis=1)
-    high = (seen > len(values) // 2).argmax(axis=1)
-    resampled = (sorted_values[low] + sorted_values[high]) / 2
-    return Figure(tuple(values), tuple(rounds), float(np.median(sorted_values)), resampled)
+    values = np.asarray(values, dtype=np.float64)
+    n = values.shape[-1]
+    order = np.argsort(values, axis=-1, kind="stable")
+    rising = np.take_along_axis(values, order, axis=-1)
+    # Of each resample: how many of the rising values it has passed before it comes to the two in its middle.
+    times = resamples(n)[0].T.astype(np.int16)
+    seen = np.zeros((*values.shape[:-1], times.shape[1]), dtype=np.int16)
+    low, high = np.zeros_like(seen), np.zeros_like(seen)
+    for place in range(n - 1):
+        seen += times[order[..., place]]
+        low += seen <= (n - 1) // 2
+        high += seen <= n // 2
+    resampled = (np.take_along_axis(rising, low, axis=-1) + np.take_along_axis(rising, high, axis=-1)) / 2
+    return Figure(values, tuple(rounds), np.asarray(np.median(values, axis=-1)), resampled)
 
 
-def mean_figure(means: Sequence[float], counts: Sequence[int], rounds: Sequence[int]) -> Figure:
+def mean_figure(means: ArrayLike, counts: ArrayLike, rounds: Sequence[int]) -> Figure:
     """Return the mean of all operations of all rounds: the sum of what they took, over their number."""
     import numpy as np
 
-    total = np.asarray(means, dtype=np.float64) * counts
-    times = resamples(len(means))[0]
-    resampled = (times @ total) / (times @ np.asarray(counts, dtype=np.float64))
-    return Figure(tuple(means), tuple(rounds), float(total.sum() / sum(counts)), resampled)
+    means, counts = np.asarray(means, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    total, times = means * counts, resamples(means.shape[-1])[0].T
+    point = total.sum(axis=-1) / counts.sum(axis=-1)
+    return Figure(means, tuple(rounds), np.asarray(point), (total @ times) / (counts @ times))
 
 
-def greatest_figure(values: Sequence[float], rounds: Sequence[int]) -> Figure:
+def greatest_figure(values: ArrayLike, rounds: Sequence[int]) -> Figure:
     """Return the greatest value of all rounds."""
     import numpy as np
 
-    drawn = np.where(resamples(len(values))[0] > 0, np.asarray(values, dtype=np.float64), -np.inf)
-    return Figure(tuple(values), tuple(rounds), max(values), drawn.max(axis=1))
+    values = np.asarray(values, dtype=np.float64)
+    drawn = resamples(values.shape[-1])[0].T > 0
+    resampled = np.full((*values.shape[:-1], drawn.shape[1]), -np.inf)
+    for place, where in enumerate(drawn):
+        resampled = np.maximum(resampled, np.where(where, values[..., place, None], -np.inf))
+    return Figure(values, tuple(rounds), np.asarray(values.max(axis=-1)), resampled)
 
 
 def percentile_figures(
-    bins: Sequence[latencies.Bins], values: Mapping[float, Sequence[float]], rounds: Sequence[int]
+    histograms: Sequence[Sequence[latencies.Histogram]], said: Mapping[float, ArrayLike], rounds: Sequence[int]
 ) -> dict[float, Figure]:
-    """Return percentiles (0 to 100) of the rounds' merged latency bins, in seconds.
+    """Return percentiles (0 to 100) of merged latencies, in seconds, of many figures: a histogram a round each.
 
-    `bins` are nanoseconds -> count, one a round; `values` has the percentiles that are wanted, with each
-    round's own (they feed the t-interval, and are never averaged into the figure). Resampled rounds are
-    merged before a percentile is read. Raises ResultsError where no round has an operation.
+    `said` has the percentiles that are wanted, with what each round says of itself (NaN: nothing, then it is
+    read from its histogram). That feeds the t-interval, and is never averaged into the figure. Resampled
+    rounds are merged before a percentile is read. Every histogram has to hold an operation.
     """
     import numpy as np
 
-    merged = latencies.merged(bins)
-    edges = list(merged)
-    place = {edge: index for index, edge in enumerate(edges)}
-    table = np.zeros((len(bins), len(edges)))
-    for row, part in enumerate(bins):
-        table[row, [place[edge] for edge in part]] = list(part.values())
-    times = resamples(len(bins))[0]
-    times = times if len(bins) <= EXACT_ROUNDS else times[:HISTOGRAM_RESAMPLES]
-    below = table.cumsum(axis=1)
-    seconds = np.asarray(edges, dtype=np.float64) * 1e-9
+    merged, n = _merged(histograms), len(rounds)
+    times = resamples(n)[0] if n <= EXACT_ROUNDS else resamples(n)[0][:HISTOGRAM_RESAMPLES]
+    alone, together = np.eye(n), np.ones((1, n))
     figures = {}
-    for q, own in values.items():
-        resampled = seconds[_reached(times, below, q)]
-        figures[q] = Figure(tuple(own), tuple(rounds), latencies.percentile(merged, q), resampled)
+    for q, own in said.items():
+        firsts = merged.reached(alone, q, merged.begin[:, None], merged.end[:, None])
+        # Rounds together reach q percent no sooner than the first of them alone, and no later than the last.
+        bounds = firsts.min(axis=1, keepdims=True), firsts.max(axis=1, keepdims=True)
+        point, resampled = (merged.edges[merged.reached(of, q, *bounds)] * 1e-9 for of in (together, times))
+        values = np.where(np.isnan(own), merged.edges[firsts] * 1e-9, own)
+        figures[q] = Figure(values, tuple(rounds), point[:, 0], resampled)
     return figures
 
 
-def _reached(times: Floats, below: Floats, q: float) -> NDArray[np.intp]:
-    """Return for each resample (how often it has each round) the first bin by which q percent are reached.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Merged:
+    """The bins of many figures, each merged over its rounds, one figure after the other.
 
-    `below` are each round's counts, cumulated over the bins. Found by halving: a table of all resamples by all
-    bins would be a thousand times as much to compute. A hair less than q, for rounding.
+    `below` has a row a round: how many operations of it, in this figure, lie in a bin or in those before it.
+    `begin` and `end` are each figure's first and last bin.
     """
+
+    edges: Floats
+    below: Floats
+    begin: Places
+    end: Places
+
+    def reached(self, times: Floats, q: float, low: Places, high: Places) -> Places:
+        """Return of each figure, for each resample (how often it has each round), the first bin with q percent.
+
+        It lies from `low` to `high`, and is found by halving: a table of all resamples by all bins would be a
+        thousand times as much to compute. A hair less than q, for rounding.
+        """
+        import numpy as np
+
+        wanted = (self.below[:, self.end].T @ times.T) * (q / 100 * (1 - latencies.HAIR))
+        low, high = np.broadcast_to(low, wanted.shape), np.broadcast_to(high, wanted.shape)
+        for _ in range(int((high - low).max(initial=0)).bit_length()):
+            middle = (low + high) // 2
+            seen = np.zeros(wanted.shape)
+            for below, drawn in zip(self.below, times.T, strict=True):
+                seen += below.take(middle) * drawn
+            enough = seen >= wanted
+            high = np.where(enough, middle, high)
+            low = np.where(enough, low, np.minimum(middle + 1, high))
+        return high
+
+
+def _merged(histograms: Sequence[Sequence[latencies.Histogram]]) -> _Merged:
     import numpy as np
 
-    wanted = times @ below[:, -1] * (q / 100 * (1 - latencies.HAIR))
-    low, high = np.zeros(len(times), dtype=np.intp), np.full(len(times), below.shape[1] - 1)
-    by_bin = np.ascontiguousarray(below.T)
-    for _ in range(below.shape[1].bit_length()):
-        middle = (low + high) // 2
-        enough = np.einsum("ij,ij->i", times, by_bin[middle]) >= wanted
-        high = np.where(enough, middle, high)
-        low = np.where(enough | (low >= high), low, middle + 1)
-    return high
+    each, n = [part for parts in histograms for part in parts], len(histograms[0])
+    edges, counts = (np.concatenate([getattr(part, name) for part in each]) for name in ("edges", "counts"))
+    owner = np.repeat(np.arange(len(each)), [len(part.edges) for part in each])
+    # One number for the figure and the edge in it: sorting that is five times as fast as sorting by both.
+    bits = int(edges.max()).bit_length()
+    key = ((owner // n) << bits) | edges
+    order = np.argsort(key, kind="stable")
+    key, owner = key[order], owner[order]
+    new = np.concatenate(([True], key[1:] != key[:-1]))
+    bins = key[new]
+    table = np.zeros((n, len(bins)))
+    table[owner % n, new.cumsum() - 1] = counts[order]
+    begin = np.searchsorted(bins, np.arange(len(histograms)) << bits)
+    end = np.append(begin[1:], len(bins)) - 1
+    below = table.cumsum(axis=1)
+    before = below[:, begin] - table[:, begin]
+    below -= np.repeat(before, end - begin + 1, axis=1)
+    return _Merged((bins & ((1 << bits) - 1)).astype(np.float64), below, begin, end)
 
 
 # --- intervals -----------------------------------------------------------------------------------------
 
 
 def interval(figure: Figure) -> Interval | None:
-    """Return a figure's 95 % interval, in its unit; None with fewer than two repeats."""
-    n = len(figure.values)
-    if n < 2:
-        return None
-    ends = quantiles(figure.resampled, resamples(n)[1])
-    if min(figure.values) > 0:
-        centre, half = _mean_and_half([math.log(value) for value in figure.values])
-        return _hull(figure.point, ends, (_exp(centre - half), _exp(centre + half)))
-    # Counts may be nought and have no logarithm; none of ours can be negative.
-    centre, half = _mean_and_half(figure.values)
-    low, high = _hull(figure.point, ends, (centre - half, centre + half))
-    return (max(0.0, low), high) if min(figure.values) >= 0 else (low, high)
+    """Return one figure's 95 % interval, in its unit; None with fewer than two repeats."""
+    return as_interval(intervals(figure).tolist())
 
 
 def ratio_ci(a: Figure, b: Figure) -> Interval | None:
-    """Return the 95 % interval of a.point / b.point; None without two repeats of each, all above 0.
+    """Return the 95 % interval of a.point / b.point; None without two repeats of each, all above 0."""
+    return as_interval(ratio_intervals(a, b).tolist())
+
+
+def as_interval(ends: Sequence[float]) -> Interval | None:
+    """Return two ends as an interval; None where they are NaN."""
+    low, high = ends
+    return None if math.isnan(low) else (low, high)
+
+
+def intervals(figure: Figure) -> Floats:
+    """Return 95 % intervals, in the figures' unit, low and high along the last axis; NaN of less than two repeats."""
+    import numpy as np
+
+    n = figure.values.shape[-1]
+    if n < 2:
+        return np.full((*figure.point.shape, 2), np.nan)
+    least = figure.values.min(axis=-1)[..., None]
+    by_logs = _exp(_t_interval(np.log(np.where(least > 0, figure.values, 1))))
+    # Counts may be nought and have no logarithm; none of ours can be negative.
+    plain = _t_interval(figure.values)
+    plain = np.where(least >= 0, np.maximum(0, plain), plain)
+    return _hull(figure.point, quantiles(figure.resampled, resamples(n)[1]), np.where(least > 0, by_logs, plain))
+
+
+def ratio_intervals(a: Figure, b: Figure) -> Floats:
+    """Return the 95 % intervals of a.point / b.point; NaN without two repeats of each, all above 0.
 
     Figures of the same rounds are paired: rounds are resampled, and drift that falls on both cancels.
     Otherwise (another campaign, a round that is missing) each is resampled by itself and Welch's
     t-interval is taken, which is wider.
     """
-    if min(len(a.values), len(b.values)) < 2 or min(*a.values, *b.values) <= 0:
-        return None
-    if a.rounds == b.rounds and a.resampled.size == b.resampled.size:
-        ends = quantiles(a.resampled / b.resampled, resamples(len(a.rounds))[1])
-        logs = [math.log(x / y) for x, y in zip(a.values, b.values, strict=True)]
-        centre, half = _mean_and_half(logs)
-    else:
-        ends = quantiles(drawn(a, 1) / drawn(b, 2), None)
-        centre, half = _welch([math.log(x) for x in a.values], [math.log(y) for y in b.values])
-    return _hull(a.point / b.point, ends, (_exp(centre - half), _exp(centre + half)))
+    import numpy as np
+
+    sound = (a.values.min(axis=-1) > 0) & (b.values.min(axis=-1) > 0)
+    if min(a.values.shape[-1], b.values.shape[-1]) < 2 or not sound.any():
+        return np.full((*sound.shape, 2), np.nan)
+    with np.errstate(all="ignore"):  # of those that are not sound
+        if a.rounds == b.rounds and a.resampled.shape == b.resampled.shape:
+            ends = quantiles(a.resampled / b.resampled, resamples(len(a.rounds))[1])
+            logs = _t_interval(np.log(a.values / b.values))
+        else:
+            ends = quantiles(drawn(a, 1) / drawn(b, 2), None)
+            logs = _welch(np.log(a.values), np.log(b.values))
+        return np.where(sound[..., None], _hull(a.point / b.point, ends, _exp(logs)), np.nan)
 
 
-def student_t(degrees: float) -> float:
+def student_t(degrees: ArrayLike) -> Floats:
     """Return Student's t at 97.5 %; part degrees of freedom are rounded down, which is the wider way."""
-    whole = max(1, math.floor(degrees))
-    return _T[whole - 1] if whole <= len(_T) else 1.96 + 2.4 / whole
+    import numpy as np
+
+    whole = np.maximum(1, np.floor(degrees))
+    known = np.array(_T)[np.minimum(whole, len(_T)).astype(np.intp) - 1]
+    return np.where(whole <= len(_T), known, 1.96 + 2.4 / whole)
 
 
 def drawn(figure: Figure, stream: int) -> Floats:
     """Return seeded draws of a figure's resamples, independent between streams."""
     import numpy as np
 
-    weights = resamples(len(figure.values))[1][: figure.resampled.size]
+    size = figure.resampled.shape[-1]
+    weights = resamples(figure.values.shape[-1])[1][:size]
     rng = np.random.default_rng((SEED, stream))
-    picks = rng.choice(figure.resampled.size, size=RESAMPLES, p=weights / weights.sum())
-    return figure.resampled[picks]
+    return figure.resampled[..., rng.choice(size, size=RESAMPLES, p=weights / weights.sum())]
 
 
-def quantiles(values: Floats, weights: Floats | None) -> Interval:
-    """Return the 2.5 % and 97.5 % quantiles of values, each with its weight or all alike."""
+def quantiles(values: Floats, weights: Floats | None) -> Floats:
+    """Return the 2.5 % and 97.5 % quantiles of values along the last axis, each with its weight or all alike."""
     import numpy as np
 
-    order = np.argsort(values)
-    if weights is None:
-        reached = np.arange(1, values.size + 1) / values.size
-    else:
-        reached = weights[: values.size][order].cumsum()
-        reached /= reached[-1]
-    low, high = np.searchsorted(reached, (0.025 - 1e-12, 0.975 - 1e-12))
-    return float(values[order[low]]), float(values[order[high]])
+    size, shares = values.shape[-1], [share - 1e-12 for share in ENDS]
+    if weights is None or np.ptp(weights) == 0:
+        places = [math.ceil(share * size) - 1 for share in shares]
+        return np.partition(values, places, axis=-1)[..., places]
+    order = np.argsort(values, axis=-1)
+    reached = weights[order].cumsum(axis=-1)
+    reached /= reached[..., -1:]
+    at = np.stack([(reached < share).sum(axis=-1) for share in shares], axis=-1)
+    return np.take_along_axis(values, np.take_along_axis(order, at, axis=-1), axis=-1)
 
 
-def _mean_and_half(values: Sequence[float]) -> Interval:
-    """Return the mean and the half width of its t-interval."""
-    n = len(values)
-    return math.fsum(values) / n, student_t(n - 1) * math.sqrt(_variance(values) / n)
+def _t_interval(values: Floats) -> Floats:
+    """Return the t-interval of a mean."""
+    import numpy as np
+
+    n = values.shape[-1]
+    half = student_t(n - 1) * np.sqrt(values.var(axis=-1, ddof=1) / n)
+    return _around(values.mean(axis=-1), half)
 
 
-def _welch(a: Sequence[float], b: Sequence[float]) -> Interval:
-    """Return the difference of two means and the half width of Welch's t-interval."""
-    parts = [(_variance(v) / len(v), len(v) - 1) for v in (a, b)]
+def _welch(a: Floats, b: Floats) -> Floats:
+    """Return Welch's t-interval of the difference of two means."""
+    import numpy as np
+
+    parts = [(v.var(axis=-1, ddof=1) / v.shape[-1], v.shape[-1] - 1) for v in (a, b)]
     whole = sum(part for part, _ in parts)
     below = sum(part**2 / degrees for part, degrees in parts)
-    degrees = whole**2 / below if below > 0 else 1.0
-    return math.fsum(a) / len(a) - math.fsum(b) / len(b), student_t(degrees) * math.sqrt(whole)
+    degrees = np.where(below > 0, whole**2 / np.where(below > 0, below, 1), 1.0)
+    return _around(a.mean(axis=-1) - b.mean(axis=-1), student_t(degrees) * np.sqrt(whole))
 
 
-def _variance(values: Sequence[float]) -> float:
-    mean = math.fsum(values) / len(values)
-    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+def _around(centre: Floats, half: Floats) -> Floats:
+    import numpy as np
+
+    return np.stack((centre - half, centre + half), axis=-1)
 
 
-def _exp(power: float) -> float:
+def _exp(power: Floats) -> Floats:
     """Return e to a power, kept finite: two repeats that differ tenfold give an interval without an end."""
-    return math.exp(min(700.0, max(-700.0, power)))
+    import numpy as np
+
+    return np.exp(np.clip(power, -700, 700))
 
 
-def _hull(point: float, one: Interval, other: Interval) -> Interval:
-    """Return the interval that holds both, and the point itself."""
-    return min(point, one[0], other[0]), max(point, one[1], other[1])
+def _hull(point: Floats, one: Floats, other: Floats) -> Floats:
+    """Return the intervals that hold both, and the point itself."""
+    import numpy as np
+
+    low = np.minimum(point, np.minimum(one[..., 0], other[..., 0]))
+    high = np.maximum(point, np.maximum(one[..., 1], other[..., 1]))
+    return np.stack((low, high), axis=-1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from iobench import SCHEMA_VERSION
 from iobench.analysis.types import ClaimResult, Comparison, Row
+from iobench.cli.document import echo_document
 from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
 from iobench.cli.screen import show
 from iobench.errors import EXIT_OK, EXIT_VERDICT, UsageError
@@ -57,7 +57,7 @@ def compare(
         folders, baseline, share, metrics or None, rules, pool=pool, anyway=anyway, called=called
     )
     if as_json:
-        click.echo(json.dumps(to_json(comparison), ensure_ascii=False, indent=1, allow_nan=False))
+        echo_document(to_json(comparison))
         return exit_code(comparison)
     if claims is None and all(claim.result is ClaimResult.NOT_MEASURED for claim in comparison.claims):
         comparison = replace(comparison, claims=())  # drives that nobody made a claim of

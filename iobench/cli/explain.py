@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 from iobench import SCHEMA_VERSION
 from iobench.campaign.failed import failures
 from iobench.campaign.verdict import REASONS
+from iobench.cli.document import echo_document
 from iobench.cli.listing import complete_campaign
 from iobench.cli.options import json_option, lang_option, results_option
 from iobench.cli.tables import Column, clean, print_table
@@ -91,7 +91,7 @@ def _verdict(reasons: set[str]) -> str:
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=1))
+    echo_document({"schema_version": SCHEMA_VERSION, **document})
 
 
 def _print(known: dict[str, Any], words: Words) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from iobench import SCHEMA_VERSION
+from iobench.cli.document import echo_document
 from iobench.cli.listing import complete_campaign
 from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean
@@ -35,6 +35,6 @@ def export(campaign: str, output: Path | None, redact: bool, results: Path, as_j
     if as_json:
         told = {"campaign": folder.id, "path": str(written.path), "files": written.files, "redacted": redact}
         document = {"schema_version": SCHEMA_VERSION, **told, "sha256": written.digest}
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        echo_document(document)
         return
     click.echo(f"{clean(str(written.path))}: {written.files} files, sha256 {written.digest}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 from iobench import SCHEMA_VERSION
 from iobench.campaign import journal
 from iobench.campaign.failed import failures
+from iobench.cli.document import echo_document
 from iobench.cli.options import default_results, json_option, lang_option, results_option
 from iobench.cli.tables import Column, clean, print_table
 from iobench.errors import ResultsError, UsageError
@@ -38,7 +38,7 @@ def list_campaigns(results: Path, as_json: bool) -> None:
     store = Store(results)
     found = [_summary(CampaignFolder(store.root / name)) for name in store.ids()]
     if as_json:
-        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "campaigns": found}, ensure_ascii=False, indent=1))
+        echo_document({"schema_version": SCHEMA_VERSION, "campaigns": found})
         return
     if not found:
         click.echo(f"there is no campaign in {results}; `iobench suite quick -t NAME=PATH` makes one")
@@ -85,7 +85,7 @@ def show(campaign: str, lang: str, results: Path, as_json: bool) -> None:
     if as_json:
         plan = {"host": dict(stored.host), "tools": dict(stored.tools), "notes": [str(note) for note in stored.notes]}
         document = {"schema_version": SCHEMA_VERSION, **_summary(folder), **plan, "results": steps}
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        echo_document(document)
         return
     words = Words(lang)
     _print_head(stored, words)
@@ -119,14 +119,17 @@ def _print_head(campaign: Campaign, words: Words) -> None:
 
 
 def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
-    samples: dict[str, list[dict[str, Any]]] = {}
-    for row in folder.read("samples").to_pylist():
-        samples.setdefault(row["step"], []).append(row)
+    columns = folder.columns("samples", "step", "verdict", "reasons", "op", "metric", "unit", "value")
+    values: dict[str, list[dict[str, Any]]] = {}
+    said: dict[str, tuple[str, list[str]]] = {}
+    for step, verdict, reasons, op, metric, unit, value in zip(*columns.values(), strict=True):
+        values.setdefault(step, []).append({"op": op, "metric": metric, "unit": unit, "value": value})
+        said[step] = verdict, reasons
     failed = failures(folder)
+    params = {id(step.work): canonical(step.work.params) for step in campaign.steps}
     found = []
     for step in campaign.steps:
-        rows = samples.get(step.id, [])
-        values = [{k: row[k] for k in ("op", "metric", "unit", "value")} for row in rows]
+        verdict, reasons = said.get(step.id, (None, []))
         found.append(
             {
                 "step": step.id,
@@ -134,11 +137,11 @@ def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
                 "workload": step.work.workload,
                 "load": step.work.load,
                 "repeat": step.repeat,
-                "params": canonical(step.work.params),
-                "verdict": rows[0]["verdict"] if rows else None,
-                "reasons": rows[0]["reasons"] if rows else [],
+                "params": params[id(step.work)],
+                "verdict": verdict,
+                "reasons": reasons,
                 "error": failed.get(step.id),
-                "values": values,
+                "values": values.get(step.id, []),
             }
         )
     return found
@@ -175,7 +178,7 @@ def rm(campaign: str, yes: bool, results: Path, as_json: bool) -> None:
     _remove_prepared(folder)
     store.remove(campaign)
     if as_json:
-        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, "deleted": folder.id}, ensure_ascii=False))
+        echo_document({"schema_version": SCHEMA_VERSION, "deleted": folder.id})
     else:
         click.echo(f"deleted {folder.id}")
 

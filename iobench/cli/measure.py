@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import json
 import os
 import shlex
 import shutil
@@ -33,6 +32,7 @@ from iobench.campaign.plan import Suite
 from iobench.campaign.prepare import NOTHING_LEFT, Prepared
 from iobench.campaign.site import Permission, check_devices
 from iobench.cli import progress
+from iobench.cli.document import echo_document
 from iobench.cli.existing import endpoint_target, learn_passwords
 from iobench.cli.options import MeasureOptions
 from iobench.cli.tables import clean
@@ -191,7 +191,7 @@ def show_plan(prepared: Prepared, options: MeasureOptions) -> None:
                 if n.step is not None
             ],
         }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        echo_document(document)
         return
     for line in lines:
         click.echo(f"# {clean(line.what)} on {clean(line.target)}")
@@ -318,7 +318,7 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
             "failed": dict(failed),
             "comparison": to_json(comparison) if comparison else None,
         }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        echo_document(document)
     elif comparison and not options.quiet:
         show(dataclasses.replace(comparison, claims=()))  # `iobench compare` has them
         times = f"{format_seconds(took.seconds)} (estimated: {format_seconds(took.estimated)})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 import click
 
 from iobench import SCHEMA_VERSION
+from iobench.cli.document import echo_document
 from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
@@ -95,7 +95,7 @@ def report(
             "campaigns": [folder.id for folder in folders],
             "files": [str(path) for path in written],
         }
-        click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        echo_document(document)
         return
     for path in written:
         click.echo(clean(str(path)))

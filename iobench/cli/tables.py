@@ -28,6 +28,8 @@ class Column:
 
 def clean(text: str) -> str:
     """Return a text that cannot move the cursor or colour the screen: names come from drives and users."""
+    if text.isprintable():
+        return text
     return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from iobench.analysis.compare import difference
+from iobench.analysis.rows import difference
 from iobench.analysis.types import Comparison, DriveSummary, Estimate, Ratio, Row
 from iobench.model import Better, Verdict, main_metrics
 from iobench.report.labels import PER_PRICE

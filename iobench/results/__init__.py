@@ -18,7 +18,7 @@ whole. packed/ has each table once more in one file, for quick reading; the file
 from __future__ import annotations
 
 from iobench.results.files import write_safely
-from iobench.results.histograms import decode_bins, encode_bins
+from iobench.results.histograms import decode, decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
 from iobench.results.schema import TABLES, schema
 from iobench.results.store import CampaignFolder, Store, new_id
@@ -29,6 +29,7 @@ __all__ = [
     "TABLES",
     "CampaignFolder",
     "Store",
+    "decode",
     "decode_bins",
     "encode_bins",
     "from_json",

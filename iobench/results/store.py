@@ -228,6 +228,10 @@ class CampaignFolder:
         """Return a table, or some of its columns. Raises ResultsError for a foreign, broken or newer file, named."""
         return tables.read(self.path, table, columns)
 
+    def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
+        """Return some columns of a table as lists of what Python has of them. Raises ResultsError as `read` does."""
+        return tables.lists(self.read(table, names))
+
     def pack(self) -> None:
         """Keep each table in one file beside those of the steps, for quick reading. Raises ResultsError."""
         tables.pack(self.path)

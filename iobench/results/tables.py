@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iobench.errors import ResultsError
 from iobench.results.files import replacing, unwritable
@@ -38,6 +39,30 @@ def read(campaign: Path, table: str, columns: Sequence[str] | None = None) -> pa
     if parts:
         return pa.concat_tables(parts)
     return schema(table).empty_table().select(columns or schema(table).names)
+
+
+def lists(table: pa.Table) -> dict[str, list[Any]]:
+    """Return a table's columns as Python's lists. An equal text is one object: the columns have few, many times."""
+    return {name: _list(table.column(name).combine_chunks()) for name in table.schema.names}
+
+
+def _list(column: pa.Array) -> list[Any]:
+    import pyarrow as pa
+
+    if column.null_count:
+        found: list[Any] = column.to_pylist()
+    elif pa.types.is_string(column.type):
+        coded = column.dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        found = [texts[code] for code in coded.indices.to_numpy().tolist()]
+    elif pa.types.is_list(column.type):
+        items, ends = column.flatten().to_pylist(), (column.offsets.to_numpy() - column.offsets[0].as_py()).tolist()
+        found = [items[a:b] for a, b in itertools.pairwise(ends)]
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        found = column.to_numpy().tolist()
+    else:
+        found = column.to_pylist()
+    return found
 
 
 def write_rows(path: Path, rows: pa.Table) -> None:

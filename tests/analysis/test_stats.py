@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from iobench import bins
 from iobench.analysis import stats
-from iobench.analysis.compare import difference
+from iobench.analysis.rows import difference
 from iobench.analysis.types import Difference
+from iobench.bins import Histogram
 
+NAN = math.nan
 POSITIVE = st.floats(1e-6, 1e12)
 
 
@@ -168,19 +170,19 @@ def test_percentiles_come_from_merged_bins():
     fast, slow = {100_000: 990}, {100_000: 100, 10_000_000: 10}
     own = [bins.percentile(part, 99) for part in (fast, slow)]
     assert own == [pytest.approx(1e-4), pytest.approx(1e-2)]
-    merged = stats.percentile_figures([fast, slow], {99: own}, [1, 2])[99]
-    assert merged.point == pytest.approx(1e-4)
-    assert stats.interval(merged)[1] >= 1e-2
+    merged = stats.percentile_figures([[Histogram.of(fast), Histogram.of(slow)]], {99: [[NAN, NAN]]}, [1, 2])[99]
+    assert merged.values[0] == pytest.approx(own)
+    assert merged.point[0] == pytest.approx(1e-4)
+    assert stats.intervals(merged)[0, 1] >= 1e-2
 
 
 def test_merged_percentiles_of_many_rounds_have_ratios():
     rng = np.random.default_rng(4)
     rounds = [{int(v): 3 for v in rng.integers(1_000, 2_000, 50)} for _ in range(10)]
-    own = [bins.percentile(part, 99) for part in rounds]
-    one = stats.percentile_figures(rounds, {99: own}, range(10))[99]
-    assert stats.ratio_ci(one, one) == pytest.approx((1, 1))
-    low, high = stats.interval(one)
-    assert low <= one.point <= high
+    one = stats.percentile_figures([list(map(Histogram.of, rounds))], {99: [[NAN] * 10]}, range(10))[99]
+    assert stats.ratio_intervals(one, one)[0] == pytest.approx((1, 1))
+    low, high = stats.intervals(one)[0]
+    assert low <= one.point[0] <= high
 
 
 def test_mean_counts_operations_and_greatest_is_the_greatest():

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from iobench.analysis import compare, steady
+from iobench.analysis import steady
+from iobench.analysis.repeats import Repeat, WorkKey, read
+from iobench.analysis.rows import RESOLUTION, rows_of
 from iobench.analysis.types import Estimate
 from iobench.model import Verdict
 from iobench.results import CampaignFolder
@@ -44,9 +46,10 @@ def measured(
     if not folder.finished():
         return Measured(estimates, dropped, {}, failed, integrity, left_out)
     names = {(campaign.id, target): target for target in campaign.passports}
-    stored = compare.read([folder], [campaign], names, {})
-    for key, by_metric in stored.cells.items():
-        valid: dict[str, dict[str, list[compare.Repeat]]] = {}
+    stored = read([folder], [campaign], names, {})
+    works: dict[WorkKey, dict[str, dict[str, list[Repeat]]]] = {}
+    for key, by_metric in stored.works.items():
+        valid = works.setdefault(key, {})
         for metric, of in by_metric.items():
             for target, repeats in of.items():
                 place = (target, key.workload, key.op, metric, key.load)
@@ -58,15 +61,15 @@ def measured(
                     _add_integrity(integrity, target, metric, repeats)
                 if (key.workload, metric) == ("steady-write", "iops"):
                     rounds.setdefault(target, {}).update({each.round: each.value for each in repeats})
-        for row in compare.rows_of(key, valid, None, compare.RESOLUTION):
-            for target, estimate in row.targets.items():
-                estimates[target, key.workload, key.op, row.metric, key.load] = estimate
+    for row in rows_of(works, None, RESOLUTION):
+        for target, estimate in row.targets.items():
+            estimates[target, row.workload, row.op, row.metric, row.load] = estimate
     states = {name: steady.judge([of[number] for number in sorted(of)]) for name, of in rounds.items()}
     return Measured(estimates, dropped, states, failed, integrity, left_out)
 
 
 def _add_integrity(
-    found: dict[str, tuple[float, frozenset[str], int]], target: str, metric: str, repeats: Sequence[compare.Repeat]
+    found: dict[str, tuple[float, frozenset[str], int]], target: str, metric: str, repeats: Sequence[Repeat]
 ) -> None:
     count, reasons, passes = found.get(target, (0.0, frozenset(), 0))
     count += sum(each.value for each in repeats)

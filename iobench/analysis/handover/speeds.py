@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from iobench.analysis import stats, steady
-from iobench.analysis.compare import RESOLUTION
+from iobench.analysis.rows import RESOLUTION
 from iobench.analysis.handover.figures import Measured
 from iobench.analysis.handover.outcome import Circumstances, Item, Outcome
 from iobench.analysis.order import Speed
@@ -68,7 +68,7 @@ def _in_window(estimate: Estimate, state: steady.Steady) -> Estimate | None:
         return None
     values, rounds = tuple(value for value, _ in kept), tuple(round_ for _, round_ in kept)
     figure = stats.median_figure(values, rounds)
-    return Estimate(len(values), figure.point, stats.interval(figure), estimate.verdict, (), values, rounds)
+    return Estimate(len(values), float(figure.point), stats.interval(figure), estimate.verdict, (), values, rounds)
 
 
 def decide(
@@ -106,7 +106,7 @@ def share_of_best(speed: Speed, target: str, figures: Measured) -> tuple[float, 
     best = np.stack(list(drawn.values())).max(axis=0)
     shares = drawn[speed.load] / np.where(best > 0, best, np.inf)
     weights = stats.resamples(len(mine[speed.load].values))[1] if alike else None
-    point = medians[speed.load].point / max(figure.point for figure in medians.values())
+    point = float(medians[speed.load].point / max(figure.point for figure in medians.values()))
     low, high = stats.quantiles(shares, weights)
     return point, (min(point, low), max(point, high))
 
