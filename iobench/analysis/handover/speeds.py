@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from iobench.analysis import stats, steady
-from iobench.analysis.rows import RESOLUTION
 from iobench.analysis.handover.figures import Measured
 from iobench.analysis.handover.outcome import Circumstances, Item, Outcome
 from iobench.analysis.order import Speed
+from iobench.analysis.rows import RESOLUTION
 from iobench.analysis.types import Estimate
 from iobench.model import METRICS
 from iobench.texts import Amount, Phrase
