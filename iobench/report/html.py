@@ -8,14 +8,13 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iobench import __version__
 from iobench.analysis.claims import CLAIM_ROUNDS
 from iobench.analysis.types import ClaimResult, Comparison, DriveSummary
 from iobench.model import Campaign, Verdict
-from iobench.report import curves, drives, evidence, findings, fonts, labels, repeat, steps, tables
+from iobench.report import curves, drives, evidence, findings, labels, repeat, steps, tables, template
 from iobench.report.canvas import PAGE, PHONE
 from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _MOST_SENTENCES = 8  # of a reason; each step's own stands with its evidence
-_FONTS = "/* fonts */"  # where they go in the style
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +90,17 @@ def page(
     drawn: Callable[[], None] = lambda: None,
 ) -> str:
     """Return the page as text; `drawn` is called after each chart. Raises ResultsError."""
-    import jinja2
     from markupsafe import Markup
 
     campaigns = [folder.campaign() for folder in folders]
     groups = _groups([step for folder in folders for step in steps.read(folder, words)], words)
     taken = [step for group in groups for step in group.steps]
     packed = Packed([evidence.inside(step, words) for step in taken])
-    # Everything on the page may come from others (names, models, commands): what is not escaped here is ours.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    environment.filters["whole"] = _whole(comparison, taken)
-    text = environment.get_template("report.html").render(
+    style, script = ((template.FOLDER / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    return template.render(
+        "report.html",
+        filters={"whole": _whole(comparison, taken)},
+        signs=packed.parts,
         t=words,
         version=__version__,
         style=Markup(style),
@@ -137,7 +127,6 @@ def page(
         method=_method(comparison, words),
         any_rows=bool(comparison.rows),
     )
-    return text.replace(_FONTS, _faces(text, packed.parts), 1)
 
 
 def _whole(comparison: Comparison, taken: Sequence[Step]) -> Callable[[str], Markup]:
@@ -154,18 +143,6 @@ def _whole(comparison: Comparison, taken: Sequence[Step]) -> Callable[[str], Mar
         return Markup(known.sub(r'<span class="id">\1</span>', safe) if known else safe)
 
     return whole
-
-
-def _faces(text: str, insides: Sequence[str]) -> str:
-    """The fonts that ship, cut to the page's signs, so that it looks the same in every browser."""
-    signs = "".join(sorted(set(text).union(*insides)))
-    faces = []
-    for bold in (False, True):
-        data = base64.b64encode(fonts.woff(signs, bold)).decode()
-        source = f'src: url(data:font/woff;base64,{data}) format("woff")'
-        weight = 700 if bold else 400
-        faces.append(f'@font-face {{ font-family: "{fonts.FAMILY}"; font-weight: {weight}; {source}; }}')
-    return "\n".join(faces)
 
 
 def _policy(script: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from pathlib import Path
 from typing import Any
 
 from iobench.analysis.handover import Sheet
 from iobench.model import Campaign
-from iobench.report import fonts, rounds, verdicts
+from iobench.report import rounds, template, verdicts
 from iobench.texts import Words
 from iobench.units import format_bytes
 
@@ -18,12 +16,9 @@ _MACHINE = ("name", "system", "kernel", "processor")
 
 def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lang: str) -> str:
     """Return the sheet as one HTML file that needs nothing else. `facts` are those of each target's drive."""
-    import jinja2
-
     words = Words(lang)
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.get_template("sheet.html").render(
+    return template.render(
+        "sheet.html",
         lang=lang,
         t=words,
         sheet=sheet,
@@ -44,19 +39,6 @@ def html(sheet: Sheet, campaign: Campaign, facts: dict[str, dict[str, Any]], lan
         ],
         tools=", ".join(campaign.tools.values()),
     )
-    return page.replace("/* fonts */", _fonts(page), 1)
-
-
-def _fonts(page: str) -> str:
-    """The fonts that ship, cut to the page's signs: it looks alike wherever it is opened or printed."""
-    rules = []
-    for bold in (False, True):
-        data = base64.b64encode(fonts.woff(page, bold)).decode("ascii")
-        rules.append(
-            f'@font-face {{ font-family: "{fonts.FAMILY}"; font-weight: {700 if bold else 400}; '
-            f'src: url("data:font/woff;base64,{data}") format("woff"); }}'
-        )
-    return "\n".join(rules)
 
 
 def _drive(name: str, campaign: Campaign, facts: dict[str, Any], words: Words) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from functools import lru_cache
 from pathlib import Path
@@ -43,3 +44,13 @@ def woff(text: str, bold: bool = False) -> bytes:
         target = io.BytesIO()
         font.save(target)
     return target.getvalue()
+
+
+def faces(text: str) -> str:
+    """Return the style rules that put both weights, cut to the signs of a text, into a page."""
+    rules = []
+    for bold in (False, True):
+        data = base64.b64encode(woff(text, bold)).decode("ascii")
+        source = f'src: url(data:font/woff;base64,{data}) format("woff")'
+        rules.append(f'@font-face {{ font-family: "{FAMILY}"; font-weight: {700 if bold else 400}; {source}; }}')
+    return "\n".join(rules)
