@@ -14,7 +14,7 @@ from iobench.analysis.types import Comparison
 from iobench.report import capacity as said
 from iobench.report import labels
 from iobench.report.spec import COLORS, MARKERS, Curve, CurvePoint, CurveSpec
-from iobench.report.tables import Cell, Table
+from iobench.report.tables import Cell, Table, csv_cell
 from iobench.results import CampaignFolder
 from iobench.texts import Words
 from iobench.units import format_seconds
@@ -203,9 +203,9 @@ def points_csv(results: Sequence[Result]) -> str:
         for judged in result.points:
             p = judged.point
             known = (
-                *(result.slo.text, labels.clean(p.target, 80), p.arrival, p.load, p.offered, p.achieved),
+                *(result.slo.text, p.target, p.arrival, p.load, p.offered, p.achieved),
                 *(result.slo.metric, p.latencies.get(result.slo.metric), p.backlog, p.growth, p.verdict.value),
                 *(" ".join(p.reasons), judged.judgement.holds, " ".join(judged.judgement.why), p.step),
             )
-            writer.writerow(["" if value is None else value for value in known])
+            writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in known])
     return target.getvalue()

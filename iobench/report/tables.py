@@ -188,10 +188,10 @@ def _curve_csv(chart: Chart) -> str:
         ("chart", "workload", "op", "drive", "emulated", "metric", "unit", "t_s", "median", "least", "most")
     )
     for series in spec.series:
-        head = (spec.id, _cell(spec.workload), _cell(spec.op), _cell(series.drive), str(series.emulated).lower())
+        head = (spec.id, *map(csv_cell, (spec.workload, spec.op, series.drive)), str(series.emulated).lower())
         for p in series.points:
             ends = ("", "") if p.low is None else (p.low, p.high)
-            writer.writerow((*head, _cell(spec.metric), spec.unit, p.load / 1000, p.value, *ends))
+            writer.writerow((*head, csv_cell(spec.metric), csv_cell(spec.unit), p.load / 1000, p.value, *ends))
     return target.getvalue()
 
 
@@ -200,21 +200,21 @@ def _csv_row(comparison: Comparison, chart: Chart, row: Row, drive: str, emulate
     low, high = own.ci95 or ("", "")
     known: dict[str, object] = {
         "chart": chart.spec.id,
-        "workload": _cell(row.workload),
-        "op": _cell(row.op),
+        "workload": csv_cell(row.workload),
+        "op": csv_cell(row.op),
         "load": row.load,
-        "drive": _cell(drive),
+        "drive": csv_cell(drive),
         "emulated": str(emulated).lower(),
-        "metric": _cell(row.metric),
-        "unit": row.unit,
+        "metric": csv_cell(row.metric),
+        "unit": csv_cell(row.unit),
         "better": row.better.value,
         "repeats": own.n,
         "median": own.median,
         "ci95_low": low,
         "ci95_high": high,
-        "baseline": _cell(comparison.baseline or ""),
+        "baseline": csv_cell(comparison.baseline or ""),
         "verdict": own.verdict.value,
-        "reasons": _cell(" ".join(own.reasons)),
+        "reasons": csv_cell(" ".join(own.reasons)),
     }
     if ratio is not None:
         low, high = ratio.ci95 or ("", "")
@@ -227,7 +227,7 @@ def _csv_row(comparison: Comparison, chart: Chart, row: Row, drive: str, emulate
     return known
 
 
-def _cell(text: str) -> str:
-    """A name as a spreadsheet may have it: one that would be read as a formula gets an apostrophe before it."""
+def csv_cell(text: str) -> str:
+    """Return a name as a spreadsheet may have it: one that would be read as a formula gets an apostrophe before it."""
     line = labels.clean(text)
     return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

@@ -120,6 +120,13 @@ def test_the_page_says_what_was_found(folder: CampaignFolder) -> None:
     assert curves.points_csv(results).count("\r\n") == 1 + 22
 
 
+def test_a_name_that_is_a_formula_is_a_text_in_the_points(folder: CampaignFolder) -> None:
+    ((result,),) = [found[:1] for found in curves.found([folder])]
+    first = result.points[0]
+    named = dataclasses.replace(first, point=dataclasses.replace(first.point, target="=1+1\x1b[2J"))
+    assert ",'=1+1[2J," in curves.points_csv([dataclasses.replace(result, points=(named,))])
+
+
 def test_a_campaign_without_a_search_has_no_curve(tmp_path: Path) -> None:
     assert curves.found([make_campaign(tmp_path, _step("d", 100.0, 50.0))]) == []
 
