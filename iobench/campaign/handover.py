@@ -333,7 +333,8 @@ class Validating:
         for target in progress.campaign.passports:
             for speed in self._order.asked(self._how.look):
                 item = handover.judge_speed(speed, target, figures, self._how)
-                if item.outcome is Outcome.UNDECIDED:
+                hopeless = item.why is not None and item.why.key == handover.NO_SUCH_FIGURE
+                if item.outcome is Outcome.UNDECIDED and not hopeless:
                     asks += [a for a in self._again(speed, target, progress) if a not in asks]
         wanted = [a for a in asks if a is not None]
         reserve = self._seconds(self._parts.integrity) * len(self._passports) if self._pass(progress) else 0.0

@@ -637,6 +637,7 @@ TEXTS: Mapping[str, str] = {
     "handover.why.full": "asked for in the full look only",
     "handover.why.capped": "a cap of {cap} was set on the rate, which hides what the drive can do",
     "handover.why.unknown": "what is not known is not met",
+    "handover.why.no-such-figure": "it gives no {asked}; it gives {given}",
     "handover.why.no-version": "there is no version number in it",
     "handover.why.no-rounds": "no round was measured",
     "handover.why.not-steady": "steady state was not reached in {n} rounds",

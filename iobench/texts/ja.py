@@ -624,6 +624,7 @@ TEXTS: Mapping[str, str] = {
     "handover.why.full": "完全検査でのみ確認します",
     "handover.why.capped": "{cap} の速度制限を付けたため、ドライブの実力は分かりません",
     "handover.why.unknown": "不明な項目は適合とはしません",
+    "handover.why.no-such-figure": "{asked} は得られません。得られるのは {given} です",
     "handover.why.no-version": "バージョン番号が含まれていません",
     "handover.why.no-rounds": "ラウンドの測定がありません",
     "handover.why.not-steady": "{n} ラウンドでは定常状態に達しませんでした",

@@ -173,6 +173,13 @@ def test_a_fact(fact: Fact, value: Any, outcome: Outcome) -> None:
     assert handover.judge_fact(fact, "a", Known({fact.what: value}), None).outcome is outcome
 
 
+def test_a_figure_that_a_workload_never_gives_says_which_it_gives() -> None:
+    figures = _figures(100, 101, 102, dropped={KEY: Counter()})
+    item = handover.judge_speed(_speed(metric="transactions", at_least=1.0), "a", figures, QUICK)
+    assert (item.outcome, item.why and item.why.key) == (Outcome.UNDECIDED, handover.NO_SUCH_FIGURE)
+    assert str(item.why) == "it gives no read transactions; it gives read iops"
+
+
 def test_what_did_not_fit_in_the_time_says_so() -> None:
     figures = _figures(left_out=frozenset({("a", "rand-read", 8), ("a", "verify", 8)}))
     for item in (handover.judge_speed(_speed(), "a", figures, QUICK), handover.judge_integrity("a", figures, QUICK)):

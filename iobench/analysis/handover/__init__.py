@@ -24,6 +24,7 @@ from iobench.analysis.handover.outcome import (
 from iobench.analysis.handover.speeds import (
     CAP_NEAR,
     LEAST_REPEATS,
+    NO_SUCH_FIGURE,
     decide,
     judge_integrity,
     judge_speed,
@@ -36,6 +37,7 @@ __all__ = [
     "CAP_NEAR",
     "LEAST_REPEATS",
     "MOST_REPEATS",
+    "NO_SUCH_FIGURE",
     "Change",
     "Circumstances",
     "Item",

@@ -17,6 +17,7 @@ from iobench.texts import Amount, Phrase
 LEAST_REPEATS = 3
 # A rate that a cap of ours set says nothing of a limit above it.
 CAP_NEAR = 0.97
+NO_SUCH_FIGURE = "handover.why.no-such-figure"  # no repeat will bring it
 # What an integrity pass may be marked with: these speak of its speed, and what it read back came from the drive.
 _HARMLESS = frozenset(
     {"too-short", "not-steady", "background-io", "client-bound", "depth-not-reached", "thermal", "lost-data"}
@@ -140,7 +141,12 @@ def _too_few(
     error = figures.errors.get((key[0], key[1], key[4]))
     if error is not None:
         return found, Phrase("handover.why.error", {"error": error})
-    if (key[0], key[1], key[4]) in figures.left_out:
+    place = key[0], key[1], key[4]
+    mine = [each for each in figures.dropped if (each[0], each[1], each[4]) == place]
+    given = sorted({f"{op} {metric}" for _, _, op, metric, _ in mine})
+    if given and key not in figures.dropped:
+        return found, Phrase(NO_SUCH_FIGURE, {"asked": f"{key[2]} {key[3]}", "given": tuple(given)})
+    if place in figures.left_out:
         return found, Phrase("handover.why.time")
     return found, Phrase("handover.why.few", {"n": n, "least": LEAST_REPEATS})
 
