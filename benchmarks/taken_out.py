@@ -41,7 +41,6 @@ def _guards() -> Iterator[Cut]:
         ("only a block device", "        if not stat.S_ISBLK(os.fstat(node).st_mode):\n", "        if False:\n"),
         ("in use, by mounts, holders, swap and writers", "        _refuse_in_use(path, device)\n", ""),
         ("who has it mounted is told", "        if mount.number in names or _rdev(mount.source) in names:\n", _NEVER),
-        ("a device on top of it is told", "        for holder in folder.glob(", "        for holder in Path().glob("),
         ("swap on it is told", "        if _rdev(source) in names:\n", _NEVER),
         ("a loop device on it", '        if backing.startswith("/dev/") and _rdev(backing) in names:\n', _NEVER),
         ("another program has it open for writing", " + list(_writers(device.number))", ""),
@@ -212,15 +211,16 @@ def _rules() -> Iterator[Cut]:
 
 
 def main() -> None:
-    common.arguments(__doc__ or "")
+    asked = common.arguments(__doc__ or "", first=0, last=1000)
+    cuts = _cuts()[asked.first : asked.last]
     common.head("Checks taken out")
     rows = []
     with tempfile.TemporaryDirectory(prefix="iobench-benchmark-", dir="/var/tmp") as scratch:
         copy = Path(scratch) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "results", "__pycache__"))
-        for tests in sorted({cut.tests for cut in _cuts()}):
+        for tests in sorted({cut.tests for cut in cuts}):
             assert _failed(copy, tests) is None, f"{tests} fails with every check in place"
-        for cut in _cuts():
+        for cut in cuts:
             rows.append((cut.name, _tried(copy, cut) or "**no test noticed**"))
             print(f"{cut.name}: {rows[-1][1]}", file=sys.stderr, flush=True)
     common.table(["check", "the test that fails without it"], rows)
@@ -245,19 +245,32 @@ def _tried(copy: Path, cut: Cut) -> str | None:
 
 
 def _failed(copy: Path, tests: str) -> str | None:
-    """Return the first test that fails in the copy, or None."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", tests],
+    """Return the first test that fails in the copy, twice, or None. Raises SystemExit where pytest cannot run."""
+    noisy: list[str] = []
+    while True:
+        done = _pytest(copy, tests, *(f"--deselect={name}" for name in noisy))
+        if done.returncode in (0, 5):
+            return None
+        match = re.search(r"^(?:FAILED|ERROR) (\S+?(?:::\S+)?)(?: |$)", done.stdout, re.MULTILINE)
+        if done.returncode not in (1, 2) or match is None:
+            raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        if "::" not in match[1]:
+            return "(all: it cannot be imported)"
+        # On a busy machine a test may fail for a reason of its own: that one says nothing of the check.
+        if _pytest(copy, match[1]).returncode == 1:
+            return match[1].partition("::")[2]
+        noisy.append(match[1])
+
+
+def _pytest(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *words],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    match = re.search(r"^(?:FAILED|ERROR) \S*?(?:::(\S+))?(?: |$)", done.stdout, re.MULTILINE)
-    if match is None and done.returncode not in (0, 5):
-        return f"(exit code {done.returncode})"
-    return match[1] or "(all: it cannot be imported)" if match else None
 
 
 if __name__ == "__main__":

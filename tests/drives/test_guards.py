@@ -177,6 +177,8 @@ def test_two_signatures_are_never_taken_for_none(loop: Any) -> None:
     label = b"LABELONE" + (1).to_bytes(8, "little") + bytes(4) + (32).to_bytes(4, "little") + b"LVM2 001"
     loop.write(label.ljust(512, b"\0"), at=512)
     assert "overwritten without --yes" in refused(loop.path, loop.id)
+    loop.write(b"-rom1fs-" + (1 << 20).to_bytes(4, "big") + bytes(4) + b"precious")  # blkid then says neither
+    assert "holds more than one signature" in refused(loop.path, loop.id)
 
 
 @root
