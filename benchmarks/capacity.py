@@ -1,9 +1,9 @@
 """Capacity: the search finds what a drive is known to hold.
 
 Emulated drives of N IOPS, N drawn at random or given by --iops: `iobench capacity` finds N within 3 % in under 3
-minutes. On a drive with latency, whose answer nobody set, it agrees with a fine sweep of bare fio: the two
-alternate, since a machine that gets busier moves both (--centre RATE sweeps first, about that rate). The p99 that
-it has to hold is --limit, in milliseconds: 10 on an idle machine; a busy one holds up what makes the latency.
+minutes. On a drive with latency, whose answer nobody set, it agrees with a fine sweep of bare fio, made
+before it and after it, since a machine that gets busier moves both. The p99 that it has to hold is --limit, in
+milliseconds: 10 on an idle machine; a busy one holds up what makes the latency.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ BOUND = 0.03
 SECONDS = 180.0
 SWEEP_BOUND = 0.05
 SWEEP_STEP = 0.02
-SWEEP_REACH = 3  # steps on each side of what was found
+SWEEP_MOST = 15
+START = 0.9  # of the most that bare fio does, from where a sweep begins
 SIZE = 256 << 20
 ENGINE = "libaio"  # of both, on the drive with latency
 
 
 def _arguments() -> argparse.Namespace:
-    parser = common.parser(__doc__ or "", drives=3, latency=1, centre=0, limit=10)
+    parser = common.parser(__doc__ or "", drives=3, latency=1, limit=10)
     parser.add_argument("--iops", help="the drives' IOPS, comma-separated, instead of drawn ones")
     return parser.parse_args()
 
@@ -60,7 +61,7 @@ def main() -> None:
         common.table(columns, rows)
         print(f"{len(rows) - missed} of {len(rows)} within {BOUND:.0%} and {SECONDS:.0f} s", flush=True)
     if not options.short:
-        missed += sum(not _with_latency(float(options.centre), options.limit / 1000) for _ in range(options.latency))
+        missed += sum(not _with_latency(options.limit / 1000) for _ in range(options.latency))
     common.conclude(missed, options.short)
 
 
@@ -90,38 +91,32 @@ def _search(mount: Path, results: Path, slo: str, *more: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _with_latency(about: float, limit: float) -> bool:
-    """Search on a drive with latency and sweep about what was found, or the other way round; whether they agree."""
+def _with_latency(limit: float) -> bool:
+    """Sweep, search and sweep again on a drive with latency; whether the search agrees with the sweeps."""
     profile = lab.custom("latency", latency=0.002, parallel=4)
     with common.emulated(profile, size=3 * SIZE) as drives, common.scratch() as results:
         mount = next(iter(drives.values()))
         common.lay_out(mount, SIZE)
-        swept = _sweep(mount, about, limit) if about else []
+        most = _bare(mount, 0, limit)[2]
+        before, rows = _sweep(mount, START * most, limit)
         begin = time.monotonic()
         more = ("--no-confirm", "--set", f"rand.engine={ENGINE}")
         found = _search(mount, results, f"rand-read p99<{limit * 1000:g}ms", *more)
         took = time.monotonic() - begin
-        centre = found["even"]["offered"]
-        swept = swept or _sweep(mount, centre, limit)
-    rows = [
-        (rate, f"{rate / centre:.3f}", f"{p99 * 1000:.2f} ms", f"{share:.3f}", _said(_held(p99, share, limit)))
-        for rate, p99, share in swept
-    ]
-    order = "the sweep first" if about else "the search first"
+        after, again = _sweep(mount, before, limit)
+    centre = found["even"]["offered"]
     print(
-        f"Drive with 2 ms and 4 requests at once, p99 below {limit * 1000:g} ms, {order}: found {centre:.0f}/s "
-        f"({found['end']}) in {took:.0f} s, {len(found['points'])} points\n"
+        f"Drive with 2 ms and 4 at once, p99 below {limit * 1000:g} ms, load average {os.getloadavg()[0]:.0f}: "
+        f"bare fio does {most:.0f}/s at the most; found {centre:.0f}/s ({found['end']}) in {took:.0f} s, "
+        f"{len(found['points'])} points\n"
     )
-    common.table(["bare fio offered", "over what was found", "p99", "achieved", "held"], rows)
-    highest = max((row[0] for row in rows if row[-1] == "yes"), default=0)
-    # A single point of a sweep may fail by a hiccup: the edge lies between the last that held and the first after it.
-    failed = [row[0] for row in rows if row[-1] == "no" and row[0] > highest]
-    if not highest or not failed:
-        print("the sweep has no edge: all of it held, or nothing did")
-        return False
-    edge = statistics.fmean([highest, min(failed)])
-    agrees = "agrees" if abs(edge / centre - 1) <= SWEEP_BOUND else "differs"
-    print(f"the sweep's edge is {edge:.0f}/s, {edge / centre:.3f} of what was found: {agrees}")
+    common.table(["sweep", "bare fio offered", "p99", "achieved", "held"], [*rows, *again])
+    edge = statistics.fmean([before, after])
+    agrees = "agrees" if abs(centre / edge - 1) <= SWEEP_BOUND else "differs"
+    print(
+        f"the sweeps' edges are {before:.0f}/s before and {after:.0f}/s after ({after / before:.3f}); the search found "
+        f"{centre / edge:.3f} of their mean: {agrees}"
+    )
     return agrees == "agrees"
 
 
@@ -129,27 +124,35 @@ def _said(yes: bool) -> str:
     return "yes" if yes else "no"
 
 
-def _sweep(mount: Path, centre: float, limit: float) -> list[tuple[int, float, float]]:
-    steps = [1 + SWEEP_STEP * n for n in range(-SWEEP_REACH, SWEEP_REACH + 1)]
-    return [(round(centre * step), *_bare(mount, round(centre * step), limit)) for step in steps]
+def _sweep(mount: Path, start: float, limit: float) -> tuple[float, list[tuple[object, ...]]]:
+    """Go up from a rate in fine steps until one fails, or down until one holds; the edge between, and the rows."""
+    rate, rows = start, list[tuple[object, ...]]()
+    edges: dict[bool, float] = {}
+    while len(edges) < 2 and len(rows) < SWEEP_MOST:
+        p99, share, _ = _bare(mount, round(rate), limit)
+        held = p99 < limit and share >= 0.98
+        rows.append((f"from {start:.0f}", round(rate), f"{p99 * 1000:.2f} ms", f"{share:.3f}", _said(held)))
+        edges[held] = rate
+        rate *= 1 + SWEEP_STEP if held else 1 - SWEEP_STEP
+    return statistics.fmean(edges.values()), rows
 
 
-def _held(p99: float, share: float, limit: float) -> bool:
-    return p99 < limit and share >= 0.98
+def _bare(mount: Path, rate: int, limit: float) -> tuple[float, float, float]:
+    """Return bare fio's p99 in seconds, achieved share and rate where it is offered one (0: all it can).
 
-
-def _bare(mount: Path, rate: int, limit: float) -> tuple[float, float]:
-    """Return the p99 in seconds and the achieved share of bare fio at an offered rate: a second try where it fails."""
-    tries: list[tuple[float, float]] = []
+    What fails is tried once more.
+    """
+    tries: list[tuple[float, float, float]] = []
+    seconds = max(6, min(10, -(-10_000 // rate))) if rate else 6
     while len(tries) < 2:
         job = common.fio(
             mount, "--filename=data", "--rw=randread", "--bs=4k", f"--size={SIZE}", f"--ioengine={ENGINE}",
             "--iodepth=64", "--direct=1", "--norandommap", "--randrepeat=0", "--thread", "--time_based",
-            f"--runtime={max(6, min(10, -(-10_000 // rate)))}", "--ramp_time=1", f"--rate_iops={rate}",
+            f"--runtime={seconds}", "--ramp_time=1", *((f"--rate_iops={rate}",) if rate else ()),
             "--rate_process=linear", "--lat_percentiles=1", "--clat_percentiles=0",
         )["jobs"][0]["read"]  # fmt: skip
-        tries.append((job["lat_ns"]["percentile"]["99.000000"] / 1e9, job["iops"] / rate))
-        if _held(*tries[-1], limit):
+        tries.append((job["lat_ns"]["percentile"]["99.000000"] / 1e9, job["iops"] / (rate or job["iops"]), job["iops"]))
+        if not rate or (tries[-1][0] < limit and tries[-1][1] >= 0.98):
             return tries[-1]
     return min(tries)
 

@@ -314,7 +314,8 @@ def _show_all(
     found = [result for folder in folders for result in analysis.results(folder)]
     drives = able(folders) if view.needs or view.page else {}
     sizings = _sizings(view, {name: own.kinds for name, own in drives.items()}, spaces, folders)
-    pages = _pages(view, {name: own.loads for name, own in drives.items()})
+    # Of a drive that is only named nothing was measured: that is said of it.
+    pages = _pages(view, {name: drives[name].loads if name in drives else {} for name in (*drives, *spaces)})
     if shared.as_json:
         document: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
         if took is not None:

@@ -166,6 +166,10 @@ def test_space_is_shown_and_nothing_is_measured(inside: Run, anywhere: Drive, io
     assert said.code == 0 and space["filesystem"] >= space["used"] + space["free"]
     assert said.json["searches"] == [] and not list(iobench.results.glob("*"))
     assert "Kept for root" in inside("capacity", "-t", f"d={anywhere.path}").out
+    assert (
+        "no valid latencies were measured of kvs"
+        in inside("capacity", "-t", f"d={anywhere.path}", "--page", "kvs=2").out
+    )
     assert "管理者用予約" in inside("capacity", "-t", f"d={anywhere.path}", "--lang", "ja").out
 
 
