@@ -273,11 +273,14 @@ def test_a_parquet_file_of_others_is_refused(folder: CampaignFolder) -> None:
     _refused(folder, "not written by iobench")
 
 
-def test_a_newer_schema_version_is_refused_with_what_to_do(folder: CampaignFolder) -> None:
+@pytest.mark.parametrize("version", ["0", "2"])
+def test_another_schema_version_is_refused_with_what_to_do(folder: CampaignFolder, version: str) -> None:
     path = folder.path / "samples" / "0002-a.parquet"
-    newer = pq.read_table(path).replace_schema_metadata({"iobench.schema_version": "2"})
+    newer = pq.read_table(path).replace_schema_metadata({"iobench.schema_version": version})
     pq.write_table(newer, path)
-    _refused(folder, "has schema version 2; this iobench reads version 1: use the iobench that wrote it, or update")
+    _refused(
+        folder, f"has schema version {version}; this iobench reads version 1: use the iobench that wrote it, or update"
+    )
 
 
 def test_lacking_columns_are_named(folder: CampaignFolder) -> None:

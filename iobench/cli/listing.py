@@ -57,10 +57,10 @@ def list_campaigns(results: Path, as_json: bool) -> None:
 def _summary(folder: CampaignFolder) -> dict[str, Any]:
     try:
         campaign = folder.campaign()
+        finished = len(folder.finished())
     except ResultsError as error:
         nothing = {"title": str(error), "targets": [], "finished": 0, "steps": 0, "created_at": None}
         return {"id": folder.id, **nothing, "status": "unreadable"}
-    finished = len(folder.finished())
     return {
         "id": campaign.id,
         "title": campaign.title,

@@ -22,8 +22,12 @@ _ENDING = ".parquet"
 
 
 def finished(campaign: Path) -> set[str]:
-    """Return the ids of the steps that are whole on disk."""
-    return {entry.name.removesuffix(_ENDING) for entry in _entries(campaign, "samples")}
+    """Return the ids of the steps that are whole on disk. Raises ResultsError where a table is gone or unreadable."""
+    there = [table for table in TABLES if (campaign / table).exists()]
+    if there and len(there) < len(TABLES):
+        gone = ", ".join(table for table in TABLES if table not in there)
+        raise ResultsError(f"{campaign} has lost its folder {gone}: it is not whole; restore it from its archive")
+    return {entry.name.removesuffix(_ENDING) for entry in _entries(campaign, "samples")} if there else set()
 
 
 def read(campaign: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -99,15 +103,24 @@ def _entries(campaign: Path, table: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(campaign / table) as entries:
             return [e for e in entries if e.name.endswith(_ENDING) and not e.name.startswith(".")]
-    except OSError:
-        return []
+    except OSError as error:
+        raise ResultsError(f"{campaign / table} cannot be read: {error.strerror}") from error
 
 
 def _steps(campaign: Path, table: str) -> list[tuple[str, int]]:
-    """Return the finished steps that have a file in a table, with the files' sizes, in order."""
+    """Return the finished steps with their files' sizes in a table, in order. Raises ResultsError if one is lost."""
+    whole = finished(campaign)
+    if not whole:
+        return []
     found = [(e.name.removesuffix(_ENDING), e.stat().st_size) for e in _entries(campaign, table)]
-    whole = {name for name, _ in found} if table == "samples" else finished(campaign)
-    return sorted((name, size) for name, size in found if name in whole)
+    steps = sorted((name, size) for name, size in found if name in whole)
+    if len(steps) < len(whole):
+        lost = min(whole - {name for name, _ in steps})
+        raise ResultsError(
+            f"{campaign / table} has lost {len(whole) - len(steps)} of {len(whole)} finished steps, {lost} among them; "
+            "restore the campaign from its archive, or delete what samples has of them and run `iobench resume`"
+        )
+    return steps
 
 
 def _fingerprint(steps: Sequence[tuple[str, int]]) -> bytes:

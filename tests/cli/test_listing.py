@@ -74,6 +74,48 @@ def test_a_broken_campaign_is_listed_and_hides_no_other(say: Say, folder: Campai
     assert said.code == 4 and "schema version 99" in said.err
 
 
+BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "torn": (lambda path: os.truncate(path / "campaign.json", 200), "is not a campaign that iobench wrote"),
+    "bytes": (lambda path: (path / "campaign.json").write_bytes(bytes(range(256))), "is not a campaign"),
+    "older": (lambda path: (path / "campaign.json").write_text('{"schema_version": 0}'), "schema version 0"),
+    "no-evidence": (lambda path: (path / "evidence").rmdir(), "has lost its folder evidence"),
+    "no-samples": (lambda path: (path / "samples").rmdir(), "has lost its folder samples"),
+    "a-file": (lambda path: ((path / "samples").rmdir(), (path / "samples").write_text("")), "Not a directory"),
+}
+
+
+def test_of_a_thousand_campaigns_the_broken_ones_say_why(say: Say, folder: CampaignFolder) -> None:
+    plan = (folder.path / "campaign.json").read_text()
+    for number in range(1000):
+        path = folder.path.with_name(f"20240101-{number:06d}")
+        for table in ("samples", "evidence", "series", "latency"):
+            (path / table).mkdir(parents=True)
+        (path / "campaign.json").write_text(plan.replace(folder.id, path.name))
+    for place, (spoil, _) in enumerate(BREAKS.values()):
+        spoil(folder.path.with_name(f"20240101-{100 * place:06d}"))
+    campaigns = {each["id"]: each for each in say("list", "--json").json["campaigns"]}
+    assert len(campaigns) == 1001
+    broken = [each for each in campaigns.values() if each["status"] == "unreadable"]
+    assert [each["id"] for each in broken] == [f"20240101-{100 * place:06d}" for place in range(len(BREAKS))]
+    for each, (_, sentence) in zip(broken, BREAKS.values(), strict=True):
+        assert sentence in each["title"] and each["id"] in each["title"]
+        assert "Traceback" not in say("show", each["id"]).err
+    assert campaigns[folder.id]["finished"] == 5
+
+
+@pytest.mark.parametrize(("table", "command"), [("samples", "show"), ("samples", "compare"), ("latency", "compare")])
+def test_a_torn_or_lost_table_is_named(say: Say, folder: CampaignFolder, table: str, command: str) -> None:
+    victim = min((folder.path / table).glob("*.parquet"))
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    said = say(command)
+    assert said.code == 4 and str(victim) in said.err and "is not a Parquet file that can be read" in said.err
+    if table != "samples":
+        victim.unlink()
+        said = say(command)
+        assert said.code == 4 and f"{folder.path / table} has lost 1 of 5 finished steps, {victim.stem}" in said.err
+
+
 def test_show(say: Say, folder: CampaignFolder) -> None:
     text = say("show").out
     assert "fast: /mnt/fast (sd0, SSD, raw)" in text
