@@ -70,10 +70,10 @@ def listing(fake_sys: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(proc, "_MOST_SAID", 1 << 20)
     monkeypatch.setattr(targets_module.inventory, "devices", partial(inventory.devices, fake_sys))
 
-    def run(*options: str, **lines: str | None) -> str:
+    def run(*options: str, columns: int = 300, **lines: str | None) -> str:
         for name, line in lines.items():
             machine.does(name.replace("_", "-"), line)
-        got = CliRunner().invoke(targets, list(options), env={"COLUMNS": "300"})
+        got = CliRunner().invoke(targets, list(options), env={"COLUMNS": str(columns)})
         assert got.exit_code == 0 and got.exception is None, got.output
         return got.stdout
 
@@ -111,6 +111,11 @@ def test_an_iodrive_is_asked_by_its_own_program_and_never_by_fio(
     assert fioa["health"]["model"].endswith("ioDrive 160GB SLC")
     assert "smartctl is not installed" in sda["unknown"]["health.passed"] and sda["healthy"] is None
     assert "passed" in listing() and 'iobench_drive_healthy{device="fioa"} 1.0' in listing("--prometheus")
+
+
+def test_a_failed_health_check_is_seen_in_a_narrow_window_too(listing: Callable[..., str], machine: Machine) -> None:
+    machine.does("smartctl", """echo '{"smart_status": {"passed": false}}'""")
+    assert "sda: its own health check FAILED" in listing(columns=60)
 
 
 def test_a_machine_that_shows_no_block_devices_has_no_drives(tmp_path: Path) -> None:
