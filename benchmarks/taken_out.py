@@ -126,7 +126,7 @@ def _doors() -> Iterator[Cut]:
         ),
         (
             "a memcached's socket is its owner's",
-            "iobench/servers/memcached.py",
+            "iobench/servers/memcached_sizes.py",
             '"-a", "0700"',
             '"-a", "0777"',
             "tests/servers/test_memcached_server.py",
