@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from iobench import proc
-from iobench.drives import layers, sysfs
+from iobench.drives import emulated, layers, sysfs
 from iobench.drives.emulated import emulation_of
 from iobench.drives.kinds import kind_of, vendor_name
 from iobench.drives.link import Link, link_of
-from iobench.errors import IobenchError
+from iobench.errors import IobenchError, ParseError
 from iobench.model import Device
 from iobench.texts import Phrase, Told
 from iobench.tools import findmnt, lsblk
@@ -173,13 +173,22 @@ class _Asked:
     mounted: tuple[FindmntRow, ...]
     no_lsblk: Phrase | None
     no_findmnt: Phrase | None
+    no_lab: Phrase | None = None  # why it is not known which loop devices are emulated
 
 
 def _records(names: Iterable[str], sys: Path) -> list[DriveRecord]:
     blocks, no_lsblk = _ask(lsblk.ARGV, parse_lsblk)
     mounted, no_findmnt = _ask(findmnt.ARGV, parse_findmnt)
-    asked = _Asked({row.number: row for row in blocks}, tuple(mounted), no_lsblk, no_findmnt)
+    asked = _Asked({row.number: row for row in blocks}, tuple(mounted), no_lsblk, no_findmnt, _no_lab())
     return [_record(sys / "block" / name, sys, asked) for name in names]
+
+
+def _no_lab() -> Phrase | None:
+    try:
+        emulated.records()
+    except ParseError as error:
+        return Phrase("drive.note.failed", {"program": "iobench lab", "said": str(error)})
+    return None
 
 
 def _ask(argv: tuple[str, ...], parse: Callable[[str], list[R]]) -> tuple[list[R], Phrase | None]:
@@ -233,7 +242,7 @@ def _firmware(folder: Path) -> str | None:
 
 
 def _kind(record: DriveRecord, folder: Path, sys: Path, asked: _Asked, pci: str | None, driver: str | None) -> str:
-    if emulation_of(record.number, sys) is not None:
+    if asked.no_lab is None and emulation_of(record.number, sys) is not None:
         return "emulated"
     kind = kind_of(record.name, record.vendor, record.model, record.bus, record.rotational, pci, driver)
     if kind != "unknown" or len(record.below) != 1:
@@ -294,7 +303,8 @@ def _notes(folder: Path, kind: str, cached: bool, asked: _Asked) -> Iterator[Tol
         yield Phrase("drive.note.kind")
     if sysfs.text(folder / "ro") == "1":
         yield Phrase("drive.note.read-only")
-    yield from (note for note in (asked.no_lsblk, asked.no_findmnt) if note is not None)
+    no_lab = asked.no_lab if kind == "loop" else None
+    yield from (note for note in (asked.no_lsblk, asked.no_findmnt, no_lab) if note is not None)
 
 
 def _unknown(record: DriveRecord, asked: _Asked) -> Iterator[tuple[str, Told]]:

@@ -17,6 +17,7 @@ from iobench.analysis.handover import Known
 from iobench.cli import targets as targets_module
 from iobench.cli.targets import targets
 from iobench.drives import facts, health, inventory, passport
+from iobench.drives.emulated import STATE_VARIABLE
 from iobench.model import Passport, Target
 from iobench.texts import told_of
 
@@ -116,6 +117,19 @@ def test_an_iodrive_is_asked_by_its_own_program_and_never_by_fio(
 def test_a_failed_health_check_is_seen_in_a_narrow_window_too(listing: Callable[..., str], machine: Machine) -> None:
     machine.does("smartctl", """echo '{"smart_status": {"passed": false}}'""")
     assert "sda: its own health check FAILED" in listing(columns=60)
+
+
+def test_a_lab_whose_state_cannot_be_read_is_said_of_loop_devices(
+    listing: Callable[..., str], fake_sys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = fake_sys / "devices/virtual/block/loop3"
+    make_tree(loop, {"dev": "7:3\n", "size": "2048\n", "loop/backing_file": "/x.img\n"})
+    (fake_sys / "block/loop3").symlink_to(loop)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/sas.json").write_text("{")
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "lab"))
+    text = listing()
+    assert "loop3: iobench lab tells nothing" in text and "sas.json" in text
 
 
 def test_a_machine_that_shows_no_block_devices_has_no_drives(tmp_path: Path) -> None:
