@@ -101,9 +101,9 @@ def scratch() -> Iterator[Path]:
 
 @contextmanager
 def own_drive(size: int) -> Iterator[Path]:
-    """Give a folder on a drive of its own (a loop device, as root), where no other campaign's turn is met."""
+    """Give a folder on a drive of its own, where there are loop devices: no other campaign has its turn there."""
     with scratch() as folder:
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 or not os.access("/dev/loop-control", os.W_OK):
             yield folder
             return
         image, mounted = folder / "image", folder / "mounted"
@@ -119,7 +119,13 @@ def own_drive(size: int) -> Iterator[Path]:
             try:
                 yield mounted
             finally:
-                subprocess.run(("umount", str(mounted)), check=True)
+                for patience in range(50, -1, -1):  # somebody may look at a new drive for a moment
+                    if (
+                        subprocess.run(("umount", str(mounted)), check=not patience, capture_output=True).returncode
+                        == 0
+                    ):
+                        break
+                    time.sleep(0.1)
         finally:
             subprocess.run(("losetup", "--detach", device), check=True)
 
