@@ -39,11 +39,18 @@ class Loop:
         self._undo: list[tuple[str, ...]] = [("losetup", "--detach", self.path)]
 
     def ext4(self, label: str = "kept") -> None:
-        proc.capture(("mkfs.ext4", "-q", "-F", "-L", label, self.path))
+        self.format("-L", label)
+
+    def format(self, *options: str, device: str | None = None) -> None:
+        """Make a file system of which nothing is left for the kernel to make at its leisure once it is mounted."""
+        whole = ("-O", "^metadata_csum,^uninit_bg", "-E", "lazy_itable_init=0,lazy_journal_init=0")
+        proc.capture(("mkfs.ext4", "-q", "-F", *whole, *options, device or self.path))
 
     def mount(self, folder: Path, device: str | None = None) -> None:
         folder.mkdir(exist_ok=True)
         proc.capture(("mount", device or self.path, str(folder)))
+        # What mounting itself writes is to be there before a test looks whether anything was written.
+        proc.capture(("sync", "--file-system", str(folder)))
         self._undo.append(("umount", str(folder)))
 
     def swap(self) -> None:

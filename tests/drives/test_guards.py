@@ -79,7 +79,7 @@ def test_mounted(loop: Any, tmp_path: Path) -> None:
 @root
 def test_a_mounted_partition_holds_its_drive(loop: Any, tmp_path: Path) -> None:
     partition = loop.partition()
-    proc.capture(("mkfs.ext4", "-q", partition))
+    loop.format(device=partition)
     loop.mount(tmp_path / "m", partition)
     said = refused(loop.path, loop.id, yes=True)
     assert f"{loop.name}p1 is mounted at" in said
