@@ -90,7 +90,5 @@ bench-handover: $(BIN)/pytest ## verdicts of validate on drives of known speed; 
 	$(BIN)/python benchmarks/handover.py
 bench-store: $(BIN)/pytest ## 1,000 campaigns and one of 10,000 steps: listed and compared in time and memory
 	$(BIN)/python benchmarks/store.py
-bench-page: $(BIN)/pytest ## the deck's page in both languages: time, memory and size
-	$(BIN)/python benchmarks/page.py
 bench-short: $(BIN)/pytest ## a short seeded part of most, as CI runs it
 	for each in dbench report oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover capacity store; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

@@ -1,4 +1,6 @@
-"""Time and memory of the report: a campaign of 1,000 steps over 6 drives as HTML, PNG, PPTX and CSV.
+"""Time and memory of the report: a campaign of 1,000 steps over 6 drives as HTML, PNG, PPTX and CSV; the deck's page.
+
+The deck's page is that of every chart's workload on three drives in five rounds, which has to stay under 1 MB.
 
 The campaign is made by the same code that keeps a measured one; its figures are drawn from a seeded generator, since
 what is measured here is the report. Each format is a command of its own: its time is that of the whole process, start
@@ -15,20 +17,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import common
+import making
 
 from iobench.model import (
     Campaign,
-    Device,
     Evidence,
     LatencyBins,
     LimitedBy,
-    Passport,
     Reading,
     Sample,
     SeriesPoint,
     Step,
     StepResult,
-    Target,
     Verdict,
     Work,
 )
@@ -39,6 +39,13 @@ LOADS = (1, 2, 4, 8, 16, 32, 64)
 # What it must reach, in seconds and MB.
 LIMITS = {"html": 5.0, "pptx": 3.0, "png, each": 0.25}
 MEMORY_MB = 400
+PAGE_MB = 1.0
+# Further workloads of the deck, with their loads and metrics.
+FURTHER = {
+    "dbench": ((1, 4, 16, 64), ("throughput", "latency_max")),
+    "oltp": ((1, 4, 16, 64), ("transactions", "queries", "latency_p95")),
+    "kvs": ((1, 8, 64), ("hits", "ops", "latency_p99")),
+}
 
 
 def works() -> list[Work]:
@@ -57,48 +64,46 @@ def works() -> list[Work]:
     return found
 
 
-def campaign(results: Path, steps: int, seed: int) -> CampaignFolder:
+def further() -> list[Work]:
+    """The deck's other charts."""
+    return [
+        Work(name, name, {"load": load}, load, duration_s=10) for name, (loads, _) in FURTHER.items() for load in loads
+    ]
+
+
+def campaign(results: Path, planned: list[Work], drives: int, steps: int, seed: int) -> CampaignFolder:
     """Keep a campaign of about so many steps, and its packed copy, as a run does."""
     chance = random.Random(seed)
-    names = [f"drive{i}" for i in range(1, DRIVES)] + ["sas"]
-    planned = works()
-    rounds = -(-steps // (len(planned) * DRIVES))
-    plan = [
-        Step(f"{r:02d}-{w:02d}-{name}", name, r, work)
-        for r in range(1, rounds + 1)
-        for w, work in enumerate(planned)
-        for name in names
-    ][:steps]
-    passports = {
-        name: Passport(Target(name, f"/mnt/{name}"), Device(f"sd{i}", 8, 16 * i, size_bytes=10**12, kind="SATA SSD"))
-        for i, name in enumerate(names)
-    }
-    start = datetime(2026, 11, 1, tzinfo=UTC)
-    host = {"name": "bench", "kernel": "Linux", "cores": 2, "memory_bytes": 8 * 10**9}
-    told = Campaign("20261101-000000", start, "deck", "Deck", rounds, tuple(plan), passports, host, {"fio": "fio-3.33"})
-    folder = Store(results).create(told)
-    for number, step in enumerate(plan):
-        keep(folder, told, step, number, 1 + names.index(step.target), chance)
-    folder.pack()
-    return folder
+    names = [f"drive{i}" for i in range(1, drives)] + ["sas"]
+    return making.campaign(
+        results,
+        datetime(2026, 11, 1, tzinfo=UTC),
+        planned,
+        names,
+        steps,
+        lambda made, step, number: drawn(made, step, number, 1 + names.index(step.target), chance),
+    )
 
 
-def apart(results: Path, steps: int, seed: int) -> CampaignFolder:
+def apart(results: Path, planned: list[Work], drives: int, steps: int, seed: int) -> CampaignFolder:
     """Make the campaign in a process of its own: the memory that this one has would count as its children's."""
     child = os.fork()
     if child == 0:
-        campaign(results, steps, seed)
+        campaign(results, planned, drives, steps, seed)
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         raise SystemExit("the campaign could not be made")
     return Store(results).open("latest")
 
 
-def keep(folder: CampaignFolder, told: Campaign, step: Step, number: int, speed: int, chance: random.Random) -> None:
-    """Keep one step: figures, latencies, ten seconds of series at 2 Hz, evidence, the command."""
+def drawn(made: Campaign, step: Step, number: int, speed: int, chance: random.Random) -> StepResult:
+    """Draw one step's result: figures, latencies, ten seconds of series at 2 Hz, evidence."""
     rate = 1e9 / speed * step.work.load / (step.work.load + 3) * chance.gauss(1, 0.01)
-    op = step.work.workload.split("-")[1]
+    op = step.work.workload.partition("-")[2] or "all"
     samples = [Sample("all" if op == "mixed" else op, "throughput", rate)]
+    if step.work.runner in FURTHER:
+        figures = [(m, 64e3 / rate if m.startswith("latency") else rate / 1e4) for m in FURTHER[step.work.runner][1]]
+        samples = [Sample("all", metric, value) for metric, value in figures]
     bins: dict[int, int] = {}
     if step.work.runner == "dd":
         samples.append(Sample("write", "elapsed", 3e8 / rate))
@@ -120,14 +125,15 @@ def keep(folder: CampaignFolder, told: Campaign, step: Step, number: int, speed:
         int(rate * 10), 0, "sda", int(rate * 10), 4096, 0.9, 0.2, 0.3, step.work.load, step.work.load, 0.01, 0.001,
         0, 0, LimitedBy.DEVICE,
     )  # fmt: skip
-    (folder.raw(step.id) / "command.json").write_text('{"argv": ["fio", "--name=iobench", "--rw=randread"]}')
-    when = told.created_at + timedelta(seconds=12 * number)
-    folder.save(told, StepResult(step, reading, evidence, Verdict.VALID, (), when, "fio-3.33"))
+    when = made.created_at + timedelta(seconds=12 * number)
+    return StepResult(step, reading, evidence, Verdict.VALID, (), when, "fio-3.33")
 
 
-def measured(folder: CampaignFolder, out: Path, form: str, lang: str) -> tuple[float, float, float, int]:
+def measured(
+    folder: CampaignFolder, out: Path, form: str, lang: str, prefix: str = ""
+) -> tuple[float, float, float, int]:
     """Return seconds of the whole command, its processor seconds, its greatest memory in MB, and the files written."""
-    target = out / f"{form}-{lang}"
+    target = out / f"{prefix}{form}-{lang}"
     argv = [*common.IOBENCH, "report", folder.id, "--results", str(folder.path.parent), "--format", form]
     argv += ["--lang", lang, "-o", str(target)]
     start = time.perf_counter()
@@ -146,7 +152,9 @@ def main() -> None:
     asked = common.arguments(__doc__ or "", steps=1000)
     steps = 120 if asked.short else asked.steps
     with common.scratch() as folder:
-        made = apart(folder / "results", steps, asked.seed)
+        made = apart(folder / "results", works(), DRIVES, steps, asked.seed)
+        deck = works() + further()
+        shown = apart(folder / "deck", deck, 3, len(deck) * 3 * (1 if asked.short else 5), asked.seed)
         common.head(f"The report of {steps:,} steps over {DRIVES} drives")
         rows, late = [], []
         for form in ("csv", "html", "pptx", "png"):
@@ -167,6 +175,11 @@ def main() -> None:
                     (form, lang, f"{seconds:.2f}", f"{cpu:.2f}", f"{memory:.0f}", files, f"{size / 1e6:.2f}", note)
                 )
         common.table(("format", "language", "s", "CPU s", "MB of memory", "files", "MB written", "to reach"), rows)
+        for lang in ("en", "ja"):
+            seconds, _, memory, _ = measured(shown, folder, "html", lang, "deck-")
+            size = (folder / f"deck-html-{lang}" / "report.html").stat().st_size / 1e6
+            late += [f"the deck's page {lang}"] * (size > PAGE_MB)
+            print(f"the deck's page, {lang}: {size:.2f} MB (≤ {PAGE_MB:g}), {seconds:.2f} s, {memory:.0f} MB of memory")
         if late:
             print(f"over the limit: {', '.join(late)}")
     common.conclude(len(late), asked.short)

@@ -17,23 +17,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import common
+import making
 
 from iobench.model import (
-    Campaign,
-    Device,
     Evidence,
     LatencyBins,
-    Passport,
     Reading,
     Sample,
     SeriesPoint,
     Step,
     StepResult,
-    Target,
     Verdict,
     Work,
 )
-from iobench.results import PACKED, Store, files, rows
+from iobench.results import PACKED, files, rows
 
 SECONDS = 2.0
 BYTES = 500e6
@@ -79,38 +76,18 @@ def main() -> None:
 def _make(root: Path, campaigns: int, steps: int, seed: int) -> None:
     files.flush = lambda path: None
     rows.encode_bins = _encoded
-    drawn, store = random.Random(seed), Store(root)
+    drawn = random.Random(seed)
     for number in range(campaigns):
-        _keep(store, BEGIN + timedelta(minutes=number), 9, drawn)
-    _keep(store, BEGIN + timedelta(days=30), steps, drawn)
+        _keep(root, BEGIN + timedelta(minutes=number), 9, drawn)
+    _keep(root, BEGIN + timedelta(days=30), steps, drawn)
 
 
-def _keep(store: Store, at: datetime, steps: int, drawn: random.Random) -> str:
+def _keep(root: Path, at: datetime, steps: int, drawn: random.Random) -> None:
     """Keep a campaign of so many steps: three drives, loads in turn, latencies and a series each."""
     # Five rounds, or fewer of few steps: as many works as that takes, at the loads in turn.
     rounds = min(ROUNDS, -(-steps // (len(TARGETS) * len(LOADS))))
     works = [_work(number) for number in range(-(-steps // (len(TARGETS) * rounds)))]
-    each = len(TARGETS) * len(works)
-    planned = tuple(Step(f"{n + 1:05d}", TARGETS[n % 3], n // each + 1, works[n % each // 3]) for n in range(steps))
-    campaign = Campaign(
-        id=at.strftime("%Y%m%d-%H%M%S"),
-        created_at=at,
-        profile="deck",
-        title="kept by a benchmark",
-        rounds=planned[-1].repeat,
-        steps=planned,
-        passports={
-            name: Passport(Target(name, f"/mnt/{name}"), Device(f"sd{i}", 8, i, 10**12, "SSD", serial=f"S{i}"))
-            for i, name in enumerate(TARGETS)
-        },
-        host={"name": "host"},
-        tools={"fio": "fio-3.33"},
-    )
-    folder = store.create(campaign)
-    for step in planned:
-        folder.save(campaign, _result(step, at, drawn))
-    folder.pack()
-    return campaign.id
+    making.campaign(root, at, works, TARGETS, steps, lambda made, step, _: _result(step, made.created_at, drawn))
 
 
 def _work(number: int) -> Work:
