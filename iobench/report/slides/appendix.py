@@ -163,7 +163,7 @@ def _evidence(presentation: Any, content: Content) -> None:
         words("page.evidence"),
         heads,
         rows,
-        (1.8, 1.0, 1.1, 1.4, 1.7, 1.2),
+        (1.7, 0.9, 0.9, 1.3, 1.6, 1.8),
         words("deck.evidence"),
     )
 

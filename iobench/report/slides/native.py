@@ -195,10 +195,12 @@ def _line_scale(spec: ChartSpec, frame: Box) -> Scale:
 
 
 def decades(low: float, high: float) -> tuple[float, float]:
-    """Return round values about two, by powers of ten apart: where a logarithmic axis of PowerPoint begins and ends."""
+    """Return round values about two, a power of ten apart or more: where a logarithmic axis of PowerPoint lies."""
     power = 10.0 ** math.floor(math.log10(low) + 1e-9)
     least = float(f"{max(k for k in (1, 2, 5) if k * power <= low * (1 + 1e-9)) * power:.6g}")
-    return least, float(f"{least * 10.0 ** max(1, math.ceil(math.log10(high / least) - 1e-9)):.6g}")
+    upper = 10.0 ** math.floor(math.log10(high) + 1e-9)
+    most = min(k for k in (1, 2, 5, 10) if k * upper >= high * (1 - 1e-9)) * upper
+    return least, float(f"{max(most, least * 10):.6g}")
 
 
 def name_ends(sheet: Sheet, box: Box, spec: ChartSpec, scale: Scale) -> None:
@@ -235,7 +237,8 @@ def _name(series: Series, spec: ChartSpec, width: float, part: float) -> list[Pa
     lines += [(Run(text, small, False, MUTED),) for text in _flow((*figures, *series.tags), small, width)]
     if series.marks:
         marks = fitted("; ".join(series.marks), (small, 9 * part), True, width, 2 if part == 1.0 else 1)
-        lines.append((replace(marks, color=WARN),))
+        # Broken here: a reader's program would break `not-steady` at its hyphen.
+        lines += [(replace(marks, text=line, color=WARN),) for line in broken(marks.text, marks.size, True, width)]
     return lines
 
 
