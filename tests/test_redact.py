@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -12,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import Measured, make_campaign
 
-from iobench import report
+from iobench import proc, report
 from iobench.analysis.compare import compare
 from iobench.campaign import archive
 from iobench.model import Campaign, Device, of_drive
 from iobench.redact import Redactor, redacted
-from iobench.report import evidence
+from iobench.report import evidence, pdf
 from iobench.results import CampaignFolder, Store, to_json
 from iobench.texts import Phrase, kept
 
@@ -85,7 +86,9 @@ def secrets_in(text: str) -> list[str]:
 
 
 def text_of(path: Path) -> str:
-    """All that a file says: of a page also what its evidence opens to, of slides each part."""
+    """All that a file says: of a page also what its evidence opens to, of slides each part, of a PDF its metadata."""
+    if path.suffix == ".pdf":
+        return "".join(proc.capture(argv).stdout for argv in (["pdftotext", str(path), "-"], ["pdfinfo", str(path)]))
     if path.suffix == ".pptx":
         with zipfile.ZipFile(path) as parts:
             return "".join(parts.read(name).decode("utf-8", "replace") for name in parts.namelist())
@@ -95,7 +98,8 @@ def text_of(path: Path) -> str:
 
 
 def test_the_report_shows_them_unless_it_is_redacted(folder: CampaignFolder, tmp_path: Path) -> None:
-    formats = ("html", "csv", "png", "pptx")
+    with_pdf = pdf.missing() is None and shutil.which("pdftotext") is not None
+    formats = ("html", "csv", "png", "pptx", *(("pdf",) if with_pdf else ()))
     plain = report.build([folder], tmp_path / "plain", formats)
     said = "".join(map(text_of, plain))
     assert len(secrets_in(said)) > 5, "the fixture holds what is to be hidden"

@@ -37,7 +37,7 @@ def test_each_text_has_the_fields_of_the_english_one(lang: str) -> None:
 
 def leftovers(text: str) -> list[str]:
     """English words in a Japanese text: those that are no names, and none of a command line in backquotes."""
-    plain = re.sub(r"\{[^}]*\}|`[^`]*`|--[a-z-]+|[A-Za-z]+_[A-Za-z_]+", " ", text)
+    plain = re.sub(r"\{[^}]*\}|`[^`]*`|--[a-z-]+(?: (?:write|random|cached|cold))?|[A-Za-z]+_[A-Za-z_]+", " ", text)
     return [word for word in re.findall(r"[A-Za-z]{3,}", plain) if word not in LATIN]
 
 

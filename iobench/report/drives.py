@@ -70,7 +70,7 @@ def _host(key: str, value: Scalar) -> str:
 def _sheet(comparison: Comparison, index: int, drive: DriveSummary, name: str, words: Words) -> Sheet:
     tags = [words("chart.emulated")] if drive.emulated else []
     tags += [words("chart.baseline")] if drive.name == comparison.baseline else []
-    facts: Facts = [("drive.kind", labels.clean(drive.kind, 60))]
+    facts: Facts = [("drive.kind", words.or_name(f"drive.kind.{drive.kind}", labels.clean(drive.kind, 60)))]
     passport, notes = drive.passport, []
     if passport is not None:
         facts += _device(passport.device, words) if passport.device else []

@@ -39,11 +39,18 @@ class Packed:
         return pack(self.parts)
 
 
+def coded(text: str) -> str:
+    """Return a text as HTML, escaped; what stands in it between backquotes is code."""
+    from markupsafe import escape
+
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+
+
 def inside(step: Step, words: Words) -> str:
     """Return what stands under a step's line, as HTML. Every text in it is escaped here."""
     from markupsafe import escape
 
-    parts = [f'<p class="{one.verdict}">{escape(one.sentence)}</p>' for one in step.said]
+    parts = [f'<p class="{one.verdict}">{coded(one.sentence)}</p>' for one in step.said]
     parts.append(f'<p class="quiet">{escape(words("col.step"))} {escape(step.id)}</p>')
     if step.command:
         parts.append(f"<pre>{escape(step.command)}</pre>")

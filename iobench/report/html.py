@@ -131,7 +131,7 @@ def page(
 
 def _whole(comparison: Comparison, taken: Sequence[Step]) -> Callable[[str], Markup]:
     """A filter that keeps the names of reasons in one piece: a browser would break `background-io` at its hyphen."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
     found = {reason for row in comparison.rows for e in row.targets.values() for reason in e.reasons}
     found |= {reason for step in taken for reason in step.reasons}
@@ -139,7 +139,7 @@ def _whole(comparison: Comparison, taken: Sequence[Step]) -> Callable[[str], Mar
     known = re.compile(rf"(?<![\w-])({ids})(?![\w-])") if ids else None
 
     def whole(text: str) -> Markup:
-        safe = str(escape(text))
+        safe = evidence.coded(text)
         return Markup(known.sub(r'<span class="id">\1</span>', safe) if known else safe)
 
     return whole
@@ -176,7 +176,7 @@ def _head(comparison: Comparison, campaigns: Sequence[Campaign], words: Words, r
     # Of a whole report that has a figure of enough rounds it is not said: those with fewer are marked each.
     quick = bool(rounds) and max(rounds) < CLAIM_ROUNDS
     return {
-        "title": labels.clean(first.title, 200) or words("page.title"),
+        "title": labels.title(first, words) or words("page.title"),
         "facts": facts,
         "emulated": notice,
         "despite": [labels.clean(words.say(phrase)) for phrase in comparison.despite],

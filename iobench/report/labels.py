@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from iobench.analysis.types import Claim, Comparison, Row
-from iobench.model import ParamValue
+from iobench.model import Campaign, ParamValue
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_ratio, format_seconds, format_value
 
@@ -176,6 +176,14 @@ def claimed(claim: Claim, words: Words) -> tuple[str, str]:
     return clean(in_japanese or claim.statement), clean(words.said(claim.phrases, claim.sentence), 800)
 
 
+def title(campaign: Campaign, words: Words) -> str:
+    """Return a campaign's title; that of a suite that ships in the reader's language."""
+    key = f"suite.{campaign.profile}"
+    return (
+        words(key) if campaign.title and campaign.title == Words("en").or_name(key, "") else clean(campaign.title, 200)
+    )
+
+
 # --- what was measured -------------------------------------------------------------------------------------
 
 
@@ -246,6 +254,8 @@ def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
         return words(f"param.{name}", size=binary_size(value))
     if name == "duration_s" and isinstance(value, int | float):
         return words("param.duration_s", time=format_seconds(value))
+    if name == "ramp_s" and isinstance(value, int | float):
+        return words("param.ramp_s", time=format_seconds(value))
     if name.endswith("_s") and isinstance(value, int | float):
         return words("param.other", name=clean(name.removesuffix("_s"), 40), value=format_seconds(value))
     text = ", ".join(clean(v, 60) for v in value) if isinstance(value, list) else clean(value, 80)

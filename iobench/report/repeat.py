@@ -55,7 +55,7 @@ def of(folder: CampaignFolder, campaign: Campaign, name: str, words: Words, dige
 def _facts(digest: str, campaign: Campaign, finished: int, words: Words) -> list[tuple[str, str]]:
     facts = [
         ("repeat.campaign", labels.clean(campaign.id, 100)),
-        ("repeat.title", labels.clean(campaign.title, 200)),
+        ("repeat.title", labels.title(campaign, words)),
         ("repeat.profile", labels.clean(campaign.profile or "", 100)),
         ("repeat.when", f"{campaign.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("repeat.steps", words("repeat.steps-of", done=finished, planned=len(campaign.steps))),

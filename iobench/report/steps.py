@@ -249,7 +249,7 @@ def _spark(metric: str, points: Sequence[tuple[float, float]], words: Words) -> 
     values = [value for _, value in points]
     text = words(
         "step.series",
-        metric=labels.metric_name(metric, words).replace("_", " "),
+        metric=words.or_name(f"series.{metric}", labels.metric_name(metric, words).replace("_", " ")),
         low=_amount(metric, min(values)),
         high=_amount(metric, max(values)),
         time=format_seconds(end - start),

@@ -99,7 +99,7 @@ def _properties(presentation: Any, content: Content) -> None:
     """What the file says of itself; its dates are those of the campaign, so that the same figures say the same."""
     told = presentation.core_properties
     campaign = content.campaigns[0]
-    told.title = labels.clean(campaign.title, 200) or content.words("page.title")
+    told.title = labels.title(campaign, content.words) or content.words("page.title")
     told.author, told.language = "iobench", content.words.lang
     told.subject = content.words.commas([labels.clean(c.id, 100) for c in content.campaigns])
     told.comments = " ".join(f"sha256:{digest}" for digest in content.digests)

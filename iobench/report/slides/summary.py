@@ -86,7 +86,9 @@ def _title(content: Content, main: Sequence[Sequence[Chart]]) -> str:
     found += [
         spec.title for results in content.searches if (spec := curves.spec(results, content.comparison, content.words))
     ]
-    return next(iter(found), "") or labels.clean(content.campaigns[0].title, 120) or content.words("page.title")
+    return (
+        next(iter(found), "") or labels.title(content.campaigns[0], content.words)[:120] or content.words("page.title")
+    )
 
 
 def _claimed(found: Finding) -> bool:
@@ -95,7 +97,7 @@ def _claimed(found: Finding) -> bool:
 
 def _facts(content: Content) -> str:
     words, campaign = content.words, content.campaigns[0]
-    title = labels.clean(campaign.title, 60)
+    title = labels.title(campaign, words)[:60]
     facts = [words("deck.summary"), *([title] if title else [])]
     facts += [words("page.profile", name=labels.clean(campaign.profile, 40))] if campaign.profile else []
     facts.append(words("page.made", when=f"{campaign.created_at:%Y-%m-%d}"))
