@@ -46,7 +46,12 @@ def _text(node: ast.AST) -> str | None:
 
 
 def _english(text: str) -> bool:
-    """Whether a text has a word beside another word or a value: a word alone is the name of something."""
+    """Whether a text has a word beside another word or a value: a word alone is the name of something.
+
+    Styles are not meant, nor the attributes of an element.
+    """
+    if re.match(r"@[a-z-]+ \{|/\*|[a-z-]+: url\(", text):
+        return False
     plain = re.sub(r'<[^>]*>?|[\w-]+="[^"]*"', " ", text)
     return " " in plain.strip() and _WORD.search(plain) is not None
 

@@ -143,7 +143,7 @@ TEXTS: Mapping[str, str] = {
     "foot.throttle-only": "{drives} は速度のみのエミュレーションのため、レイテンシーと安定性は示しません",
     "foot.flat": "{drives} は速度のみのエミュレーションで、原理的に一定となるため、安定性は述べません",
     "foot.throttled": "エミュレーションの上限に達した点のレイテンシーは上限によるもののため描いていません：{drives}",
-    "foot.stability": "{metric}の最低値の最高値に対する割合（負荷 {since}～{load}）：{shares}",
+    "foot.stability": "{metric} の最低値の最高値に対する割合（負荷 {since}～{load}）：{shares}",
     "foot.prices": "価格はドライブのプロファイルによる：{prices}",
     "foot.price-of": "{drive} {price}",
     "foot.cut": "軸に収まらない区間は端で切っています（全体は表にあります）",
