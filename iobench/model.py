@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from iobench.texts import Phrase, Told
 
@@ -522,3 +524,45 @@ class Campaign:
     notes: tuple[Told, ...] = ()
     director: Mapping[str, ParamValue] | None = None  # who makes the plan grow, and what was asked of it
     limits: Mapping[str, ParamValue] | None = None  # what it must not do to the machine
+
+
+# --- what was read from a file -------------------------------------------------------------------------------
+
+
+def check_types(instance: Any, but: Collection[str] = ()) -> None:
+    """Raise TypeError where a field of a noun that was read from a file does not hold what its type says.
+
+    `but` names fields that were checked already.
+    """
+    for name, wanted in _hints(type(instance)).items():  # type: ignore[arg-type]  # a class can be hashed
+        value = getattr(instance, name)
+        if name not in but and not _fits(value, wanted):
+            raise TypeError(f"{name} is {str(value)[:80]!r}")
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin in (Union, UnionType):
+        return any(_fits(value, each) for each in inner)
+    if origin is Literal:
+        return value in inner
+    if origin in (tuple, list):  # of any length, and all alike
+        return isinstance(value, origin) and all(_fits(each, inner[0]) for each in value)
+    if origin is not None:  # a mapping
+        return isinstance(value, Mapping) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if not isinstance(value, wanted):
+        return False
+    return (
+        wanted is Phrase
+        or not is_dataclass(value)
+        or all(_fits(getattr(value, n), h) for n, h in _hints(wanted).items())
+    )

@@ -273,6 +273,39 @@ def test_a_parquet_file_of_others_is_refused(folder: CampaignFolder) -> None:
     _refused(folder, "not written by iobench")
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("rounds",), "3"),
+        (("rounds",), True),
+        (("title",), ["x"]),
+        (("director",), 1),
+        (("limits",), []),
+        (("notes",), 7),
+        (("host",), {"name": {}}),
+        (("steps", 0, "target"), "another"),
+        (("steps", 0, "repeat"), None),
+        (("works", 0, "load"), "8"),
+        (("works", 0, "params"), [1]),
+        (("passports", "sas", "target", "name"), 5),
+        (("passports", "sas", "device"), {"name": "sdb", "major": "x", "minor": 16}),
+    ],
+    ids=str,
+)
+def test_a_plan_whose_fields_hold_something_else_is_told(
+    path: tuple[str | int, ...], value: object, folder: CampaignFolder
+) -> None:
+    where = folder.path / "campaign.json"
+    whole = json.loads(where.read_text(encoding="utf-8"))
+    node = whole
+    for name in path[:-1]:
+        node = node[name]
+    node[path[-1]] = value
+    where.write_text(json.dumps(whole), encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"campaign\.json is not a campaign that iobench wrote"):
+        folder.campaign()
+
+
 @pytest.mark.parametrize("version", ["0", "2"])
 def test_another_schema_version_is_refused_with_what_to_do(folder: CampaignFolder, version: str) -> None:
     path = folder.path / "samples" / "0002-a.parquet"

@@ -8,12 +8,12 @@ import stat
 import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from iobench.drives.layers import SYS, beneath
 from iobench.errors import CannotRunError, ParseError
-from iobench.model import Emulation
-from iobench.texts import Phrase, Told, kept, told_of
+from iobench.model import Emulation, check_types
+from iobench.texts import Phrase, kept, told_of
 
 STATE_VARIABLE = "IOBENCH_LAB_STATE"
 MARKER = ".iobench-lab"  # in the folder of an image: the drive's id, and where its state stands
@@ -241,8 +241,7 @@ def read_record(path: Path) -> Record:
         emulation["notes"] = tuple(map(told_of, emulation["notes"]))
         data["lowered"] = tuple(data.get("lowered", ()))
         record = Record(**data, emulation=Emulation(**emulation))
-        _check_types(record)
-        _check_types(record.emulation)
+        check_types(record)
         return record
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ParseError(
@@ -276,19 +275,3 @@ def save_record(record: Record) -> None:
 def delete_record(record: Record) -> None:
     """Remove a drive's state; nothing when it is gone."""
     record.state_file.unlink(missing_ok=True)
-
-
-def _check_types(instance: Record | Emulation) -> None:
-    """Raise TypeError where a field does not hold what its type says: the file is only text until then."""
-    for name, wanted in get_type_hints(type(instance)).items():
-        value = getattr(instance, name)
-        if wanted == tuple[str, ...]:
-            good = all(isinstance(part, str) for part in value)
-        elif wanted == tuple[Told, ...]:
-            good = all(isinstance(part, str | Phrase) and part for part in value)
-        elif float in get_args(wanted):
-            good = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-        else:
-            good = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
-        if not good:
-            raise TypeError(f"{name} is {value!r}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from iobench import SCHEMA_VERSION
-from iobench.model import Campaign, DataFile, Device, Emulation, Passport, Service, Step, Target, Work
+from iobench.model import Campaign, DataFile, Device, Emulation, Passport, Service, Step, Target, Work, check_types
 from iobench.texts import Phrase, kept, told_of
 
 
@@ -41,7 +41,9 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
     if data["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}")
     works = [_work(entry) for entry in data["works"]]
-    return Campaign(
+    for work in works:
+        check_types(work)
+    campaign = Campaign(
         id=data["id"],
         created_at=datetime.fromisoformat(data["created_at"]).astimezone(UTC),
         profile=data["profile"],
@@ -56,6 +58,12 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
         director=data.get("director"),
         limits=data.get("limits"),
     )
+    check_types(campaign, but=("steps",))
+    for step in campaign.steps:
+        check_types(step, but=("work",))
+        if step.target not in campaign.passports:
+            raise ValueError(f"step {step.id} is of a target {step.target!r} that it does not have")
+    return campaign
 
 
 def _work(data: Mapping[str, Any]) -> Work:
