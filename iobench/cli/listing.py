@@ -90,7 +90,7 @@ def show(campaign: str, lang: str, results: Path, as_json: bool) -> None:
     words = Words(lang)
     _print_head(stored, words)
     columns = (
-        Column(words("show.col.step"), shrinks=True),
+        Column(words("show.col.step"), shrinks=True, least=23),  # number, round, workload and load
         Column(words("show.col.target"), drop=2, shrinks=True),
         Column(words("show.col.verdict")),
         Column(words("show.col.figures")),

@@ -17,13 +17,14 @@ _GAP = 2
 class Column:
     """A column. Where all do not fit, those with the highest `drop` go first; 0 never goes.
 
-    A column that `shrinks` is cut (to 8 characters at the least) before any column is dropped for it.
+    A column that `shrinks` is cut, to `least` characters, before any column is dropped for it.
     """
 
     title: str
     drop: int = 0
     right: bool = False
     shrinks: bool = False
+    least: int = 8
 
 
 def clean(text: str) -> str:
@@ -73,7 +74,7 @@ def cut(text: str, width: int) -> str:
 def _shrunk(widths: list[int], columns: Sequence[Column], limit: int) -> list[int]:
     widths = list(widths)
     while _total(widths) > limit:
-        able = [i for i, c in enumerate(columns) if c.shrinks and widths[i] > max(8, len(c.title))]
+        able = [i for i, c in enumerate(columns) if c.shrinks and widths[i] > max(c.least, len(c.title))]
         if not able:
             break
         widths[max(able, key=lambda i: widths[i])] -= 1
