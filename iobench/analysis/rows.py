@@ -17,8 +17,8 @@ from iobench.analysis.types import Difference, Estimate, Ratio, Row
 from iobench.model import METRICS, PERCENTILES, Verdict, worst
 
 RESOLUTION = 0.02
-# Resampled values that are in memory at a time; some ten arrays of so many are.
-_AT_ONCE = 1_000_000
+# Resampled values that are computed at a time: some ten arrays of so many, each of which a processor's cache holds.
+_AT_ONCE = 300_000
 
 
 @dataclass(slots=True)
