@@ -258,5 +258,5 @@ def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
         return words("param.ramp_s", time=format_seconds(value))
     if name.endswith("_s") and isinstance(value, int | float):
         return words("param.other", name=clean(name.removesuffix("_s"), 40), value=format_seconds(value))
-    text = ", ".join(clean(v, 60) for v in value) if isinstance(value, list) else clean(value, 80)
+    text = words.commas([clean(v, 60) for v in value]) if isinstance(value, list) else clean(value, 80)
     return words.first(f"param.{name}", "param.other", name=clean(name, 40), value=text)

@@ -1,5 +1,6 @@
 """The PDF: the page on paper, with its own fonts, and an answer where it cannot be made."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ from test_verdicts import ALL, NAME, _sheet
 from iobench import proc, report
 from iobench.cli.main import run
 from iobench.errors import EXIT_CANNOT_RUN
-from iobench.report import fonts, pdf
+from iobench.model import Finding, Verdict
+from iobench.report import evidence, fonts, pdf
 from iobench.report import sheet as sheets
-from iobench.texts import Words
+from iobench.texts import Amount, Phrase, Words
 
 needs_pango = pytest.mark.skipif(pdf.missing() is not None, reason=f"no PDF here without {pdf.missing()}")
 
@@ -65,3 +67,13 @@ def test_without_pango_it_says_what_to_do(
     assert run(["report", "--results", str(tmp_path / "results"), "--format", "pdf"]) == EXIT_CANNOT_RUN
     said = capsys.readouterr().err
     assert "libpango-1.0.so.0" in said and "install libpangoft2-1.0-0" in said and "Traceback" not in said
+
+
+def test_on_paper_a_step_has_its_bytes_and_why_it_is_not_valid(tmp_path: Path) -> None:
+    said = Phrase("judged.too-short.time", {"time": Amount(3.0, "s"), "shortest": 6.0})
+    folder = stored(tmp_path, found=[Finding("too-short", said)], verdict=Verdict.SUSPECT, rounds=1, loads=(1,))
+    page = report.build([folder], tmp_path / "out", ("html",), "ja")[-1].read_text(encoding="utf-8")
+    paper = evidence.on_paper(page)
+    told = re.findall(r'<div class="told">(.*?)</div>', paper)
+    assert len(told) == len(folder.finished()) and 'class="told">' not in page
+    assert all("測定時間は 3.00 s でした" in each and "デバイス側のバイト数" in each for each in told)
