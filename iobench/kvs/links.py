@@ -40,7 +40,8 @@ class Endpoint:
         try:
             family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
         except (OSError, ValueError) as error:
-            raise Failed(f"{name} is no address of a server: {error}; give HOST:PORT or unix:PATH") from error
+            why = getattr(error, "strerror", None) or error
+            raise Failed(f"{name} is no address of a server ({why}); give HOST:PORT or unix:PATH") from error
         return cls(name, family, address)
 
     def connect(self, timeout_s: float) -> socket.socket:
