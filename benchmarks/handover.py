@@ -67,7 +67,9 @@ def _tries(tries: int, edges: int, seed: int) -> int:
         outcome = item["outcome"]
         count[share, outcome] = count.get((share, outcome), 0) + 1
         repeats.setdefault(share, []).append(item["n"])
-        wrong += outcome not in RIGHT[share] and outcome != "undecided"
+        if outcome not in RIGHT[share] and outcome != "undecided":
+            wrong += 1
+            print(f"wrong: at {share:.0%} {outcome}, {item['value']} B/s, interval {item['ci95']}", flush=True)
     rows = [
         (f"{share:.0%}", *(count.get((share, outcome), 0) for outcome in ("pass", "fail", "undecided")), max(of))
         for share, of in sorted(repeats.items())
