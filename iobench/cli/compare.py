@@ -12,7 +12,6 @@ from iobench import SCHEMA_VERSION
 from iobench.analysis.types import ClaimResult, Comparison, Row
 from iobench.cli.document import echo_document
 from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
-from iobench.cli.screen import show
 from iobench.errors import EXIT_OK, EXIT_VERDICT, UsageError
 from iobench.model import Verdict
 from iobench.texts import Words
@@ -59,6 +58,8 @@ def compare(
     if as_json:
         echo_document(to_json(comparison))
         return exit_code(comparison)
+    from iobench.cli.screen import show  # which imports what the report draws with
+
     if claims is None and all(claim.result is ClaimResult.NOT_MEASURED for claim in comparison.claims):
         comparison = replace(comparison, claims=())  # drives that nobody made a claim of
     show(comparison, all_metrics=all_metrics or bool(metrics), lang=lang)
