@@ -51,19 +51,21 @@ def lists(table: pa.Table) -> dict[str, list[Any]]:
 
 
 def _list(column: pa.Array) -> list[Any]:
+    import numpy as np
     import pyarrow as pa
 
-    if column.null_count:
+    # from_dlpack: to_numpy would load pandas, which takes longer than all the reading.
+    if column.null_count or not len(column):
         found: list[Any] = column.to_pylist()
     elif pa.types.is_string(column.type):
         coded = column.dictionary_encode()
         texts = coded.dictionary.to_pylist()
-        found = [texts[code] for code in coded.indices.to_numpy().tolist()]
+        found = [texts[code] for code in np.from_dlpack(coded.indices).tolist()]
     elif pa.types.is_list(column.type):
-        items, ends = column.flatten().to_pylist(), (column.offsets.to_numpy() - column.offsets[0].as_py()).tolist()
-        found = [items[a:b] for a, b in itertools.pairwise(ends)]
+        items, ends = column.flatten().to_pylist(), np.from_dlpack(column.offsets)
+        found = [items[a:b] for a, b in itertools.pairwise((ends - ends[0]).tolist())]
     elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        found = column.to_numpy().tolist()
+        found = np.from_dlpack(column).tolist()
     else:
         found = column.to_pylist()
     return found
