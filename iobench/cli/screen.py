@@ -93,13 +93,13 @@ def _wide(comparison: Comparison, rows: Sequence[Row], words: Words) -> Table:
     height = max(title.count("\n") for title in titles)
     for title in titles:
         table.add_column(Text(title + "\n" * (height - title.count("\n"))))
-    for row in rows:
+    for row, load, metric in _named(rows, words):
         cells = []
         for drive in drives:
             figure, *ratio = _figure_lines(comparison, row, drive.name, words)
             drawn = [bar] if (bar := _bar(comparison, row, drive.name, _LONGEST)) else []
             cells.append(Text("\n").join([figure, *drawn, *ratio]))
-        table.add_row(Text(_load(row, rows, words)), Text(_metric(row, rows, words)), *cells)
+        table.add_row(Text(load), Text(metric), *cells)
     return table
 
 
@@ -109,9 +109,8 @@ def _long(comparison: Comparison, rows: Sequence[Row], width: int, words: Words)
 
     lines = [[_line(comparison, row, d, words) for d in comparison.drives if d.name in row.targets] for row in rows]
     columns = _columns([line for of_row in lines for line in of_row], width)
-    for row, of_row in zip(rows, lines, strict=True):
-        load = _load(row, rows, words).replace("\n", words("list.comma"))
-        yield Text(words("term.row", load=load, metric=_metric(row, rows, words)))
+    for (row, load, metric), of_row in zip(_named(rows, words), lines, strict=True):
+        yield Text(words("term.row", load=load.replace("\n", words("list.comma")), metric=metric))
         table = _table()
         table.show_header = False
         for column in columns:
@@ -235,20 +234,40 @@ def _binary(size: int) -> str:
     return format_bytes(size)
 
 
-def _load(row: Row, rows: Sequence[Row], words: Words) -> str:
+def _named(rows: Sequence[Row], words: Words) -> Iterator[tuple[Row, str, str]]:
+    """Yield each row with its load, of lines, and its metric: with no more than tells them from one another."""
+    of_load: dict[object, list[Row]] = {}
+    for row in rows:
+        of_load.setdefault(_same_load(row), []).append(row)
+    differing = {same: _differing(twins) for same, twins in of_load.items()}
+    many = len({row.op for row in rows}) > 1
+    for row in rows:
+        yield row, _load(row, differing[_same_load(row)], words), _metric(row, many, words)
+
+
+def _same_load(row: Row) -> object:
+    return row.load, row.rate, row.metric, row.op
+
+
+def _differing(twins: Sequence[Row]) -> set[str]:
+    """The parameters in which rows of one load are not alike."""
+    keys = {key for twin in twins for key in twin.params}
+    return {key for key in keys if len({twin.params.get(key) for twin in twins}) > 1}
+
+
+def _load(row: Row, differing: set[str], words: Words) -> str:
     """Return the load, with the offered rate, and with what tells the row from others of that load."""
     text = str(row.load) if row.rate is None else words("term.rate", load=row.load, rate=format_count(row.rate))
-    twins = [r for r in rows if (r.load, r.rate, r.metric, r.op) == (row.load, row.rate, row.metric, row.op)]
-    keys = [k for k in row.params if any(twin.params.get(k) != row.params[k] for twin in twins)]
+    keys = [key for key in row.params if key in differing]
     return clean("\n".join([text, *(f"{key} {row.params[key]}" for key in keys)])) if keys else text
 
 
-def _metric(row: Row, rows: Sequence[Row], words: Words) -> str:
+def _metric(row: Row, with_op: bool, words: Words) -> str:
     name = row.metric.replace("_", " ").replace("iops", "IOPS")
     if words.lang != "en":
         name = words.or_name(f"metric.{row.metric}", name)
     op = row.op if words.lang == "en" else words.or_name(f"op.{row.op}", row.op)
-    return clean(name if len({r.op for r in rows}) == 1 else f"{name} ({op})")
+    return clean(f"{name} ({op})" if with_op else name)
 
 
 def _figure_lines(comparison: Comparison, row: Row, name: str, words: Words) -> list[Text]:
