@@ -128,7 +128,6 @@ class Memcached:
 
     def close(self, kill: bool) -> None:
         """End it; its values go with it."""
-        self._drop_no_more()
         self._let_go()
         self._wait_for_timer()
         if self._running is not None:
@@ -139,6 +138,7 @@ class Memcached:
             self._running = None
 
     def _let_go(self) -> None:
+        self._drop_no_more()
         if self._external is not None:
             os.close(self._external)
             self._external = None
@@ -240,6 +240,7 @@ class Memcached:
     def begin(self, work: Work) -> None:
         """Note its counters; from now on, where gets must reach the drive, drop the pages that they have read."""
         self._before = Counted(time.monotonic(), self.stats())
+        self._drop_no_more()  # of a step that was given up
         if self._cold and self._external is not None:
             self._dropper = _Dropper(self._external)
 

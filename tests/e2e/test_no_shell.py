@@ -33,7 +33,7 @@ SHORTEST = {
     "dd": 'ops = ["write"]\nsize = "8Mi"',
     "verify": 'size = "8Mi"',
     "dbench": f"clients = [1]\nduration = \"1s\"\nload_file = '''{EVIL}.load'''",
-    "kvs": 'loads = [2]\nsize = "2Mi"\nduration = "1s"\nramp = "0"',
+    "kvs": 'loads = [2]\nrate = 150\nsize = "2Mi"\nduration = "1s"\nramp = "0"',
     "oltp": 'threads = [2]\ntables = 1\nsize = "8Mi"\nduration = "1s"\nramp = "0"',
 }
 

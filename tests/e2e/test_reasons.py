@@ -90,7 +90,7 @@ def test_memory_has_no_device_and_measures_the_program(
     assert "is on tmpfs: it is in memory" in said.out
     explained = inside("explain", "latest", "1").out
     assert "cores with 1 thread(s): it measured itself" in explained
-    assert "device bytes read        not known" in explained
+    assert re.search(r"device bytes read +not known", explained) is not None, explained
 
 
 def test_zeros_are_compressible(inside: Run, anywhere: Drive, iobench: Iobench) -> None:
