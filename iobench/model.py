@@ -106,9 +106,12 @@ class Verdict(StrEnum):
         return {"valid": "", "suspect": "~", "invalid": "✗"}[self.value]
 
 
+_RISING = tuple(Verdict)
+
+
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the worst of verdicts; valid where there is none."""
-    return max(verdicts, key=list(Verdict).index, default=Verdict.VALID)
+    return max(verdicts, key=_RISING.index, default=Verdict.VALID)
 
 
 # The reasons that make a number invalid: it is not one of the drive. Any other makes it suspect.
