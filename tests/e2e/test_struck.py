@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,6 @@ WORKLOADS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "oltp": (("--threads", "1,2,3", "--tables", "1", "--size", "8Mi", *SERVED), (mariadb.daemon(),), "sysbench"),
 }
 STRIKES = {"0001-": signal.SIGKILL, "0002-": signal.SIGSTOP}
-
-
-@pytest.fixture
-def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files with a short path (a socket's has 107 bytes), which a test leaves empty."""
-    with tempfile.TemporaryDirectory(prefix="io-") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        monkeypatch.setenv("TMPDIR", folder)
-        yield Path(folder)
-        assert list(Path(folder).iterdir()) == []
 
 
 def _strike(out: object) -> signal.Signals | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,16 +25,6 @@ WORKLOADS = {
     "kvs": (("--loads", "2", "--rate", "300", "--size", "4Mi", *SERVED), "memcached"),
     "oltp": (("--threads", "2", "--tables", "1", "--size", "8Mi", *SERVED), mariadb.daemon()),
 }
-
-
-@pytest.fixture
-def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files with a short path (a socket's has 107 bytes), which a test leaves empty."""
-    with tempfile.TemporaryDirectory(prefix="io-") as folder:
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        monkeypatch.setenv("TMPDIR", folder)
-        yield Path(folder)
-        assert list(Path(folder).iterdir()) == []
 
 
 def _everything(folder: Path) -> dict[str, bytes | None]:
