@@ -12,7 +12,7 @@ import math
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +151,7 @@ def _pass(
 
 def _compared(key: WorkKey, a: Sequence[Round], b: Sequence[Round]) -> Iterator[Row]:
     by_metric = {
-        metric: {name: [replace(r[metric], round=n) for n, r in enumerate(of)] for name, of in (("a", a), ("b", b))}
+        metric: {name: [r[metric]._replace(round=n) for n, r in enumerate(of)] for name, of in (("a", a), ("b", b))}
         for metric in a[0]
     }
     return rows_of({key: by_metric}, "b", RESOLUTION)
@@ -160,8 +160,7 @@ def _compared(key: WorkKey, a: Sequence[Round], b: Sequence[Round]) -> Iterator[
 def _sped(one: Round, times: float) -> Round:
     """Return the round of a drive so many times as fast: rates rise, times fall, latency bins move down."""
     return {
-        metric: replace(
-            repeat,
+        metric: repeat._replace(
             value=repeat.value * (times if METRICS[metric].better is Better.HIGHER else 1 / times),
             bins=_moved(repeat.bins, times) if repeat.bins else None,
         )

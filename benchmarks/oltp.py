@@ -98,7 +98,8 @@ def _bytes_each(campaign: Path) -> dict[tuple[int, str], float]:
     samples = pd.read_parquet(campaign / "samples").query("metric == 'transactions'")
     joined = samples.merge(pd.read_parquet(campaign / "evidence"), on="step")
     joined["each"] = joined.device_bytes_written / (joined.value * joined.duration_s)
-    return {key: float(value) for key, value in joined.groupby(["load", "target"])["each"].median().items()}
+    each = joined.groupby(["load", "target"], as_index=False)["each"].median()
+    return {(int(row["load"]), str(row["target"])): float(row["each"]) for _, row in each.iterrows()}
 
 
 # --- through iobench, and bare -----------------------------------------------------------------------------

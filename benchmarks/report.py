@@ -24,6 +24,7 @@ from iobench.model import (
     Evidence,
     LatencyBins,
     LimitedBy,
+    Params,
     Reading,
     Sample,
     SeriesPoint,
@@ -50,7 +51,7 @@ FURTHER = {
 
 def works() -> list[Work]:
     """What the suite `deck` plans: sequential work, files, and small random I/O over the loads."""
-    common_ = {"jobs": 1, "engine": "io_uring", "direct": True, "size": 1 << 30}
+    common_: Params = {"jobs": 1, "engine": "io_uring", "direct": True, "size": 1 << 30}
     found = [
         Work("seq", workload, {**common_, "block_size": 1 << 20, "depth": 8}, 8, duration_s=10)
         for workload in ("seq-read", "seq-write")
@@ -156,7 +157,8 @@ def main() -> None:
         deck = works() + further()
         shown = apart(folder / "deck", deck, 3, len(deck) * 3 * (1 if asked.short else 5), asked.seed)
         common.head(f"The report of {steps:,} steps over {DRIVES} drives")
-        rows, late = [], []
+        rows: list[tuple[object, ...]] = []
+        late: list[str] = []
         for form in ("csv", "html", "pptx", "png"):
             for lang in ("en", "ja"):
                 runs = [measured(made, folder, form, lang) for _ in range(1 if asked.short else 3)]
@@ -166,7 +168,7 @@ def main() -> None:
                 note = f"≤ {limit:g} s, ≤ {MEMORY_MB} MB" if limit else ""
                 if form == "png":
                     bare = next(row for row in rows if row[0] == "csv" and row[1] == lang)
-                    each = (seconds - float(bare[2])) / files
+                    each = (seconds - float(str(bare[2]))) / files
                     note = f"{each:.3f} s each; ≤ {LIMITS['png, each']:g} s"
                     late += [f"png {lang}"] * (each > LIMITS["png, each"])
                 elif limit:
@@ -177,9 +179,9 @@ def main() -> None:
         common.table(("format", "language", "s", "CPU s", "MB of memory", "files", "MB written", "to reach"), rows)
         for lang in ("en", "ja"):
             seconds, _, memory, _ = measured(shown, folder, "html", lang, "deck-")
-            size = (folder / f"deck-html-{lang}" / "report.html").stat().st_size / 1e6
-            late += [f"the deck's page {lang}"] * (size > PAGE_MB)
-            print(f"the deck's page, {lang}: {size:.2f} MB (≤ {PAGE_MB:g}), {seconds:.2f} s, {memory:.0f} MB of memory")
+            mb = (folder / f"deck-html-{lang}" / "report.html").stat().st_size / 1e6
+            late += [f"the deck's page {lang}"] * (mb > PAGE_MB)
+            print(f"the deck's page, {lang}: {mb:.2f} MB (≤ {PAGE_MB:g}), {seconds:.2f} s, {memory:.0f} MB of memory")
         if late:
             print(f"over the limit: {', '.join(late)}")
     common.conclude(len(late), asked.short)

@@ -41,14 +41,14 @@ def _drive(number: int, rate: int, iops: int, short: bool) -> list[tuple[object,
     with common.emulated(profile, size=image) as drives, common.scratch() as results:
         mount = next(iter(drives.values()))
         target = ("-t", f"d={mount}", "--repeats", "1")
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for depth in (8,) if short else (1, 8, 64):
-            asked = ("--depth", str(depth), "--size", "256Mi", "--duration", "6s")
-            found = common.medians(common.iobench("run", "seq", *asked, *target, results=results), "throughput")
+            seq = ("run", "seq", "--depth", str(depth), "--size", "256Mi", "--duration", "6s")
+            found = common.medians(common.iobench(*seq, *target, results=results), "throughput")
             rows += [_row(f"{rate / 1e6:.0f} MB/s", w, depth, rate, v) for (w, _, _), v in found.items()]
         loads = "8" if short else "1,8,64"
-        asked = ("--loads", loads, "--ops", "read,write", "--size", "256Mi", "--duration", "6s")
-        found = common.medians(common.iobench("run", "rand", *asked, *target, results=results), "iops")
+        rand = ("run", "rand", "--loads", loads, "--ops", "read,write", "--size", "256Mi", "--duration", "6s")
+        found = common.medians(common.iobench(*rand, *target, results=results), "iops")
         rows += [_row(f"{iops} IOPS", w, load, iops, v) for (w, load, _), v in found.items()]
         found = common.medians(
             common.iobench("run", "dd", "--ops", "read", "--size", str(size), *target, results=results), "throughput"
@@ -70,13 +70,11 @@ def _dd_write(mount: Path, results: Path, size: int, rate: int, pairs: int) -> t
     subprocess.run(["dd", "if=/dev/urandom", f"of={source}", "bs=1M", f"count={size >> 20}", "status=none"], check=True)
     _bare_dd(source, mount / "bare", size)  # iobench warms up too
     for number in range(pairs):
-        sides = [
-            lambda: ours.append(_our_dd(mount, results, size)),
-            lambda: bare.append(_bare_dd(source, mount / "bare", size)),
-        ]
-        # Each side goes first in turn, so that drift falls on both.
-        for side in reversed(sides) if number % 2 else sides:
-            side()
+        for mine in (False, True) if number % 2 else (True, False):  # each goes first in turn: drift falls on both
+            if mine:
+                ours.append(_our_dd(mount, results, size))
+            else:
+                bare.append(_bare_dd(source, mount / "bare", size))
     ratio = statistics.median(a / b for a, b in zip(ours, bare, strict=True))
     within = DD_BOUND[0] <= ratio <= DD_BOUND[1]
     wanted, got = statistics.median(bare), statistics.median(ours)

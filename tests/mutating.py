@@ -329,10 +329,8 @@ def _records() -> list[str]:
 
     with tempfile.TemporaryDirectory() as folder:
         emulation = Emulation("sas", read_bps=1.5e8, latency_s=0.005, notes=("a note",))
-        texts = {name: f"{folder}/{name}" for name in ("folder", "image_folder", "image", "backing")}
-        record = emulated.Record(
-            "sas", "a1", **texts, size=10**9, title="SAS", kind="hdd", emulation=emulation, device="/dev/loop0"
-        )
+        paths = (folder, f"{folder}/image", f"{folder}/image/drive.img", f"{folder}/image/served")
+        record = emulated.Record("sas", "a1", *paths, 10**9, "SAS", "hdd", emulation, device="/dev/loop0")
         emulated.save_record(record)
         return [record.state_file.read_text(encoding="utf-8")]
 
