@@ -116,6 +116,8 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 # The reasons that make a number invalid: it is not one of the drive. Any other makes it suspect.
 INVALID_REASONS = frozenset({"page-cache", "unwritten-blocks", "errors", "lost-data"})
+# Those of them by which a drive can only have looked better than it is: memory answered in its place.
+FLATTERING_REASONS = frozenset({"page-cache", "unwritten-blocks"})
 # A rate this near to the limit of an emulated drive, or above it, was set by the limit.
 THROTTLE_NEAR = 0.03
 

@@ -94,7 +94,8 @@ class Wanted:
 class State:
     """Where the search of one SLO on one target stands, from the points that are there.
 
-    An invalid point is not one of the drive: it is shown, and nothing follows from it.
+    An invalid point is not one of the drive: it is shown, and nothing follows from it, except from a failure to
+    which memory can only have helped (`loadpoints.tells`).
     `searched` are those that the search goes by, `confirming` those with random arrivals beside them.
     """
 
@@ -111,8 +112,8 @@ class State:
 
     @property
     def sound(self) -> tuple[LoadPoint, ...]:
-        """The points that are of the drive."""
-        return tuple(p for p in self.points if p.verdict is not Verdict.INVALID)
+        """The points from which something follows."""
+        return tuple(p for p in self.points if loadpoints.tells(p, self.slo))
 
     @property
     def closed(self) -> tuple[LoadPoint, ...]:
@@ -134,7 +135,7 @@ class State:
 
     def trials(self, points: Sequence[LoadPoint]) -> list[Trial]:
         """Return points as trials of the SLO."""
-        most = max((p.achieved for p in self.sound), default=0.0)
+        most = max((p.achieved for p in self.sound if p.verdict is not Verdict.INVALID), default=0.0)
         return [
             Trial(
                 p.x,
@@ -306,6 +307,7 @@ def _curve_points(state: State, failed: float | None) -> list[LoadPoint]:
     Above it a drive does no more, and what it achieved goes up and down.
     """
     wanted = (state.slo.metric, "latency_mean")
-    drawn = [p for p in state.searched if p.achieved > 0 and all(p.latencies.get(metric, 0) > 0 for metric in wanted)]
+    valued = [p for p in state.searched if p.verdict is not Verdict.INVALID and p.achieved > 0]
+    drawn = [p for p in valued if all(p.latencies.get(metric, 0) > 0 for metric in wanted)]
     last = {p.x: p for p in drawn if failed is None or p.x <= failed}
     return list((last | {p.x: p for p in drawn if p.x in last and loadpoints.judge(p, state.slo).holds}).values())

@@ -11,7 +11,7 @@ from typing import Any
 from iobench.analysis.slo import LATENCIES as _POINTS
 from iobench.analysis.slo import Limit, Slo
 from iobench.bins import Bins
-from iobench.model import LimitedBy, Params, Verdict
+from iobench.model import FLATTERING_REASONS, INVALID_REASONS, LimitedBy, Params, Verdict
 from iobench.results import CampaignFolder, decode_bins
 
 # What must be achieved of the rate that is offered.
@@ -75,6 +75,12 @@ class LoadPoint:
     pressed: bool = False
 
     @property
+    def flattered(self) -> bool:
+        """Whether it is invalid, and only because memory answered in the drive's place."""
+        invalid = INVALID_REASONS.intersection(self.reasons)
+        return self.verdict is Verdict.INVALID and bool(invalid) and invalid <= FLATTERING_REASONS
+
+    @property
     def share(self) -> float | None:
         """What was achieved of what was offered."""
         return None if self.offered is None else self.achieved / self.offered
@@ -123,8 +129,12 @@ class Judgement:
 
 
 def judge(point: LoadPoint, slo: Slo) -> Judgement:
-    """Return whether a point holds: the SLO holds, enough of the rate was achieved, and the backlog does not grow."""
-    if point.verdict is Verdict.INVALID:
+    """Return whether a point holds: the SLO holds, enough of the rate was achieved, and the backlog does not grow.
+
+    An invalid one never holds. But where it failed although memory answered in the drive's place, the drive
+    would have failed the more: that is a failure like any other.
+    """
+    if point.verdict is Verdict.INVALID and not point.flattered:
         return Judgement(False, ("invalid",))
     if slo.missing(point.latencies):
         return Judgement(False, ("too-few",))
@@ -135,6 +145,8 @@ def judge(point: LoadPoint, slo: Slo) -> Judgement:
         why.append("rate")
     if _grows(point):
         why.append("backlog")
+    if point.flattered and not why:
+        why.append("invalid")
     return Judgement(not why, tuple(why), broken)
 
 
@@ -144,6 +156,11 @@ def _grows(point: LoadPoint) -> bool:
     # Half of the time has half of the arrivals, and so a relative error that is the root of two larger.
     noise = math.sqrt(2) * min(POISSON_MOST, POISSON_SIGMAS * point.noise)
     return point.growth > (BACKLOG_GROWTH + noise) * point.offered
+
+
+def tells(point: LoadPoint, slo: Slo) -> bool:
+    """Whether anything follows from a point: of invalid ones, only from a failure that was flattered."""
+    return point.verdict is not Verdict.INVALID or not {"invalid", "too-few"}.intersection(judge(point, slo).why)
 
 
 def surely_failed(point: LoadPoint, slo: Slo, most: float) -> bool:

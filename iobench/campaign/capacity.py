@@ -136,7 +136,7 @@ class CapacityDirector:
         found: dict[str, Ask] = {}
         for objective in self.asked.slos:
             for target in progress.campaign.passports:
-                if target not in found and not given_up(progress, target, points):
+                if target not in found and not given_up(progress, target, self.asked.slos, points):
                     state = State.of(self.asked, objective, target, points, _evenly(objective.workload))
                     if (wanted := state.wanted()) is not None:
                         found[target] = Ask(self._work(objective, wanted, progress.campaign.passports), target)
@@ -170,8 +170,9 @@ def _point_s(asked: Asked) -> float:
     return (asked.duration_s or _POINT_GUESS_S) + plan.STEP_OVERHEAD_S + 1.0
 
 
-def given_up(progress: Progress, target: str, points: Sequence[LoadPoint]) -> bool:
-    """Whether too many steps of a target gave no number, or an invalid one."""
+def given_up(progress: Progress, target: str, slos: Sequence[Slo], points: Sequence[LoadPoint]) -> bool:
+    """Whether too many steps of a target gave no number, or one that tells nothing of any SLO."""
     failed = [step for step in progress.campaign.steps if step.target == target and step.id in progress.failed]
-    invalid = [p for p in points if p.target == target and p.verdict is Verdict.INVALID]
-    return len(failed) + len(invalid) >= MOST_FAILURES
+    own = [p for p in points if p.target == target]
+    mute = [p for p in own if not any(loadpoints.tells(p, slo) for slo in slos if slo.workload == p.workload)]
+    return len(failed) + len(mute) >= MOST_FAILURES

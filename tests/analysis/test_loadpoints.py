@@ -52,6 +52,11 @@ def _of(**changes: object) -> LoadPoint:
         (_of(growth=11.0), ("backlog",)),
         (_of(growth=None, backlog=None), ()),
         (_of(verdict=Verdict.INVALID, reasons=("page-cache",)), ("invalid",)),
+        # Memory answered for some of them, and still it was too slow: the drive alone would have been slower.
+        (_of(verdict=Verdict.INVALID, reasons=("not-steady", "page-cache"), achieved=900.0), ("rate",)),
+        (_of(verdict=Verdict.INVALID, reasons=("page-cache",), latencies={"latency_p99": 0.0101}), ("slo",)),
+        (_of(verdict=Verdict.INVALID, reasons=("page-cache", "errors"), achieved=900.0), ("invalid",)),
+        (_of(verdict=Verdict.INVALID, reasons=("lost-data",), achieved=900.0), ("invalid",)),
         (_of(verdict=Verdict.SUSPECT, reasons=("background-io",)), ()),
         (_of(latencies={"latency_p50": 0.001}), ("too-few",)),
         (_of(achieved=900.0, growth=100.0, latencies={"latency_p99": 1.0}), ("slo", "rate", "backlog")),

@@ -110,6 +110,20 @@ def test_nothing_follows_from_an_invalid_point() -> None:
     assert State.of(Asked((SLO,)), SLO, "d", [*points, bad], EVEN).wanted() == wanted
 
 
+def test_a_failure_that_memory_could_only_help_ends_a_search_like_any_other() -> None:
+    asked, points = Asked((SLO,), confirm=False, curve=False), [point(Wanted(1), LIMIT), point(Wanted(64), LIMIT)]
+    while (wanted := State.of(asked, SLO, "d", points, EVEN).wanted()) is not None:
+        tried = point(wanted, LIMIT)
+        if tried.offered is not None and tried.offered > LIMIT:
+            tried = dataclasses.replace(tried, verdict=Verdict.INVALID, reasons=("page-cache",))
+        points.append(tried)
+        assert len(points) < 40
+    found = analysis._result(State.of(asked, SLO, "d", points, EVEN), "d")
+    assert found.end is End.FOUND and found.failed is not None and found.failed.point.verdict is Verdict.INVALID
+    assert found.best is not None and found.best.x == pytest.approx(LIMIT, rel=0.03)
+    assert all(p.verdict is Verdict.VALID for p in found.curve)
+
+
 def test_a_machine_at_its_end_gives_a_least_value() -> None:
     points = run(Asked((SLO,), confirm=False, curve=False), even=1e9, random=1e9, limited_by=LimitedBy.CLIENT)
     found = analysis._result(State.of(Asked((SLO,)), SLO, "d", points, EVEN), "d")
@@ -121,11 +135,14 @@ def test_a_target_whose_steps_give_no_number_is_given_up() -> None:
     steps = tuple(Step(f"s{n}", "d", n, work) for n in range(capacity.MOST_FAILURES))
     campaign = dataclasses.replace(_campaign(), steps=steps)
     progress = Progress(campaign, None, frozenset(), dict.fromkeys(("s0",), "gone"), {}, None)  # type: ignore[arg-type]
-    assert not capacity.given_up(progress, "d", ())
+    assert not capacity.given_up(progress, "d", (SLO,), ())
     invalid = dataclasses.replace(point(Wanted(1), LIMIT), verdict=Verdict.INVALID, reasons=("errors",))
-    assert capacity.given_up(progress, "d", (invalid,))
+    assert capacity.given_up(progress, "d", (SLO,), (invalid,))
+    slow = {"latency_p99": 1.0}
+    told = dataclasses.replace(invalid, reasons=("page-cache",), latencies=slow)
+    assert not capacity.given_up(progress, "d", (SLO,), (told, told))
     gone = dataclasses.replace(progress, failed={step.id: "gone" for step in steps})
-    assert capacity.given_up(gone, "d", ()) and not capacity.given_up(gone, "other", ())
+    assert capacity.given_up(gone, "d", (SLO,), ()) and not capacity.given_up(gone, "other", (SLO,), ())
 
 
 def _campaign() -> analysis.Campaign:
