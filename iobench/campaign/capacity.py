@@ -21,7 +21,7 @@ from iobench.campaign import plan
 from iobench.campaign.director import Ask, Progress
 from iobench.campaign.plan import Request, Suite
 from iobench.errors import UsageError, near_miss
-from iobench.model import Campaign, Passport, Verdict, Work
+from iobench.model import Campaign, Passport, Work
 
 # So many steps of a target without a sound number, and it is given up: it is gone, or full.
 MOST_FAILURES = 2
