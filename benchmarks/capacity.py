@@ -3,7 +3,8 @@
 Emulated drives of N IOPS, N drawn at random or given by --iops: `iobench capacity` finds N within 3 % in under 3
 minutes. On a drive with latency, whose answer nobody set, it agrees with a fine sweep of bare fio, made
 before it and after it, since a machine that gets busier moves both. The p99 that it has to hold is --limit, in
-milliseconds: 10 on an idle machine; a busy one holds up what makes the latency.
+milliseconds: 10 on an idle machine; a busy one holds up what makes the latency. A store and a database on the
+shipped drives: what their searches find, and that they end.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ SWEEP_MOST = 15
 START = 0.9  # of the most that bare fio does, from where a sweep begins
 SIZE = 256 << 20
 ENGINE = "libaio"  # of both, on the drive with latency
+# Of a store and a database: the SLO, the size of the data, and the shipped drive that it lies on.
+APPLICATIONS = (("kvs p99<5ms", 64 << 20, "ssd"), ("oltp p95<100ms", 256 << 20, "iodrive"))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = common.parser(__doc__ or "", drives=3, latency=1, limit=10)
+    parser = common.parser(__doc__ or "", drives=3, latency=1, limit=10, applications=1)
     parser.add_argument("--iops", help="the drives' IOPS, comma-separated, instead of drawn ones")
     return parser.parse_args()
 
@@ -62,6 +65,7 @@ def main() -> None:
         print(f"{len(rows) - missed} of {len(rows)} within {BOUND:.0%} and {SECONDS:.0f} s", flush=True)
     if not options.short:
         missed += sum(not _with_latency(options.limit / 1000) for _ in range(options.latency))
+        missed += sum(not _application(*application) for application in APPLICATIONS * options.applications)
     common.conclude(missed, options.short)
 
 
@@ -83,8 +87,8 @@ def _limited(number: int, iops: int, short: bool) -> tuple[object, ...]:
     return done
 
 
-def _search(mount: Path, results: Path, slo: str, *more: str) -> dict[str, Any]:
-    args = ("capacity", "-t", f"d={mount}", "--slo", slo, "--size", str(SIZE), "--no-curve", *more)
+def _search(mount: Path, results: Path, slo: str, *more: str, size: int = SIZE) -> dict[str, Any]:
+    args = ("capacity", "-t", f"d={mount}", "--slo", slo, "--size", str(size), "--no-curve", *more)
     (found,) = common.iobench(*args, results=results)["searches"]
     if found["even"] is None:
         raise SystemExit(f"the search found nothing: {json.dumps(found)}")
@@ -118,6 +122,27 @@ def _with_latency(limit: float) -> bool:
         f"{centre / edge:.3f} of their mean: {agrees}"
     )
     return agrees == "agrees"
+
+
+def _application(slo: str, size: int, drive: str) -> bool:
+    """Search the rate of a store or a database; whether the search ended with an answer."""
+    with common.emulated(lab.read_profile(drive), size=8 * size) as drives, common.scratch() as results:
+        begin = time.monotonic()
+        found = _search(next(iter(drives.values())), results, slo, size=size)
+        took = time.monotonic() - begin
+    failed = found["first_failed"]
+    print(
+        f"{slo}, {size >> 20} MiB on the drive {drive}, load average {os.getloadavg()[0]:.0f}: {found['end']}, evenly "
+        f"spaced {found['even']['offered']:.0f}/s, at random {found['best']['offered']:.0f}/s, {len(found['points'])} "
+        f"points in {took:.0f} s; the first failure {_failure(failed) if failed else 'none'}\n",
+        flush=True,
+    )
+    return found["end"] in ("found", "holds-at-most")
+
+
+def _failure(point: dict[str, Any]) -> str:
+    whole = f"{point['offered']:.0f}/s offered, {point['achieved']:.0f}/s achieved, for {', '.join(point['why'])}"
+    return f"{whole} ({point['verdict']}: {', '.join(point['reasons'])})" if point["reasons"] else whole
 
 
 def _said(yes: bool) -> str:
