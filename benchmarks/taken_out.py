@@ -83,14 +83,14 @@ def _guards() -> Iterator[Cut]:
         ),
         (
             "a server's files go by descriptor",
-            "iobench/campaign/site.py",
+            "iobench/campaign/ground.py",
             'f"/proc/{os.getpid()}/fd/{self._folder.dir_fd}/{name}"',
             'f"{self._folder.path}/{name}"',
             f"{swapped}::test_a_target_that_is_swapped_once_the_folder_is_made[kvs]",
         ),
         (
             "a resumed drive is the same",
-            "iobench/campaign/prepare.py",
+            "iobench/campaign/assemble.py",
             "        refuse_other_drive(old, fresh[name])\n",
             "        pass\n",
             "tests/e2e/test_blocks.py",
@@ -104,7 +104,7 @@ def _guards() -> Iterator[Cut]:
         ),
         (
             "room is asked for before",
-            "iobench/campaign/prepare.py",
+            "iobench/campaign/assemble.py",
             "    plan.check_room(works, passports)\n",
             "",
             "tests/e2e/test_places.py::test_too_little_room_is_told_with_the_figures_before_anything_is_written",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from iobench import proc, runners, servers
 from iobench.campaign import director as directors
-from iobench.campaign import evidence, journal, prepared, verdict
+from iobench.campaign import evidence, journal, remains, verdict
 from iobench.campaign.director import Deadline, Director, Progress
 from iobench.campaign.events import (
     Ended,
@@ -104,7 +104,7 @@ class Engine:
         """Run what is left. Raises InterruptedCampaign when a stop was requested, else IobenchError."""
         finished = self._folder.finished()
         left = [step for step in self._campaign.steps if step.id not in finished]
-        self._again = prepared.preparations(self._campaign, finished)
+        self._again = remains.preparations(self._campaign, finished)
         self._prepared = dict(self._again)
         self._before = journal.written(self._folder.path)
         journal.write(self._folder.path, "began")
@@ -135,7 +135,7 @@ class Engine:
             journal.write(self._folder.path, "limit-reached", why=str(reached))
             raise LimitReached(f"{reached}{self._staying()}") from None
         journal.write(self._folder.path, "ended")
-        prepared.forget(self._folder, self._campaign)
+        remains.forget(self._folder, self._campaign)
         with suppress(ResultsError):  # only a copy for quick reading: the numbers are safe without it
             self._folder.pack()
         self._observe(Ended(self._campaign))
@@ -223,12 +223,12 @@ class Engine:
             if works and name not in self._sites:
                 if passport.mount_point and passport.target.kind == "file":
                     self._turns.take(name, passport.mount_point)
-                keep = prepared.names(self._folder, name)
-                folder = prepared.folder_of(self._campaign, name)
+                keep = remains.names(self._folder, name)
+                folder = remains.folder_of(self._campaign, name)
                 site = Site.open(passport, folder, works, self._permission, keep)
                 self._sites[name] = stack.enter_context(site)
                 self._guards[name] = self._guard(site)
-                if prepared.take_up(self._folder, name, site):
+                if remains.take_up(self._folder, name, site):
                     self._again.pop(name, None)
                     journal.write(self._folder.path, "still-prepared", target=name)
                 stack.push(self._leaving(name, site))
@@ -244,8 +244,8 @@ class Engine:
             with suppress(IobenchError, OSError):
                 journal.write(self._folder.path, "closed", target=name, written={name: self._written.get(name)})
                 stays = site.ground.block or (aborted and name in self._prepared)
-                if stays and prepared.keep(self._folder, name, site) and not site.ground.block:
-                    site.ground.leave(prepared.names(self._folder, name))
+                if stays and remains.keep(self._folder, name, site) and not site.ground.block:
+                    site.ground.leave(remains.names(self._folder, name))
                     self._stay.append(name)
 
         return leave
@@ -385,7 +385,7 @@ class Engine:
         self._folder.save(self._campaign, result)
         written = {step.target: self._written.get(step.target)}
         journal.write(self._folder.path, "finished", step=step.id, written=written)
-        if step.work.workload == prepared.PREPARES:
+        if step.work.workload == remains.PREPARES:
             self._prepared[step.target] = step.work
         self._observe(StepFinished(result))
 

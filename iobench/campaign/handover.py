@@ -16,7 +16,7 @@ from iobench import runners
 from iobench.analysis import handover, order, steady
 from iobench.analysis.handover import LEAST_REPEATS, MOST_REPEATS, Circumstances, Known, Outcome, Sheet
 from iobench.analysis.order import Order, Speed
-from iobench.campaign import host, plan, prepare
+from iobench.campaign import assemble, host, plan
 from iobench.campaign.director import Ask, Director, Progress
 from iobench.campaign.failed import failures, not_begun
 from iobench.campaign.plan import Request, Suite
@@ -61,19 +61,19 @@ class Parts:
 
 def begin(
     found: Order, text: str, targets: Sequence[Target], wish: Wish, taken: Sequence[str]
-) -> tuple[prepare.Prepared, Mapping[str, Told]]:
+) -> tuple[assemble.Assembled, Mapping[str, Told]]:
     """Return the campaign of a validation, and what was left out for want of time, each with a sentence.
 
     Nothing is written. Raises UsageError or CannotRunError.
     """
-    first = prepare.prepare(_suite(found, wish.look), targets, _overrides(found, wish), 1, taken)
+    first = assemble.assemble(_suite(found, wish.look), targets, _overrides(found, wish), 1, taken)
     campaign = first.campaign
     pinned = _pinned(found, wish, campaign)
     parts = parts_of(found, campaign.passports, pinned)
     _check(found, parts, wish.look)
     plan.check_room((*parts.speeds, *parts.preparation, *parts.integrity), campaign.passports)
     within_s = wish.within_s if wish.within_s is not None else QUICK_S if wish.look == "quick" else None
-    rates = prepare.rates(campaign.passports, None)
+    rates = assemble.rates(campaign.passports, None)
     parts, left_out = cut(found, parts, campaign.passports, rates, within_s, wish.look)
     asked: dict[str, ParamValue] = {
         "name": "validate",
@@ -103,7 +103,7 @@ def begin(
     written = plan.estimate(certain, campaign.passports, rates).written
     estimate = dataclasses.replace(plan.estimate(steps, campaign.passports, rates), written=written)
     needed = plan.needed([step.work for step in certain])
-    return prepare.Prepared(campaign, estimate, first.warnings, needed), left_out
+    return assemble.Assembled(campaign, estimate, first.warnings, needed), left_out
 
 
 def _certain(parts: Parts) -> tuple[Work, ...]:
@@ -286,7 +286,7 @@ class Validating:
         self._order = order_of(campaign)
         self._how = circumstances(campaign)
         self._parts = self._kept(parts_of(self._order, campaign.passports, self._asked))
-        self._rates = prepare.rates(campaign.passports, None)
+        self._rates = assemble.rates(campaign.passports, None)
         self._passports = campaign.passports
 
     def _kept(self, parts: Parts) -> Parts:

@@ -208,8 +208,8 @@ def _most(text: str | None) -> float | None:
 
 
 def _measure(asked: Asked, shared: options.MeasureOptions, view: View) -> int:
+    from iobench.campaign import assemble
     from iobench.campaign import capacity as campaigns
-    from iobench.campaign import prepare
     from iobench.cli import measure
     from iobench.drives.passport import default_target, parse_targets
     from iobench.results import Store
@@ -223,23 +223,23 @@ def _measure(asked: Asked, shared: options.MeasureOptions, view: View) -> int:
     if not shared.dry_run:
         measure.clean_before(targets, shared)
     store = Store(shared.results)
-    prepared = prepare.prepare(campaigns.first_suite(asked), targets, {}, 1, store.ids())
-    asked = campaigns.pinned(asked, [step.work for step in prepared.campaign.steps])
-    prepared = dataclasses.replace(
-        prepared, campaign=dataclasses.replace(prepared.campaign, director=asked.as_director())
+    assembled = assemble.assemble(campaigns.first_suite(asked), targets, {}, 1, store.ids())
+    asked = campaigns.pinned(asked, [step.work for step in assembled.campaign.steps])
+    assembled = dataclasses.replace(
+        assembled, campaign=dataclasses.replace(assembled.campaign, director=asked.as_director())
     )
-    for warning in prepared.warnings:
+    for warning in assembled.warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
-    seconds = campaigns.guess_s(asked, len(targets)) + prepared.estimate.seconds
+    seconds = campaigns.guess_s(asked, len(targets)) + assembled.estimate.seconds
     searches = len(asked.slos) * len(targets)
     follow = "a search follows" if searches == 1 else f"{searches} searches follow"
     guess = f"{follow}, of about a dozen points each: about {format_seconds(seconds)} in all, a guess"
     if shared.dry_run:
-        measure.show_plan(prepared, shared)
+        measure.show_plan(assembled, shared)
         click.echo(f"# {guess}", err=shared.as_json)
         return EXIT_OK
     measure.say(guess, shared)
-    return measure.begin(prepared, store, shared, lambda folder, opts, took: conclude(folder, opts, took, view))
+    return measure.begin(assembled, store, shared, lambda folder, opts, took: conclude(folder, opts, took, view))
 
 
 def _stored(sources: Sequence[str], shared: options.MeasureOptions, view: View) -> int:

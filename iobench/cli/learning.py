@@ -38,21 +38,21 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
     measure.clean_before(targets, shared)
     store = Store(shared.results)
     wish = handover.Wish(size=shared.size, duration=shared.duration, most=shared.repeats or LEAST_REPEATS)
-    prepared, _ = handover.begin(found, text, targets, wish, store.ids())
-    prepared = dataclasses.replace(
-        prepared, campaign=dataclasses.replace(prepared.campaign, limits=shared.limits.as_params())
+    assembled, _ = handover.begin(found, text, targets, wish, store.ids())
+    assembled = dataclasses.replace(
+        assembled, campaign=dataclasses.replace(assembled.campaign, limits=shared.limits.as_params())
     )
-    measure.keep_to(shared.limits, prepared)
-    folder = measure.create(store, prepared.campaign)
-    handover.look_at_drives(folder, prepared.campaign.passports.values(), handover.BEFORE)
+    measure.keep_to(shared.limits, assembled)
+    folder = measure.create(store, assembled.campaign)
+    handover.look_at_drives(folder, assembled.campaign.passports.values(), handover.BEFORE)
     with progress.log(shared.log_file) as log:
-        measure.perform(prepared, folder, shared, log)
+        measure.perform(assembled, folder, shared, log)
     from iobench.analysis import handover as judged
 
     figures = judged.measured(folder, failures(folder))
     known = handover.known(folder, handover.BEFORE)[targets[0].name]
-    host = str(prepared.campaign.host.get("name"))
-    source = f"learnt from {host}, campaign {folder.id}, {prepared.campaign.created_at:%Y-%m-%d}"
+    host = str(assembled.campaign.host.get("name"))
+    source = f"learnt from {host}, campaign {folder.id}, {assembled.campaign.created_at:%Y-%m-%d}"
     lines = list(_lines(path.stem, source, known.facts, found, figures, targets[0].name))
     written = "\n".join(lines) + "\n"
     order.parse(path.stem, written)  # what is written can be read

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import click
 
 from iobench import SCHEMA_VERSION, proc
+from iobench.campaign import assemble, dry_run, journal, plan, remains
 from iobench.campaign import director as directors
-from iobench.campaign import journal, plan, prepare
-from iobench.campaign import prepared as made_ready
+from iobench.campaign.assemble import NOTHING_LEFT, Assembled
 from iobench.campaign.director import Deadline
 from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, Observer
@@ -29,7 +29,6 @@ from iobench.campaign.failed import failure_code, failures
 from iobench.campaign.limits import Limits
 from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite
-from iobench.campaign.prepare import NOTHING_LEFT, Prepared
 from iobench.campaign.site import Permission, check_devices
 from iobench.cli import progress
 from iobench.cli.document import echo_document
@@ -66,31 +65,31 @@ def measure(suite: Suite, options: MeasureOptions, scheme: str = "") -> int:
     if not options.dry_run:
         clean_before(targets, options)
     store = Store(options.results)
-    prepared = prepare.prepare(suite, targets, options.overrides, options.repeats, store.ids())
-    for warning in prepared.warnings:
+    assembled = assemble.assemble(suite, targets, options.overrides, options.repeats, store.ids())
+    for warning in assembled.warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
     if options.dry_run:
-        show_plan(prepared, options)
-        keep_to(limits, prepared)
+        show_plan(assembled, options)
+        keep_to(limits, assembled)
         return EXIT_OK
     learn_passwords(targets, options.endpoint_secret)
-    return begin(prepared, store, options)
+    return begin(assembled, store, options)
 
 
-def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show | None = None) -> int:
+def begin(assembled: Assembled, store: Store, options: MeasureOptions, show: Show | None = None) -> int:
     """Keep a new campaign, run it and show what it found; return the exit code."""
     limits = options.limits
-    kept = dataclasses.replace(prepared.campaign, limits=limits.as_params())
-    prepared = dataclasses.replace(prepared, campaign=kept)
+    kept = dataclasses.replace(assembled.campaign, limits=limits.as_params())
+    assembled = dataclasses.replace(assembled, campaign=kept)
     # Before a target is touched: that the results, and the log, can be written.
-    folder = create(store, prepared.campaign)
+    folder = create(store, assembled.campaign)
     try:
         with progress.log(options.log_file) as log:
-            prepared = prepare.probed(prepared)
-            check_devices(prepared.campaign, options.destroy_data)
-            say_estimate(prepared, options)
-            keep_to(limits, prepared)
-            return (show or finish)(folder, options, perform(prepared, folder, options, log))
+            assembled = assemble.probed(assembled)
+            check_devices(assembled.campaign, options.destroy_data)
+            say_estimate(assembled, options)
+            keep_to(limits, assembled)
+            return (show or finish)(folder, options, perform(assembled, folder, options, log))
     except (CannotRunError, ResultsError):
         # Refused before anything was run (a device in use, …): there is nothing to go on with.
         raw = folder.path / "raw"
@@ -101,7 +100,7 @@ def begin(prepared: Prepared, store: Store, options: MeasureOptions, show: Show 
 
 def keep_to(
     limits: Limits,
-    prepared: Prepared,
+    assembled: Assembled,
     spent: Mapping[str, int] = NOTHING_LEFT,
     left: Mapping[str, int] = NOTHING_LEFT,
 ) -> None:
@@ -109,20 +108,20 @@ def keep_to(
 
     Before it was aborted `spent` bytes were written on each target, and files of `left` bytes are still there.
     """
-    campaign = prepared.campaign
-    needed = prepared.needed
+    campaign = assembled.campaign
+    needed = assembled.needed
     if needed is None:
         needed = plan.needed([step.work for step in campaign.steps])
-    passports = {name: prepare.with_room(p, left) for name, p in campaign.passports.items()}
-    check_limits(limits, passports, needed, prepared.estimate, spent)
+    passports = {name: assemble.with_room(p, left) for name, p in campaign.passports.items()}
+    check_limits(limits, passports, needed, assembled.estimate, spent)
 
 
-def go_on(folder: CampaignFolder, campaign: Campaign) -> Prepared:
+def go_on(folder: CampaignFolder, campaign: Campaign) -> Assembled:
     """Return a stored campaign ready to go on with, within the limits that it was begun with. Raises CannotRunError."""
-    left = made_ready.left_bytes(folder, campaign)
-    prepared = prepare.again(campaign, folder.finished(), left)
-    keep_to(Limits.of(campaign), prepared, journal.written(folder.path), left)
-    return prepared
+    left = remains.left_bytes(folder, campaign)
+    assembled = assemble.again(campaign, folder.finished(), left)
+    keep_to(Limits.of(campaign), assembled, journal.written(folder.path), left)
+    return assembled
 
 
 def create(store: Store, campaign: Campaign) -> CampaignFolder:
@@ -161,9 +160,9 @@ def clean_before(targets: list[Target], options: MeasureOptions, but: Collection
             say(f"removed {leftover.path}, left by an iobench that was aborted", options)
 
 
-def say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
+def say_estimate(assembled: Assembled, options: MeasureOptions) -> None:
     """Say how long a campaign takes and what it writes."""
-    campaign, estimate = prepared.campaign, prepared.estimate
+    campaign, estimate = assembled.campaign, assembled.estimate
     say(f"campaign {campaign.id}: {len(campaign.steps)} steps, about {format_seconds(estimate.seconds)}", options)
     for name, written in estimate.written.items():
         target = campaign.passports[name].target
@@ -175,10 +174,10 @@ def say_estimate(prepared: Prepared, options: MeasureOptions) -> None:
             say(f"  note: {passport.no_device_reason}", options)
 
 
-def show_plan(prepared: Prepared, options: MeasureOptions) -> None:
+def show_plan(assembled: Assembled, options: MeasureOptions) -> None:
     """Print every command that would run, and the bytes that would be written."""
-    lines = prepare.dry_run(prepared.campaign)
-    estimate = prepared.estimate
+    lines = dry_run.commands(assembled.campaign)
+    estimate = assembled.estimate
     if options.as_json:
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -196,21 +195,21 @@ def show_plan(prepared: Prepared, options: MeasureOptions) -> None:
     for line in lines:
         click.echo(f"# {clean(line.what)} on {clean(line.target)}")
         click.echo(clean(shlex.join(line.argv)))
-    click.echo(f"# {len(prepared.campaign.steps)} steps, about {format_seconds(estimate.seconds)}")
+    click.echo(f"# {len(assembled.campaign.steps)} steps, about {format_seconds(estimate.seconds)}")
     for name, written in estimate.written.items():
         click.echo(f"# {clean(name)}: about {format_bytes(written)} would be written")
-    if any(step.work.writes and step.work.duration_s is not None for step in prepared.campaign.steps):
+    if any(step.work.writes and step.work.duration_s is not None for step in assembled.campaign.steps):
         click.echo("# (a write for a set time writes as much as the drive takes: that part is a guess)")
 
 
-def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> Took:
-    """Run a prepared campaign to its end, also one that a director makes grow, and return how long it took."""
+def perform(assembled: Assembled, folder: CampaignFolder, options: MeasureOptions, log: Observer | None) -> Took:
+    """Run a campaign to its end, also one that a director makes grow, and return how long it took."""
     permission = Permission(options.destroy_data, options.yes, _confirm if sys.stdin.isatty() else None)
     begin = time.monotonic()
     with ExitStack() as stack:
         observers: list[Observer] = [log] if log is not None else []
         if not options.quiet:
-            bar = progress.terminal(prepared.estimate)
+            bar = progress.terminal(assembled.estimate)
             observers.append(stack.enter_context(bar) if bar is not None else progress.Lines(sys.stderr))
 
         def observe(event: Event) -> None:
@@ -228,14 +227,14 @@ def perform(prepared: Prepared, folder: CampaignFolder, options: MeasureOptions,
 
         stack.enter_context(folder.held())
         stop = stack.enter_context(signals(hangup=options.log_file is None))
-        director = directors.of(prepared.campaign)
-        left_s = within_s(prepared.campaign)
+        director = directors.of(assembled.campaign)
+        left_s = within_s(assembled.campaign)
         if left_s is not None:
             # The time is the command's, its start included, and that of the runs before an abort.
             left_s = max(0.0, left_s - journal.spent_s(folder.path) - (time.monotonic() - options.began))
         deadline = Deadline.within(left_s)
-        Engine(prepared.campaign, folder, prepared.estimate, permission, stop, observe, director, deadline).run()
-    return Took(time.monotonic() - begin, prepared.estimate.seconds)
+        Engine(assembled.campaign, folder, assembled.estimate, permission, stop, observe, director, deadline).run()
+    return Took(time.monotonic() - begin, assembled.estimate.seconds)
 
 
 def within_s(campaign: Campaign) -> float | None:

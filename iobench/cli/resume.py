@@ -16,7 +16,7 @@ from iobench.errors import UsageError
 @options.going_options
 def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
-    from iobench.campaign import prepared
+    from iobench.campaign import remains
     from iobench.cli.existing import learn_passwords
     from iobench.cli.measure import Show, check_baseline, clean_before, finish, go_on, perform, say
     from iobench.cli.progress import log
@@ -28,7 +28,7 @@ def resume(campaign: str, **kwargs: Any) -> int:
     if stored.imported:
         raise UsageError(f"{stored.id} was imported: there is nothing to go on with")
     check_baseline(shared, list(stored.passports))
-    kept = [each.path for each in prepared.left(folder, stored).values()]
+    kept = [each.path for each in remains.left(folder, stored).values()]
     clean_before([p.target for p in stored.passports.values()], shared, kept)
     learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)

@@ -163,25 +163,25 @@ def _validate(
     if not shared.dry_run:
         measure.clean_before(targets, shared)
     store = Store(shared.results)
-    prepared, left_out = handover.begin(found, text, targets, wish, store.ids())
-    kept = dataclasses.replace(prepared.campaign, limits=limits.as_params())
-    prepared = dataclasses.replace(prepared, campaign=kept)
-    for warning in prepared.warnings:
+    assembled, left_out = handover.begin(found, text, targets, wish, store.ids())
+    kept = dataclasses.replace(assembled.campaign, limits=limits.as_params())
+    assembled = dataclasses.replace(assembled, campaign=kept)
+    for warning in assembled.warnings:
         click.echo(f"warning: {clean(warning)}", err=True)
     for what, why in left_out.items():
         click.echo(clean(f"left out: {what}: {why}"), err=True)
-    measure.keep_to(limits, prepared)
+    measure.keep_to(limits, assembled)
     if shared.dry_run:
-        measure.show_plan(prepared, shared)
+        measure.show_plan(assembled, shared)
         return EXIT_OK
-    folder = measure.create(store, prepared.campaign)
-    measure.say_estimate(prepared, dataclasses.replace(shared, as_json=True))
-    return run(folder, prepared, shared, wanted)
+    folder = measure.create(store, assembled.campaign)
+    measure.say_estimate(assembled, dataclasses.replace(shared, as_json=True))
+    return run(folder, assembled, shared, wanted)
 
 
 def run(
     folder: Any,
-    prepared: Any,
+    assembled: Any,
     shared: MeasureOptions,
     wanted: Wanted,
 ) -> int:
@@ -190,13 +190,13 @@ def run(
     from iobench.cli import measure, progress
     from iobench.results import Store
 
-    passports = prepared.campaign.passports.values()
+    passports = assembled.campaign.passports.values()
     if not (folder.path / handover.BEFORE).is_file():
         handover.look_at_drives(folder, passports, handover.BEFORE)
     problem: IobenchError | None = None
     with progress.log(shared.log_file) as log:
         try:
-            measure.perform(prepared, folder, shared, log)
+            measure.perform(assembled, folder, shared, log)
         except (InterruptedCampaign, ResultsError):
             raise
         except CannotRunError:

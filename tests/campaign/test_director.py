@@ -12,8 +12,8 @@ import pytest
 from stored import Measured, make_campaign
 
 from iobench import proc
+from iobench.campaign import assemble, journal
 from iobench.campaign import director as directors
-from iobench.campaign import journal, prepare
 from iobench.campaign.director import Ask, Deadline, Progress
 from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, PlanGrew, StepFinished, StepLeftOut
@@ -52,7 +52,7 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     drive = tmp_path / "drive"
     drive.mkdir()
     target = Target("here", str(drive))
-    plan = prepare.prepare(SUITE, [target], {"duration": "200ms", "size": "4Mi"}, 1, ()).campaign
+    plan = assemble.assemble(SUITE, [target], {"duration": "200ms", "size": "4Mi"}, 1, ()).campaign
     plan = dataclasses.replace(plan, director={"name": "grows"})
     yield plan, Store(tmp_path / "results").create(plan)
     assert list(drive.iterdir()) == []
@@ -67,7 +67,7 @@ def _run(folder: CampaignFolder, seen: list[Event], deadline: Deadline | None = 
             stop.set(15)
 
     stored = folder.campaign()
-    left = prepare.again(stored, folder.finished())
+    left = assemble.again(stored, folder.finished())
     found = directors.of(stored)
     Engine(left.campaign, folder, left.estimate, Permission(), stop, observe, found, deadline).run()
 

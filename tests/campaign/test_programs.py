@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iobench import proc, servers
-from iobench.campaign import host, prepare, programs
+from iobench.campaign import assemble, host, programs
 from iobench.campaign.plan import Request, Suite
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import Target
@@ -42,40 +42,40 @@ def without(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     return hide
 
 
-def _prepared(suite: Suite, folder: Path) -> prepare.Prepared:
-    return prepare.prepare(suite, [Target("one", str(folder))], {}, 1, ())
+def _assembled(suite: Suite, folder: Path) -> assemble.Assembled:
+    return assemble.assemble(suite, [Target("one", str(folder))], {}, 1, ())
 
 
 def test_a_suite_goes_on_without_a_workload_whose_program_is_not_installed(without, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     without("dbench")
-    prepared = _prepared(_suite("dd", "dbench"), tmp_path)
-    assert {step.work.runner for step in prepared.campaign.steps} == {"dd"}
-    (warning,) = prepared.warnings
+    assembled = _assembled(_suite("dd", "dbench"), tmp_path)
+    assert {step.work.runner for step in assembled.campaign.steps} == {"dd"}
+    (warning,) = assembled.warnings
     assert warning == "dbench is not installed, so dbench is left out; `iobench doctor` shows what installs it"
-    assert warning in map(str, prepared.campaign.notes)
+    assert warning in map(str, assembled.campaign.notes)
 
 
 def test_and_without_one_whose_private_server_is_not(without, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     without(*servers.module("mariadb").TOOLS)
-    prepared = _prepared(_suite("dd", "oltp"), tmp_path)
-    assert {step.work.runner for step in prepared.campaign.steps} == {"dd"}
-    assert any("so oltp is left out" in warning for warning in prepared.warnings)
+    assembled = _assembled(_suite("dd", "oltp"), tmp_path)
+    assert {step.work.runner for step in assembled.campaign.steps} == {"dd"}
+    assert any("so oltp is left out" in warning for warning in assembled.warnings)
 
 
 def test_alone_it_is_refused_and_nothing_goes_without_fio(without, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     without("dbench")
     with pytest.raises(CannotRunError, match="dbench is not installed"):
-        _prepared(_suite("dbench"), tmp_path)
+        _assembled(_suite("dbench"), tmp_path)
     without("fio")
     with pytest.raises(CannotRunError, match="fio is not installed"):
-        _prepared(_suite("dd", "dbench"), tmp_path)
+        _assembled(_suite("dd", "dbench"), tmp_path)
 
 
 def test_with_all_of_them_nothing_is_left_out(without, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     without()
-    prepared = _prepared(_suite(*FAMILIES), tmp_path)
-    assert {step.work.runner for step in prepared.campaign.steps} == set(FAMILIES)
-    assert not [warning for warning in prepared.warnings if "left out" in warning]
+    assembled = _assembled(_suite(*FAMILIES), tmp_path)
+    assert {step.work.runner for step in assembled.campaign.steps} == set(FAMILIES)
+    assert not [warning for warning in assembled.warnings if "left out" in warning]
 
 
 def test_a_path_that_was_given_has_to_lead_to_a_program() -> None:

@@ -226,7 +226,7 @@ def test_two_that_begin_in_one_second_do_not_share_a_campaign(
     folder = iobench.folder()
     before = sorted(folder.path.rglob("*"))
     # The second did not see the first's folder when it chose its id.
-    monkeypatch.setattr("iobench.campaign.prepare.new_id", lambda now, taken: folder.id)
+    monkeypatch.setattr("iobench.campaign.assemble.new_id", lambda now, taken: folder.id)
     said = inside(*once)
     assert said.code == 3 and f"another iobench began the campaign {folder.id}" in said.err
     assert sorted(folder.path.rglob("*")) == before

@@ -11,7 +11,7 @@ import pytest
 from running import ONCE, Drive, Iobench, Result
 
 from iobench import proc
-from iobench.campaign import prepare, site
+from iobench.campaign import assemble, site
 from iobench.drives.workdir import WorkFolder
 from iobench.model import Passport
 from iobench.tools import mariadb
@@ -87,11 +87,11 @@ def test_a_target_that_leads_elsewhere_by_its_name_is_measured_where_it_leads(
 def _then(do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Do something once a campaign is planned, before it begins."""
 
-    def planned(prepared: prepare.Prepared) -> prepare.Prepared:
+    def planned(assembled: assemble.Assembled) -> assemble.Assembled:
         do()
-        return prepared
+        return assembled
 
-    monkeypatch.setattr(prepare, "probed", planned)
+    monkeypatch.setattr(assemble, "probed", planned)
 
 
 def _refused(said: Result, iobench: Iobench) -> None:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from iobench import runners, servers
 from iobench.campaign import host, plan, programs
+from iobench.campaign.ground import FolderGround
 from iobench.campaign.plan import Estimate, Suite
-from iobench.campaign.site import NOWHERE, FolderGround, open_folder
+from iobench.campaign.site import open_folder
 from iobench.drives.passport import passport, refuse_other_drive, same_device_warnings
 from iobench.drives.turns import Turns
-from iobench.model import Campaign, DataFile, ParamValue, Passport, Place, Step, Target, Work, of_drive
+from iobench.model import Campaign, ParamValue, Passport, Target, Work, of_drive
 from iobench.results import new_id
 from iobench.texts import Phrase, Told
-from iobench.tools import fio
 
 NOTHING_LEFT: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Assembled:
     """A campaign that is ready to run, with its estimate and what the user should know before.
 
     `needed` is the bytes that its files take on each target, where its first steps do not tell: a plan may grow.
@@ -35,13 +35,13 @@ class Prepared:
     needed: int | None = None
 
 
-def prepare(
+def assemble(
     suite: Suite,
     targets: Sequence[Target],
     overrides: Mapping[str, object],
     rounds: int | None,
     taken: Sequence[str],
-) -> Prepared:
+) -> Assembled:
     """Return the campaign of a suite on targets; nothing is written. `taken` are the ids that exist.
 
     Raises UsageError or CannotRunError.
@@ -71,7 +71,7 @@ def prepare(
         director=_director(list(dict.fromkeys(request.runner for request in suite.requests))),
     )
     warnings = (*same_device_warnings(list(passports.values())), *map(str, left))
-    return Prepared(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
+    return Assembled(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
 
 
 def _installed(suite: Suite) -> tuple[Suite, list[Told]]:
@@ -102,18 +102,18 @@ def _director(families: Sequence[str]) -> dict[str, ParamValue] | None:
     return {"name": named[0]} if named else None
 
 
-def probed(prepared: Prepared, finished: Collection[str] = (), untouched: Collection[str] = ()) -> Prepared:
+def probed(assembled: Assembled, finished: Collection[str] = (), untouched: Collection[str] = ()) -> Assembled:
     """Return the same with an estimate that holds: a target of unknown speed is written for half a second at most.
 
     Not those `untouched`, whose preparation that would spoil.
     """
-    campaign = prepared.campaign
+    campaign = assembled.campaign
     left = [step for step in campaign.steps if step.id not in finished]
     known = rates({name: p for name, p in campaign.passports.items() if name not in untouched}, campaign.id)
-    return dataclasses.replace(prepared, estimate=plan.estimate(left, campaign.passports, known))
+    return dataclasses.replace(assembled, estimate=plan.estimate(left, campaign.passports, known))
 
 
-def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str, int] = NOTHING_LEFT) -> Prepared:
+def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str, int] = NOTHING_LEFT) -> Assembled:
     """Return a stored campaign ready to go on with; `left_bytes` of files are on its targets since it was aborted.
 
     Raises CannotRunError when a target is another drive than it was.
@@ -127,7 +127,7 @@ def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str
     tools = {**tools, **_server_tools([step.work for step in left], fresh)}
     # The same drive may have another device number by now, and a tool another version.
     campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
-    return probed(Prepared(campaign, plan.estimate(left, fresh, {}), ()), finished, left_bytes)
+    return probed(Assembled(campaign, plan.estimate(left, fresh, {}), ()), finished, left_bytes)
 
 
 def with_room(passport: Passport, left_bytes: Mapping[str, int]) -> Passport:
@@ -182,60 +182,3 @@ def _probed(p: Passport, campaign: str) -> float | None:
     with Turns() as turns, open_folder(p, f"{campaign}-probe") as folder:
         turns.take(p.target.name, p.mount_point or p.target.path)
         return FolderGround(folder).write_rate(time.monotonic)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A command that would run: for a step, or to make a target ready."""
-
-    what: str
-    target: str
-    argv: tuple[str, ...]
-    step: Step | None = None
-
-
-def dry_run(campaign: Campaign) -> list[Line]:
-    """Return every command that would run, file names as they would be inside the work folder."""
-    lines = [line for name in campaign.passports for line in _setup_lines(campaign, name)]
-    for step in campaign.steps:
-        argv = runners.find(step.work.runner).command(step.work, _place(campaign, step.target, step.work, step.id)).argv
-        lines.append(Line(step.id, step.target, argv, step))
-    return lines
-
-
-def _setup_lines(campaign: Campaign, target: str) -> Iterator[Line]:
-    """The commands that lay out a target's files and warm it up."""
-    works = {id(step.work): step.work for step in campaign.steps if step.target == target}.values()
-    direct = any(work.params.get("direct") for work in works)
-    files: dict[str, DataFile] = {}
-    for file in (file for work in works for file in work.files if file.layout == "write"):
-        files[file.name] = max(file, files.get(file.name, file), key=lambda f: f.size)
-    for file in files.values():
-        path = _path(campaign, target, file.name)
-        command = fio.lay_out(path, file.size, "libaio" if direct else "psync", direct, "raw/layout")
-        yield Line("lay out the test file", target, command.argv)
-    if campaign.passports[target].target.kind != "server":
-        for service in plan.services(list(works)):
-            for what, argv in servers.planned(service):
-                yield Line(what, target, argv)
-    for work in works:
-        if work.warm_up:
-            place = _place(campaign, target, work, f"warm-up-{work.workload}")
-            yield Line(f"warm up {work.workload}", target, runners.find(work.runner).command(work, place).argv)
-
-
-def _place(campaign: Campaign, target: str, work: Work, raw: str) -> Place:
-    names = [*(f.name for f in work.files), *work.fresh, *([work.tree.name] if work.tree else ())]
-    return Place(
-        data={name: _path(campaign, target, name) for name in names},
-        size={f.name: f.size for f in work.files},
-        out=f"raw/{raw}",
-        source=f"(random data in memory, {work.source.size} bytes)" if work.source else None,
-        block_device=campaign.passports[target].target.kind == "block",
-        service=servers.module(work.service.kind).EXAMPLE if work.service else NOWHERE,
-    )
-
-
-def _path(campaign: Campaign, target: str, name: str) -> str:
-    place = campaign.passports[target].target
-    return place.path if place.kind == "block" else name
