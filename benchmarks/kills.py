@@ -25,7 +25,7 @@ import common
 import pyarrow.parquet as pq
 
 from iobench import runners
-from iobench.drives.workdir import find_leftovers
+from iobench.drives.leftovers import find_leftovers
 
 _SHORT = ("--duration", "300ms", "--ramp", "0", "--repeats", "2")
 _SERVED = ("--size", "16Mi", "--duration", "1s", "--repeats", "2")

@@ -179,25 +179,42 @@ def _doors() -> Iterator[Cut]:
 
 def _folders() -> Iterator[Cut]:
     tests = "tests/drives/test_workdir.py"
-    for name, text, instead in (
-        ("a file that is a link is not opened", "flags & ~os.O_TRUNC | os.O_NOFOLLOW |", "flags & ~os.O_TRUNC |"),
-        ("a hard link is not written to", "or info.st_nlink > 1", ""),
-        ("the folder is no link", "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC", "os.O_RDONLY"),
-        ("a folder that others may write is refused", "or info.st_mode & 0o022", ""),
+    for name, file, text, instead in (
+        (
+            "a file that is a link is not opened",
+            WORKDIR,
+            "flags & ~os.O_TRUNC | os.O_NOFOLLOW |",
+            "flags & ~os.O_TRUNC |",
+        ),
+        ("a hard link is not written to", WORKDIR, "or info.st_nlink > 1", ""),
+        (
+            "the folder is no link",
+            "iobench/drives/marker.py",
+            "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+            "os.O_RDONLY",
+        ),
+        ("a folder that others may write is refused", WORKDIR, "or info.st_mode & 0o022", ""),
         (
             "nothing without our marker is taken over",
+            WORKDIR,
             "    if marker is None:\n        # Killed",
             "    if False:\n        #",
         ),
-        ("a folder in use is not taken over", "    if not marker.owner_gone:\n", "    if False:\n"),
-        ("a marker that was replaced stops the removal", "if _read_marker(self.dir_fd) != self.marker:", "if False:"),
+        ("a folder in use is not taken over", WORKDIR, "    if not marker.owner_gone:\n", "    if False:\n"),
+        (
+            "a marker that was replaced stops the removal",
+            WORKDIR,
+            "if read_marker(self.dir_fd) != self.marker:",
+            "if False:",
+        ),
         (
             "a folder without our marker is not removed",
+            "iobench/drives/entries.py",
             "if marker is None or not stat.S_ISREG(marker.st_mode):",
             "if 0:",
         ),
     ):
-        yield Cut(f"work folder: {name}", WORKDIR, text, instead, tests)
+        yield Cut(f"work folder: {name}", file, text, instead, tests)
 
 
 def _rules() -> Iterator[Cut]:

@@ -6,16 +6,15 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from iobench.campaign.site import Site
-from iobench.drives.workdir import Leftover, find_leftovers, remove_leftover
+from iobench.drives.leftovers import Leftover, find_leftovers, remove_leftover
+from iobench.drives.marker import boot
 from iobench.model import Campaign, DataFile, Work
 from iobench.results import CampaignFolder, write_safely
 
 _NAME = "prepared.json"
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 PREPARES = "precondition"
 # What a file system may have written by itself meanwhile: of the prepared file, and at least (bytes).
 OTHERS_SHARE, OTHERS_LEAST = 0.01, 4_000_000
@@ -36,7 +35,7 @@ def keep(folder: CampaignFolder, target: str, site: Site) -> bool:
         return False
     kept = _read(folder)
     kept[target] = {
-        "boot": _boot(),
+        "boot": boot(),
         "device": counters.number,
         "written": counters.read().bytes_written,
         "files": files,
@@ -68,7 +67,7 @@ def take_up(folder: CampaignFolder, target: str, site: Site) -> bool:
 def _held(entry: Mapping[str, Any], site: Site) -> bool:
     """Whether a target is as it was kept. Another boot counts from nought; a device knows no files, so not a byte."""
     counters = site.counters
-    if counters is None or (entry["boot"], entry["device"]) != (_boot(), counters.number):
+    if counters is None or (entry["boot"], entry["device"]) != (boot(), counters.number):
         return False
     size = sum(file["size"] for file in entry["files"])
     others = counters.read().bytes_written - entry["written"]
@@ -135,10 +134,3 @@ def _read(folder: CampaignFolder) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return kept if isinstance(kept, dict) else {}
-
-
-def _boot() -> str:
-    try:
-        return _BOOT.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

@@ -63,15 +63,12 @@ class Services:
         """Whether a target's server was started, and not ended since."""
         return (site.passport.target.name, service) in self._running
 
-    def failed(self, site: Site, service: Service) -> bool:
-        """Whether a server that was started is dead or does not answer."""
-        served = self._running.get((site.passport.target.name, service))
-        return served is not None and served.server.problem() is not None
-
-    def drop(self, site: Site, service: Service) -> None:
-        """End a server that has failed: the next step that needs it starts it anew."""
-        served = self._running.pop((site.passport.target.name, service), None)
-        if served is not None:
+    def drop_failed(self, site: Site, service: Service) -> None:
+        """End a server that is dead or does not answer: the next step that needs it starts it anew."""
+        key = site.passport.target.name, service
+        served = self._running.get(key)
+        if served is not None and served.server.problem() is not None:
+            self._running.pop(key)
             served.server.close(kill=True)
 
     def _started(self, site: Site, service: Service) -> Served:

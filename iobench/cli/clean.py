@@ -11,8 +11,8 @@ import click
 from iobench import SCHEMA_VERSION, proc
 from iobench.cli.options import json_option, results_option
 from iobench.cli.tables import clean as printable
+from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.mounts import mounts
-from iobench.drives.workdir import find_leftovers, remove_leftover
 from iobench.errors import ResultsError
 from iobench.results import CampaignFolder, Store
 

@@ -35,8 +35,8 @@ from iobench.cli.document import echo_document
 from iobench.cli.existing import endpoint_target, learn_passwords
 from iobench.cli.options import MeasureOptions
 from iobench.cli.tables import clean
+from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.passport import default_target, parse_targets
-from iobench.drives.workdir import find_leftovers, remove_leftover
 from iobench.errors import EXIT_OK, EXIT_TOOL, CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store

@@ -17,7 +17,7 @@ from iobench import proc
 from iobench.campaign.verdict import REASONS
 from iobench.cli import clean as clean_module
 from iobench.cli import listing
-from iobench.drives import workdir
+from iobench.drives import marker as markers
 from iobench.model import INVALID_REASONS, Evidence, Verdict
 from iobench.results import CampaignFolder, write_safely
 from iobench.texts import TEXTS
@@ -205,10 +205,10 @@ def test_what_rm_says_as_one_document(say: Say, folder: CampaignFolder) -> None:
 
 
 def test_what_clean_says_as_one_document(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = tmp_path / "drive" / f"{workdir.PREFIX}c1"
+    left = tmp_path / "drive" / f"{markers.PREFIX}c1"
     left.mkdir(parents=True)
-    marker = workdir.Marker("c1", os.uname().nodename, "an earlier boot", 1, 1, "2025-01-01T00:00:00+00:00")
-    (left / workdir.MARKER).write_text(json.dumps({name: getattr(marker, name) for name in marker.__slots__}))
+    marker = markers.Marker("c1", os.uname().nodename, "an earlier boot", 1, 1, "2025-01-01T00:00:00+00:00")
+    (left / markers.MARKER).write_text(json.dumps({name: getattr(marker, name) for name in marker.__slots__}))
     (left / "data").write_text("x")
     (left / "folder").mkdir()
     # Not this machine's programs and drives: another session's are none of a test's business.

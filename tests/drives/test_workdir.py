@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from iobench import proc
-from iobench.drives.workdir import MARKER, WorkFolder, find_leftovers, remove_leftover
+from iobench.drives.leftovers import find_leftovers, remove_leftover
+from iobench.drives.marker import MARKER
+from iobench.drives.workdir import WorkFolder
 from iobench.errors import CannotRunError
 
 KILLED = """

@@ -1,0 +1,149 @@
+"""A work's program run at a site: its command, the watch over it, and what it left in memory brought to the drive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from iobench import proc, runners
+from iobench.campaign import journal
+from iobench.campaign.director import Deadline
+from iobench.campaign.limits import Guard, Limits
+from iobench.campaign.services import Services
+from iobench.campaign.site import NOWHERE, Site
+from iobench.campaign.source import MemorySource
+from iobench.errors import InterruptedCampaign, ToolError
+from iobench.model import Campaign, Command, Work
+from iobench.results import CampaignFolder, write_safely
+
+_LEAST_S = 2.0  # what a program gets where the time is over: less would only give errors
+_OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
+
+
+class Executor:
+    """Runs programs within what a campaign allows: its limits, its time, and until a stop is asked for."""
+
+    def __init__(self, campaign: Campaign, folder: CampaignFolder, stop: proc.Stop, deadline: Deadline) -> None:
+        self.services = Services(campaign.id, folder.raw, stop)
+        self._source = MemorySource(stop)
+        self._stop = stop
+        self._deadline = deadline
+        self._limits = Limits.of(campaign)
+        self._guards: dict[str, Callable[[], None]] = {}
+        self._written: dict[str, int] = {}  # what reached each target's device since this run opened it
+        self._before = journal.written(folder.path)  # the same of earlier runs
+
+    def close(self) -> None:
+        """Let go of the memory that programs read from."""
+        self._source.close()
+
+    def admit(self, site: Site) -> None:
+        """Count from now on what is written at a site, against the limits of the campaign."""
+        counters, name = site.counters, site.passport.target.name
+        begin = counters.read().bytes_written if counters else 0
+        guard = Guard(self._limits, site.passport, self._before.get(name, 0))
+
+        def look() -> None:
+            if counters is not None:
+                self._written[name] = counters.read().bytes_written - begin
+            guard.look(self._written.get(name))
+
+        self._guards[name] = look
+
+    def look(self, target: str) -> None:
+        """Look whether a limit is reached on a target. Raises LimitReached."""
+        self._guards[target]()
+
+    def written(self, target: str) -> int | None:
+        """Return the bytes that reached a target's device by the last look since it was admitted."""
+        return self._written.get(target)
+
+    def command(self, site: Site, work: Work, raw: Path) -> Command:
+        """Return a work's command at a site, what it makes itself removed and its source ready."""
+        for name in work.fresh:
+            site.ground.remove(name)
+        if work.tree is not None:
+            site.ground.folder(work.tree.name)
+        source = self._source.path(work.source.size) if work.source else None
+        endpoint = self.services.get(site, work.service).endpoint if work.service else NOWHERE
+        return runners.find(work.runner).command(work, site.place(work, raw, source, endpoint))
+
+    def watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
+        """Run a command to its end, its output in `raw`; `tick` is called ten times a second.
+
+        Raises InterruptedCampaign, LimitReached, and ToolError for a program that does not end in its time.
+        """
+        for name, content in command.inputs.items():
+            write_safely(raw / name, content)
+        guard, left = self._guards[site.passport.target.name], self._deadline.left_s
+        timeout_s = command.timeout_s if left is None else min(command.timeout_s, max(_LEAST_S, left))
+        argv = (*self._limits.prefix, *command.argv)
+
+        def watched() -> None:
+            guard()
+            tick()
+
+        ended = proc.watch(
+            argv,
+            stdout=raw / "stdout",
+            stderr=raw / "stderr",
+            timeout_s=timeout_s,
+            stop=self._stop,
+            tick=watched,
+            cwd=site.ground.cwd,
+            env=command.env,
+            pass_fds=(*site.ground.pass_fds, *self._source.fds),
+            group=site.group,
+        )
+        kept = {
+            "argv": list(argv),
+            "exit_code": ended.exit_code,
+            "wall_s": ended.wall_s,
+            "cpu_s": ended.cpu_s,
+            "ended_by_iobench": ended.reason,
+        }
+        write_safely(raw / "command.json", json.dumps(kept, ensure_ascii=False, indent=1))
+        if ended.reason == "stopped":
+            raise InterruptedCampaign
+        if ended.reason == "timeout":
+            raise ToolError(f"{command.tool} did not end within {timeout_s:.0f} s and was stopped")
+        return ended
+
+    def settle(self, site: Site, work: Work, raw: Path) -> None:
+        """Bring to the drive what a program left in memory: it would be written in the next step's time.
+
+        What may be much is left to a program, which a stop can end. Raises InterruptedCampaign, OSError.
+        """
+        if work.tree is not None:
+            site.ground.remove_folder(work.tree.name)
+        if work.writes and not work.params.get("direct") and site.ground.cwd is not None:
+            names = [*(file.name for file in work.files), *work.fresh, *(("-f", ".") if work.tree else ())]
+            if not names:
+                site.ground.settle()
+                return
+            ended = proc.watch(
+                ("sync", *names),
+                stdout=raw / "settle.stdout",
+                stderr=raw / "settle.stderr",
+                timeout_s=60 + 4 * max(work.fixed_bytes, 4 << 30) / 1e6,
+                stop=self._stop,
+                cwd=site.ground.cwd,
+                group=site.group,
+            )
+            if ended.reason == "stopped":
+                raise InterruptedCampaign
+        site.ground.settle()
+
+
+def text(path: Path) -> str:
+    """Return a file that a program wrote. Raises ToolError for one that is too large to be in earnest."""
+    if path.stat().st_size > _OUTPUT_MOST:
+        raise ToolError(f"{path} has {path.stat().st_size} bytes, more than a tool says in earnest; it was not read")
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of such a file, empty where there is none."""
+    lines = text(path).strip().splitlines()
+    return lines[-1] if lines else ""

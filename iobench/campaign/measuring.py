@@ -1,0 +1,154 @@
+"""A step measured: the program watched, its output read, its evidence gathered, and the result judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from iobench import proc, runners, servers
+from iobench.campaign import evidence, verdict
+from iobench.campaign.events import Observer, Ticked
+from iobench.campaign.execution import Executor, text
+from iobench.campaign.programs import named
+from iobench.campaign.site import Site
+from iobench.campaign.source import total_memory
+from iobench.drives.kernel_log import KernelLog
+from iobench.drives.temperature import limit_c, temperature_c
+from iobench.errors import ToolError
+from iobench.model import Command, Facts, Output, Reading, Step, StepResult, Work
+from iobench.results import write_safely
+from iobench.servers import Server, Witness
+
+CLOCK_SET_S = 0.2  # the two clocks differ by more only where one was set
+
+
+class Measurer:
+    """Measures steps, one after the other. `tools` are the versions of the programs that are here."""
+
+    def __init__(self, executor: Executor, tools: Mapping[str, str], observe: Observer) -> None:
+        self._executor = executor
+        self._tools = tools
+        self._observe = observe
+        self._kernel = KernelLog()
+        self._memory = total_memory()
+
+    def close(self) -> None:
+        """Let go of the kernel's log."""
+        self._kernel.close()
+
+    def measure(self, step: Step, site: Site, raw: Path) -> StepResult:
+        """Return what a step gave, its raw output kept in `raw`. Raises IobenchError, OSError."""
+        work = step.work
+        for stale in raw.iterdir():  # of an earlier, unfinished try
+            stale.unlink()
+        self._kernel.skip()
+        command = self._executor.command(site, work, raw)
+        server = self._executor.services.get(site, work.service).server if work.service else None
+        if server is not None:
+            server.settle(work)
+            server.begin(work)
+        if isinstance(server, Witness):
+            server.watch(raw)
+        watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
+        started = datetime.now(UTC)
+        begin = time.monotonic()
+        grown: list[tuple[float, int]] = []
+
+        def tick() -> None:
+            watcher.tick()
+            _note_growth(raw / "stdout", grown)
+            if server is not None:
+                server.tick(time.monotonic() - begin)
+            self._observe(Ticked(time.monotonic() - begin))
+
+        watcher.tick()
+        try:
+            ended = self._executor.watch(site, command, raw, tick)
+        except ToolError as error:
+            raise _with_problem(error, server) from error
+        watcher.tick()
+        facts = server.end(work) if server is not None else Facts()
+        if server is not None and (problem := server.problem()) is not None:
+            raise ToolError(problem)
+        if isinstance(server, Witness):
+            for name, told in server.told().items():
+                write_safely(raw / name, told)
+        self._executor.settle(site, work, raw)
+        output = _output(command, raw, ended, grown)
+        reading = runners.find(work.runner).read(work, output)
+        if reading.errors:
+            said = f"{reading.error_text or 'the program gave no reason'}{self.kernel_said(site)}"
+            reading = dataclasses.replace(reading, error_text=said)
+        return self._judged(step, site, reading, watcher, started, facts)
+
+    def kernel_said(self, site: Site) -> str:
+        """Return what the kernel said of a site's device since the step began, as the end of a sentence."""
+        device = site.passport.device
+        lines = self._kernel.about(device.name) if device is not None else []
+        return f"; the kernel said: {lines[-1]}" if lines else ""
+
+    def _judged(
+        self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime, facts: Facts
+    ) -> StepResult:
+        start, end = _window(step.work, reading, watcher)
+        context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device))
+        counted = evidence.window(watcher.snapshots, start, end)
+        series = evidence.device_series(watcher.snapshots, start, end)
+        found = evidence.gather(
+            context, reading, counted, series, site.unwritten(step.work), temperature_c(site.passport.device), facts
+        )
+        said, findings = verdict.judge(context, reading, found, series)
+        tool = _tool(step.work, self._tools)
+        return StepResult(step, reading, found, said, findings, started, tool, series)
+
+
+def _tool(work: Work, versions: Mapping[str, str]) -> str:
+    """The program that the numbers come from, with its version."""
+    tools = named(work.runner, work.params) or (servers.module(work.service.kind).TOOLS if work.service else ())
+    return next((versions[tool] for tool in tools if tool in versions), work.runner)
+
+
+def _with_problem(error: ToolError, server: Server | None) -> ToolError:
+    """Name the server behind a program that hung: it is the likelier cause."""
+    problem = server.problem() if server is not None else None
+    return ToolError(f"{error}; {problem}") if problem else error
+
+
+def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[float, float]:
+    """The measured window on the monotonic clock: the program's whole life where all of it was measured.
+
+    After a ramp it is the end of that life, as long as the tool says, and up to when the tool says.
+    """
+    begun, ended = watcher.snapshots[0], watcher.snapshots[-1]
+    first, last = begun.at, ended.at
+    if reading.ended_at is None or not work.ramp_s:
+        return first, last
+    # Somebody may have set the clock meanwhile; then the tool's own time says nothing of ours.
+    set_by = abs((ended.wall - begun.wall) - (last - first))
+    end = last if set_by > CLOCK_SET_S else min(last, first + reading.ended_at - begun.wall)
+    return max(first, end - reading.measured_s), end
+
+
+def _note_growth(path: Path, grown: list[tuple[float, int]]) -> None:
+    """Note when a program's output has grown, which dates the lines of one that prints as it goes."""
+    size = path.stat().st_size
+    if size != (grown[-1][1] if grown else 0):
+        grown.append((time.time(), size))
+
+
+def _output(command: Command, raw: Path, ended: proc.Ended, grown: Sequence[tuple[float, int]]) -> Output:
+    own = ("stdout", "stderr", "settle.stdout", "settle.stderr", "command.json")
+    files = {p.name: text(p) for p in sorted(raw.iterdir()) if p.name not in own and p.is_file()}
+    return Output(
+        argv=command.argv,
+        exit_code=ended.exit_code,
+        stdout=text(raw / "stdout"),
+        stderr=text(raw / "stderr"),
+        files=files,
+        wall_s=ended.wall_s,
+        cpu_s=ended.cpu_s,
+        grown=tuple(grown),
+    )
