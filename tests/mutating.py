@@ -383,10 +383,10 @@ def _journal(text: str) -> object:
 
 
 def _known(text: str) -> object:
-    from iobench.campaign import handover
+    from iobench.campaign import validation
 
-    with _folder(handover.BEFORE, text) as folder:
-        return handover.known(folder, handover.BEFORE)
+    with _folder(validation.BEFORE, text) as folder:
+        return validation.known(folder, validation.BEFORE)
 
 
 def _record(text: str) -> object:

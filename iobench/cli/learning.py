@@ -22,7 +22,7 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
     """Measure a server, and write what it is and does as the profile NAME.toml; return the exit code."""
     from iobench.analysis import order
     from iobench.analysis.handover import LEAST_REPEATS
-    from iobench.campaign import handover
+    from iobench.campaign import handover, validation
     from iobench.campaign.failed import failures
     from iobench.cli import measure, progress
     from iobench.drives.passport import default_target, parse_targets
@@ -44,13 +44,13 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
     )
     measure.keep_to(shared.limits, assembled)
     folder = measure.create(store, assembled.campaign)
-    handover.look_at_drives(folder, assembled.campaign.passports.values(), handover.BEFORE)
+    validation.look_at_drives(folder, assembled.campaign.passports.values(), validation.BEFORE)
     with progress.log(shared.log_file) as log:
         measure.perform(assembled, folder, shared, log)
     from iobench.analysis import handover as judged
 
     figures = judged.measured(folder, failures(folder))
-    known = handover.known(folder, handover.BEFORE)[targets[0].name]
+    known = validation.known(folder, validation.BEFORE)[targets[0].name]
     host = str(assembled.campaign.host.get("name"))
     source = f"learnt from {host}, campaign {folder.id}, {assembled.campaign.created_at:%Y-%m-%d}"
     lines = list(_lines(path.stem, source, known.facts, found, figures, targets[0].name))

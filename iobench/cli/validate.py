@@ -186,13 +186,13 @@ def run(
     wanted: Wanted,
 ) -> int:
     """Measure a validation, or go on with one, then judge it and show the sheet. Returns the exit code."""
-    from iobench.campaign import handover
+    from iobench.campaign import validation
     from iobench.cli import measure, progress
     from iobench.results import Store
 
     passports = assembled.campaign.passports.values()
-    if not (folder.path / handover.BEFORE).is_file():
-        handover.look_at_drives(folder, passports, handover.BEFORE)
+    if not (folder.path / validation.BEFORE).is_file():
+        validation.look_at_drives(folder, passports, validation.BEFORE)
     problem: IobenchError | None = None
     with progress.log(shared.log_file) as log:
         try:
@@ -206,7 +206,7 @@ def run(
             raise
         except ToolError as error:
             problem = error  # what was measured is judged all the same; the rest is not decided
-    handover.look_at_drives(folder, passports, handover.AFTER)
+    validation.look_at_drives(folder, passports, validation.AFTER)
     return _show(folder, None, shared, wanted, problem)
 
 
@@ -226,15 +226,15 @@ def _show(
     problem: IobenchError | None,
 ) -> int:
     from iobench.analysis.handover import Outcome
-    from iobench.campaign import handover, journal
+    from iobench.campaign import journal, validation
     from iobench.report import verdicts
     from iobench.results import write_safely
 
-    sheet = handover.sheet(folder, profile)
+    sheet = validation.sheet(folder, profile)
     campaign = folder.campaign()
     document = verdicts.dump(verdicts.to_json(sheet, campaign))
     if profile is None:
-        write_safely(folder.path / handover.SHEET, document)
+        write_safely(folder.path / validation.SHEET, document)
         journal.write(folder.path, "judged", outcome=sheet.outcome.value)
     if problem is not None:
         click.echo(f"iobench: {problem}", err=True)
@@ -262,21 +262,23 @@ def _print(text: str, shared: MeasureOptions) -> None:
 
 
 def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, lang: str) -> str | bytes:
-    from iobench.campaign import handover
+    from iobench.campaign import validation
     from iobench.report import verdicts
     from iobench.texts import Words
 
     if each == "json":
         return document
     if each == "junit":
-        return verdicts.to_junit(sheet, campaign, handover.measured_s(folder))
+        return verdicts.to_junit(sheet, campaign, validation.measured_s(folder))
     if each == "nagios":
         return verdicts.to_nagios(sheet)
     if each == "text":
         return _text(sheet, campaign, Words(lang))
     from iobench.report import sheet as pages
 
-    facts: Mapping[str, Any] = {name: known.facts for name, known in handover.known(folder, handover.BEFORE).items()}
+    facts: Mapping[str, Any] = {
+        name: known.facts for name, known in validation.known(folder, validation.BEFORE).items()
+    }
     page = pages.html(sheet, campaign, dict(facts), lang)
     if each == "html":
         return page
