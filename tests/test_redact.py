@@ -100,10 +100,10 @@ def text_of(path: Path) -> str:
 def test_the_report_shows_them_unless_it_is_redacted(folder: CampaignFolder, tmp_path: Path) -> None:
     with_pdf = pdf.missing() is None and shutil.which("pdftotext") is not None
     formats = ("html", "csv", "png", "pptx", *(("pdf",) if with_pdf else ()))
-    plain = report.build([folder], tmp_path / "plain", formats)
+    plain = report.build([folder], tmp_path / "plain", report.Options(formats))
     said = "".join(map(text_of, plain))
     assert len(secrets_in(said)) > 5, "the fixture holds what is to be hidden"
-    out = report.build([folder], tmp_path / "out", formats, redact=True)
+    out = report.build([folder], tmp_path / "out", report.Options(formats, redact=True))
     assert [path.name for path in out] == [path.name.replace("db-tokyo-07", "host-1") for path in plain]
     for path in out:
         assert secrets_in(text_of(path)) == [], path

@@ -14,7 +14,7 @@ from iobench.cli.document import echo_document
 from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
-from iobench.report import FORMATS, Several, build
+from iobench.report import FORMATS, Options, Several, build
 
 
 @click.command()
@@ -74,21 +74,9 @@ def report(
     folders, called = open_campaigns(store, campaigns)
     out = output if output is not None else folders[-1].path / "report"
     several = Several(pool=pool, anyway=anyway, called=tuple(called))
+    asked = Options(wanted, lang, baseline, share, several, redact, published, _drives(drives))
     with _progress() as progress:
-        written = build(
-            folders,
-            out,
-            wanted,
-            lang,
-            baseline,
-            share,
-            several,
-            redact,
-            published,
-            _drives(drives),
-            say=_say,
-            progress=progress,
-        )
+        written = build(folders, out, asked, say=_say, progress=progress)
     if as_json:
         document = {
             "schema_version": SCHEMA_VERSION,

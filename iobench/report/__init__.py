@@ -32,28 +32,37 @@ class Several:
     called: tuple[str | None, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a report is made.
+
+    `resolution` is the share under which a difference is none; `redact` leaves out who and where; `published`
+    names a file of figures of others, to stand beside as such; `drives` are pairs of a drive and the profile that
+    says how it is shown, and its price.
+    """
+
+    formats: Sequence[str] = ("html", "png")
+    lang: str = "en"
+    baseline: str | None = None
+    resolution: float = 0.02
+    several: Several = Several()
+    redact: bool = False
+    published: str | None = None
+    drives: Sequence[tuple[str, str]] = ()
+
+
 def build(
     folders: Sequence[CampaignFolder],
     out: Path,
-    formats: Sequence[str] = ("html", "png"),
-    lang: str = "en",
-    baseline: str | None = None,
-    resolution: float = 0.02,
-    several: Several = Several(),
-    redact: bool = False,
-    published: str | None = None,
-    drives: Sequence[tuple[str, str]] = (),
+    options: Options = Options(),
     say: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Write the report of campaigns into a folder; return the files, the page (where asked for) last.
 
-    `resolution` is the share under which a difference is none; `redact` leaves out who and where; `published`
-    names a file of figures of others, to stand beside as such; `drives` are pairs of a drive and the profile that
-    says how it is shown, and its price. `say` gets what a person should know of the pictures, and `progress` how
-    many charts and files are done, of how many. Raises UsageError for an unknown format, language or baseline,
-    ResultsError for a folder that cannot be written or a campaign that cannot be read, and CannotRunError for a
-    PDF where Pango is missing.
+    `say` gets what a person should know of the pictures, and `progress` how many charts and files are done, of how
+    many. Raises UsageError for an unknown format, language or baseline, ResultsError for a folder that cannot be
+    written or a campaign that cannot be read, and CannotRunError for a PDF where Pango is missing.
     """
     from iobench.analysis import claims
     from iobench.analysis.compare import compare
@@ -62,24 +71,25 @@ def build(
     from iobench.report.content import Content
     from iobench.texts import Words
 
+    formats = options.formats
     if unknown := next((name for name in formats if name not in FORMATS), None):
         raise UsageError(f"unknown format {unknown!r}; {near_miss(unknown, FORMATS)}")
-    words = Words(lang)
-    figures = others.load(published) if published else ()
-    if redact:
+    words = Words(options.lang)
+    figures = others.load(options.published) if options.published else ()
+    if options.redact:
         folders = redacted(folders)
     comparison = compare(
         folders,
-        baseline,
-        resolution,
+        options.baseline,
+        options.resolution,
         rules=claims.load(_CLAIMS),
-        pool=several.pool,
-        anyway=several.anyway,
-        called=several.called,
+        pool=options.several.pool,
+        anyway=options.several.anyway,
+        called=options.several.called,
     )
-    comparison = look.dressed(comparison, drives)
+    comparison = look.dressed(comparison, options.drives)
     beside = others.of_workloads(figures, [row.workload for row in comparison.rows])
-    content = Content(folders, comparison, words, beside, redact)
+    content = Content(folders, comparison, words, beside, options.redact)
     _prepare(out)
     pictures = len(content.charts) * (("png" in formats) + ("html" in formats or "pdf" in formats))
     total = pictures + ("pptx" in formats) + ("pdf" in formats)

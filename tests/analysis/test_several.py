@@ -10,7 +10,7 @@ from iobench.analysis import several
 from iobench.analysis.claims import load
 from iobench.analysis.compare import compare
 from iobench.errors import UsageError
-from iobench.report import Several, build
+from iobench.report import Options, Several, build
 from iobench.results import CampaignFolder, to_json
 
 
@@ -41,7 +41,9 @@ def test_anyway_they_stand_side_by_side_and_it_is_said(tmp_path):
     assert all("block_size" not in row.params for row in comparison.rows)
     assert len(comparison.despite) == 1 and comparison.claims == ()
     for lang, said in (("en", "did not do the same work"), ("ja", "条件が揃っていません")):
-        out = build(both, tmp_path / lang, ("html",), lang, several=Several(anyway=True, called=("before", "after")))
+        out = build(
+            both, tmp_path / lang, Options(("html",), lang, several=Several(anyway=True, called=("before", "after")))
+        )
         page = out[-1].read_text(encoding="utf-8")
         head = page.split("<main>")[0]
         assert said in head and "block_size" in head

@@ -30,7 +30,7 @@ def browser() -> Iterator[Any]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("pages")
     folder = stored(root, rounds=2, loads=(1, 8), title="三台のドライブ & <b>")
-    made = {lang: report.build([folder], root / lang, ("html",), lang)[-1] for lang in ("en", "ja")}
+    made = {lang: report.build([folder], root / lang, report.Options(("html",), lang))[-1] for lang in ("en", "ja")}
     hostile = stored(
         root / "hostile",
         names=("<script>document.title='taken'</script>", "\"'onmouseover=alert(1) x", "sas"),
@@ -41,7 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         rounds=1,
         loads=(1, 64),
     )
-    return made | {"hostile": report.build([hostile], root / "h", ("html",))[-1]}
+    return made | {"hostile": report.build([hostile], root / "h", report.Options(("html",)))[-1]}
 
 
 def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1100) -> Any:

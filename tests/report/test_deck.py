@@ -275,7 +275,7 @@ def colliding(text: str) -> list[tuple[str, str]]:
 def test_a_redacted_deck_names_no_path(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=2, loads=(1,), command=("fio", "--filename=/mnt/x/data"))
     for redact in (False, True):
-        (path,) = report.build([folder], tmp_path / str(redact), ("pptx",), redact=redact)
+        (path,) = report.build([folder], tmp_path / str(redact), report.Options(("pptx",), redact=redact))
         with zipfile.ZipFile(path) as archive:
             told = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".xml"))
         assert (b"/mnt/x" in told) is not redact

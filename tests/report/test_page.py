@@ -54,7 +54,7 @@ def evidence_in(page: str) -> str:
 
 def page_of(root: Path, **how: Any) -> str:
     folder = stored(root, **how)
-    return report.build([folder], root / "out", ("html",))[-1].read_text(encoding="utf-8")
+    return report.build([folder], root / "out", report.Options(("html",)))[-1].read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_ids_are_unique_and_links_lead_somewhere(plain: str) -> None:
 
 def test_every_number_drawn_has_a_row(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=5)
-    page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
+    page = report.build([folder], tmp_path / "out", report.Options(("html",)))[-1].read_text(encoding="utf-8")
     figures = page.split("<figure")[1:]
     made = charts.charts(compare([folder]), Words("en"))
     assert len(figures) == len(made) == 3
@@ -197,15 +197,14 @@ def test_nothing_shows_the_ratio_of_an_invalid_figure() -> None:
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=3)
-    first, second = (
-        [p.read_bytes() for p in report.build([folder], tmp_path / name, report.FORMATS)] for name in ("a", "b")
-    )
+    every = report.Options(report.FORMATS)
+    first, second = ([p.read_bytes() for p in report.build([folder], tmp_path / name, every)] for name in ("a", "b"))
     assert first == second
 
 
 def test_csv_holds_the_charts_figures_in_base_units(tmp_path: Path) -> None:
     folder = stored(tmp_path, names=("=cmd()", "ssd", "sas"), rounds=5)
-    written = report.build([folder], tmp_path / "out", ("csv",))
+    written = report.build([folder], tmp_path / "out", report.Options(("csv",)))
     with written[0].open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [r["drive"] for r in rows] == ["'=cmd()", "ssd", "sas"]
@@ -216,7 +215,7 @@ def test_csv_holds_the_charts_figures_in_base_units(tmp_path: Path) -> None:
 def test_a_campaign_without_a_finished_step_is_an_error_that_says_so(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=0)
     with pytest.raises((ResultsError, UsageError)):
-        report.build([folder], tmp_path / "out", ("html",))
+        report.build([folder], tmp_path / "out", report.Options(("html",)))
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -231,7 +230,7 @@ def test_a_missing_command_or_a_foreign_one_does_no_harm(tmp_path: Path) -> None
     commands = sorted(folder.path.glob("raw/*/command.json"))
     commands[0].unlink()
     commands[1].write_text('["not", "ours"]')
-    page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
+    page = report.build([folder], tmp_path / "out", report.Options(("html",)))[-1].read_text(encoding="utf-8")
     assert evidence_in(page).count("The command was not kept.") == 2
 
 
@@ -270,7 +269,7 @@ def test_a_step_name_from_inside_a_file_is_no_path(tmp_path: Path) -> None:
     table = pq.read_table(path, partitioning=None)
     names = pa.array([str(secret)] * table.num_rows)
     pq.write_table(table.set_column(table.schema.get_field_index("step"), table.schema.field("step"), names), path)
-    page = report.build([folder], tmp_path / "out", ("html",))[-1].read_text(encoding="utf-8")
+    page = report.build([folder], tmp_path / "out", report.Options(("html",)))[-1].read_text(encoding="utf-8")
     assert "a-secret" not in page + evidence_in(page)
 
 
@@ -282,7 +281,7 @@ def test_labels_of_two_drives_are_told_apart() -> None:
 def test_what_was_measured_and_how_to_repeat_it(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=2, loads=(1, 8))
     for lang, hash_of in (("en", "SHA-256 of what was measured"), ("ja", "測定内容の SHA-256")):
-        page = report.build([folder], tmp_path / lang, ("html",), lang)[-1].read_text(encoding="utf-8")
+        page = report.build([folder], tmp_path / lang, report.Options(("html",), lang))[-1].read_text(encoding="utf-8")
         measured = page.split('id="measured"')[1].split("</section>")[0]
         assert "4 KiB" in measured and "<td>1" in measured and "iodrive" in measured
         again = page.split('id="repeat"')[1].split("</section>")[0]
@@ -293,7 +292,7 @@ def test_what_was_measured_and_how_to_repeat_it(tmp_path: Path) -> None:
 
 def test_the_page_carries_its_fonts(tmp_path: Path) -> None:
     folder = stored(tmp_path, names=("ドライブ", "ssd", "sas"), rounds=1, loads=(1,))
-    page = report.build([folder], tmp_path / "out", ("html",), "ja")[-1].read_text(encoding="utf-8")
+    page = report.build([folder], tmp_path / "out", report.Options(("html",), "ja"))[-1].read_text(encoding="utf-8")
     faces = re.findall(r"font-weight: (\d+); src: url\(data:font/woff;base64,([^)]+)\)", page)
     assert [weight for weight, _ in faces] == ["400", "700"]
     used = {ord(sign) for sign in page + evidence_in(page) if sign.isprintable()}
@@ -314,9 +313,10 @@ def test_widths_are_those_of_the_font_that_ships() -> None:
 
 def test_figures_of_others_stand_apart_and_are_called_so(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=1, loads=(1,))
-    plain = report.build([folder], tmp_path / "plain", ("html",))[-1].read_text(encoding="utf-8")
+    plain = report.build([folder], tmp_path / "plain", report.Options(("html",)))[-1].read_text(encoding="utf-8")
     assert 'id="published"' not in plain
-    page = report.build([folder], tmp_path / "out", ("html",), published="2011")[-1].read_text(encoding="utf-8")
+    with_figures = report.Options(("html",), published="2011")
+    page = report.build([folder], tmp_path / "out", with_figures)[-1].read_text(encoding="utf-8")
     part = page.split('id="published"')[1].split("</section>")[0]
     assert "Not measured here" in part and part.count("<tr>") > 2 and "<svg" not in part
 
@@ -324,6 +324,7 @@ def test_figures_of_others_stand_apart_and_are_called_so(tmp_path: Path) -> None
 def test_progress_is_told_chart_by_chart(tmp_path: Path) -> None:
     folder = stored(tmp_path, rounds=1, loads=(1,))
     told: list[tuple[int, int]] = []
-    report.build([folder], tmp_path / "out", ("html", "png"), progress=lambda done, total: told.append((done, total)))
+    both = report.Options(("html", "png"))
+    report.build([folder], tmp_path / "out", both, progress=lambda done, total: told.append((done, total)))
     charts_made = len(charts.charts(compare([folder]), Words("en")))
     assert told == [(i, 2 * charts_made) for i in range(1, 2 * charts_made + 1)]

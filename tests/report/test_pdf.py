@@ -23,7 +23,7 @@ needs_pango = pytest.mark.skipif(pdf.missing() is not None, reason=f"no PDF here
 @needs_pango
 def test_the_page_on_paper(tmp_path: Path) -> None:
     folder = stored(tmp_path, names=("ドライブ", "ssd", "sas"), rounds=1, loads=(1, 8))
-    written = report.build([folder], tmp_path / "out", ("html", "pdf"), "ja")
+    written = report.build([folder], tmp_path / "out", report.Options(("html", "pdf"), "ja"))
     assert [path.name for path in written] == ["report.pdf", "report.html"]
     made = written[0].read_bytes()
     assert made.startswith(b"%PDF") and pdf.pdf(written[1].read_text(encoding="utf-8")) == made
@@ -72,7 +72,7 @@ def test_without_pango_it_says_what_to_do(
 def test_on_paper_a_step_has_its_bytes_and_why_it_is_not_valid(tmp_path: Path) -> None:
     said = Phrase("judged.too-short.time", {"time": Amount(3.0, "s"), "shortest": 6.0})
     folder = stored(tmp_path, found=[Finding("too-short", said)], verdict=Verdict.SUSPECT, rounds=1, loads=(1,))
-    page = report.build([folder], tmp_path / "out", ("html",), "ja")[-1].read_text(encoding="utf-8")
+    page = report.build([folder], tmp_path / "out", report.Options(("html",), "ja"))[-1].read_text(encoding="utf-8")
     paper = evidence.on_paper(page)
     told = re.findall(r'<div class="told">(.*?)</div>', paper)
     assert len(told) == len(folder.finished()) and 'class="told">' not in page
