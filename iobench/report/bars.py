@@ -6,7 +6,7 @@ from typing import Any
 
 from iobench.model import Verdict
 from iobench.report.canvas import INK, MUTED, PAPER, WARN, Frame, Line, Surface, flow, wrap
-from iobench.report.draw import HATCH, Plot, axis, ends, linear_ticks, names_of, readable_on, tick_room
+from iobench.report.plot import HATCH, Plot, axis, ends, linear_ticks, names_of, readable_on, tick_room
 from iobench.report.spec import ChartSpec, Point, Series
 
 _WIDEST = 150.0  # of a bar, in points

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from iobench.analysis.types import Comparison
 from iobench.model import Campaign
-from iobench.report import charts, labels, outage
+from iobench.report import charts, curves, labels, outage
 from iobench.report.charts import Chart
 from iobench.results import CampaignFolder
 from iobench.texts import Words
@@ -73,15 +73,13 @@ class Content:
     @cached_property
     def charts(self) -> tuple[Chart, ...]:
         """The charts, in the order of the comparison's rows."""
-        curves = outage.charts(self.folders, self.comparison, self.words)
+        outages = outage.charts(self.folders, self.comparison, self.words)
         searched = frozenset(result.slo.workload for results in self.searches for result in results)
-        return (*charts.charts(self.comparison, self.words, searched), *curves)
+        return (*charts.charts(self.comparison, self.words, searched), *outages)
 
     @cached_property
     def searches(self) -> tuple[tuple[Result, ...], ...]:
         """The searches of capacity campaigns, those of one objective together. Raises ResultsError."""
-        from iobench.report import curves
-
         return tuple(curves.found(self.folders))
 
     @cached_property

@@ -8,16 +8,7 @@ from dataclasses import dataclass, replace
 
 from iobench.model import Verdict
 from iobench.report.canvas import MUTED, WARN, Frame, Line, Surface, flow, text_width, wrap
-from iobench.report.draw import (
-    HATCH,
-    Plot,
-    axis,
-    ends,
-    linear_ticks,
-    log_ticks,
-    names_of,
-    tick_room,
-)
+from iobench.report.plot import HATCH, Plot, axis, ends, linear_ticks, log_ticks, names_of, tick_room
 from iobench.report.spec import Across, ChartSpec, Point, Series
 
 _LONG_LEADER = 60  # points

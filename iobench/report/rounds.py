@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from iobench.analysis import steady
 from iobench.analysis.steady import Steady, Window
-from iobench.report.draw import linear_ticks
+from iobench.report.plot import linear_ticks
 from iobench.texts import Words
 from iobench.units import format_count
 

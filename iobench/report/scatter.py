@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from iobench.report import labels
 from iobench.report.canvas import GRID, INK, MUTED, WARN, Line, Surface, flow, text_width
-from iobench.report.draw import Plot, axis, linear_ticks, log_ticks, tick_room
+from iobench.report.plot import Plot, axis, linear_ticks, log_ticks, tick_room
 from iobench.report.spec import Curve, CurvePoint, CurveSpec
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom

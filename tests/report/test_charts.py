@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import inked
 import making
 import pytest
 from making import comparison, curve, drive, estimate, row, usual
@@ -14,7 +15,7 @@ from PIL import Image
 
 from iobench.analysis.types import Comparison, Estimate
 from iobench.model import Verdict
-from iobench.report import canvas, charts, draw, lines, svg
+from iobench.report import canvas, charts, draw, lines, plot, svg
 from iobench.report.charts import Chart
 from iobench.report.spec import ChartKind
 from iobench.texts import Words
@@ -101,8 +102,8 @@ def test_no_text_lies_over_another_or_over_the_edge(case: str, frame: canvas.Fra
     for chart in made(CASES[case]):
         with draw.style("t"):
             figure = draw.draw(chart.spec, frame).figure
-        assert canvas.overlapping(figure) == []
-        assert canvas.cut_off(figure) == []
+        assert inked.overlapping(figure) == []
+        assert inked.cut_off(figure) == []
 
 
 def test_the_check_finds_a_planted_overlap_and_a_cut_text() -> None:
@@ -110,8 +111,8 @@ def test_the_check_finds_a_planted_overlap_and_a_cut_text() -> None:
         drawn = draw.draw(made(usual())[0].spec, canvas.SLIDE)
         drawn.put(60, 40, canvas.Line("planted over the title", 20))
         drawn.put(900, 200, canvas.Line("planted over the edge", 20))
-    assert any("planted over the title" in pair for pair in canvas.overlapping(drawn.figure))
-    assert canvas.cut_off(drawn.figure) == ["planted over the edge"]
+    assert any("planted over the title" in pair for pair in inked.overlapping(drawn.figure))
+    assert inked.cut_off(drawn.figure) == ["planted over the edge"]
 
 
 def test_a_png_is_a_slide_and_the_same_each_time() -> None:
@@ -155,8 +156,8 @@ def test_what_is_not_valid_is_hatched_and_named() -> None:
     assert [bool(h) for h in hatches] == [True, True, False]
     assert bar.spec.series[0].points[0].mark == "invalid: page-cache"
     with draw.style("t"):
-        shown = " ".join(text for text, _ in canvas.texts_of(draw.draw(bar.spec, canvas.SLIDE).figure))
-        ends = " ".join(text for text, _ in canvas.texts_of(draw.draw(line.spec, canvas.SLIDE).figure))
+        shown = " ".join(text for text, _ in inked.texts_of(draw.draw(bar.spec, canvas.SLIDE).figure))
+        ends = " ".join(text for text, _ in inked.texts_of(draw.draw(line.spec, canvas.SLIDE).figure))
     assert "invalid: page-cache" in shown and "too-short" in shown
     assert "invalid: page-cache at 8" in ends
     assert bar.spec.series[0].points[0].ratio is None, "a ratio of an invalid number reads like a claim"
@@ -168,7 +169,7 @@ def test_a_reason_that_all_share_is_said_once() -> None:
     assert chart.spec.shared == ("too-short",)
     assert sum("too-short" in note for note in chart.spec.footnotes) == 1
     with draw.style("t"):
-        texts = [text for text, _ in canvas.texts_of(draw.draw(chart.spec, canvas.SLIDE).figure)]
+        texts = [text for text, _ in inked.texts_of(draw.draw(chart.spec, canvas.SLIDE).figure)]
     assert sum("too-short" in text for text in texts) == 2, "in the title and in the footnote"
     assert all(b.get_hatch() for b in bars_of(chart))
 
@@ -177,7 +178,7 @@ def test_an_emulated_drive_is_called_so_on_each_chart() -> None:
     for chart in made(usual()):
         assert all("emulated" in series.tags for series in chart.spec.series)
         with draw.style("t"):
-            texts = [text for text, _ in canvas.texts_of(draw.draw(chart.spec, canvas.SLIDE).figure)]
+            texts = [text for text, _ in inked.texts_of(draw.draw(chart.spec, canvas.SLIDE).figure)]
         assert sum("emulated" in text for text in texts) >= 3
     assert not any("emulated" in s.tags for c in made(usual(emulated=False)) for s in c.spec.series)
 
@@ -261,13 +262,13 @@ def test_labels_with_room_stand_where_they_want() -> None:
 
 @pytest.mark.parametrize("top", [0.3, 7.0, 96.0, 148.0, 501.0, 42_000.0])
 def test_ticks_are_round_and_begin_at_zero(top: float) -> None:
-    ticks = draw.linear_ticks(top, 1.0)
+    ticks = plot.linear_ticks(top, 1.0)
     assert ticks[0] == 0 and ticks[-1] <= top * 1.001 and 3 <= len(ticks) <= 6
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.001, 0.0011), (1e-5, 2.0), (0.003, 0.004), (0.0001, 0.1)])
 def test_log_ticks_hold_all_values(least: float, most: float) -> None:
-    ticks = draw.log_ticks(least, most, 1e-3)
+    ticks = plot.log_ticks(least, most, 1e-3)
     assert ticks[0] <= least * 1.0001 and ticks[-1] >= most * 0.9999 and 2 <= len(ticks) <= 8
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import boxes
+import inked
 import pytest
 from pptx import Presentation
 from stored import Measured, make_campaign
@@ -18,7 +19,7 @@ from iobench.analysis.capacity import Asked
 from iobench.analysis.compare import compare
 from iobench.analysis.slo import parse
 from iobench.report import charts, curves, draw, html, slides
-from iobench.report.canvas import PAGE, PHONE, SLIDE, Frame, cut_off, overlapping, texts_of
+from iobench.report.canvas import PAGE, PHONE, SLIDE, Frame
 from iobench.report.content import Content
 from iobench.report.svg import svg
 from iobench.results import CampaignFolder
@@ -76,8 +77,8 @@ def test_no_text_lies_on_another_or_is_cut_off(folder: CampaignFolder, lang: str
     spec = _specs(folder, Words(lang))
     with draw.style(spec.id):
         figure = draw.draw(spec, frame).figure
-        assert overlapping(figure) == []
-        assert cut_off(figure) == []
+        assert inked.overlapping(figure) == []
+        assert inked.cut_off(figure) == []
 
 
 def test_the_svg_is_sound_and_holds_names_as_text(folder: CampaignFolder) -> None:
@@ -172,7 +173,7 @@ def test_drives_far_apart_stand_on_a_logarithmic_axis_and_are_named_at_their_cur
     spec = _specs(folder, Words("en"))
     assert spec.x_log and "log" in spec.x_axis
     with draw.style(spec.id):
-        texts = [text for text, _ in texts_of(draw.draw(spec, SLIDE).figure)]
+        texts = [text for text, _ in inked.texts_of(draw.draw(spec, SLIDE).figure)]
     assert "iodrive" in texts and "holds 9,950 IOPS" in texts
     near = dataclasses.replace(spec, x_log=False)
     assert draw.png(near)[:4] == b"\x89PNG"

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import inked
 import pytest
 from fontTools.ttLib import TTFont
 from making import usual
@@ -61,7 +62,7 @@ def test_japanese_is_drawn_in_our_font_though_the_system_has_none(monkeypatch: p
         assert canvas.without_glyphs(spec.title + spec.subtitle + "".join(spec.footnotes)) == ""
         with draw.style(spec.id):
             drawn = draw.draw(spec, canvas.SLIDE)
-            assert canvas.overlapping(drawn.figure) == []
-            assert canvas.cut_off(drawn.figure) == []
+            assert inked.overlapping(drawn.figure) == []
+            assert inked.cut_off(drawn.figure) == []
     finally:
         canvas.families.cache_clear()

@@ -11,8 +11,8 @@ from typing import Any
 
 from iobench.model import Verdict
 from iobench.report.canvas import AXIS, GRID, INK, MUTED, PAPER, WARN
-from iobench.report.draw import ends, linear_ticks, readable_on
 from iobench.report.lines import spread
+from iobench.report.plot import ends, linear_ticks, readable_on
 from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted, height_of, rgb, width_of
 from iobench.report.spec import Across, ChartKind, ChartSpec, Point, Series
 from iobench.texts import Words

@@ -12,7 +12,7 @@ from typing import Any
 from iobench.model import Verdict
 from iobench.report import scatter
 from iobench.report.canvas import INK, MUTED, WARN
-from iobench.report.draw import ends, linear_ticks
+from iobench.report.plot import ends, linear_ticks
 from iobench.report.slides import native
 from iobench.report.slides.sheet import Box, Paragraph, Run, Sheet, fitted, height_of, rgb, width_of
 from iobench.report.spec import ChartSpec, Curve, CurvePoint, CurveSpec, Series

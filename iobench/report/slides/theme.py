@@ -14,7 +14,6 @@ TITLE_TOP, TITLE_HEIGHT = 18.0, 70.0
 LATIN, EAST_ASIAN = "Arial", "Yu Gothic"  # on every machine with PowerPoint; others put their own in their place
 _LAYOUT = "Title Only"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
 def new() -> Any:
