@@ -88,7 +88,9 @@ bench-kvs: $(BIN)/pytest ## the KVS load generator against memtier, memcaslap an
 	$(BIN)/python benchmarks/kvs.py
 bench-handover: $(BIN)/pytest ## verdicts of validate on drives of known speed; the time of a quick look (15 minutes)
 	$(BIN)/python benchmarks/handover.py
+bench-verdicts: $(BIN)/pytest ## how often the rule of a handover errs, simulated (no drive needed)
+	$(BIN)/python benchmarks/verdicts.py
 bench-store: $(BIN)/pytest ## 1,000 campaigns and one of 10,000 steps: listed and compared in time and memory
 	$(BIN)/python benchmarks/store.py
 bench-short: $(BIN)/pytest ## a short seeded part of most, as CI runs it
-	for each in dbench report oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover capacity store; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done
+	for each in dbench report oltp startup gaps overhead equals kills estimate truth honest mutations soak kvs handover verdicts capacity store; do $(BIN)/python benchmarks/$$each.py --short || exit 1; done

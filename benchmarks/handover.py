@@ -2,6 +2,8 @@
 
 A drive 5 % above the limit has to pass, one 5 % below has to fail, one at 90 % has to fail; exactly at it,
 pass and not decided are both right. Not decided is no wrong verdict, but it is counted. Drives are emulated.
+Of a wrong verdict each repeat is printed, with the limits that stand on the drive, and the campaign is kept (an archive
+in the current folder), so that it can be explained.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from typing import Any
 from common import IOBENCH, arguments, conclude, emulated, head, scratch, table
 
 from iobench import lab
+from iobench.drives.emulated import records
+from iobench.drives.throttle import reader
+from iobench.results import Store
 
 LIMIT = 80e6
 SHARES = (0.95, 1.05)
@@ -63,13 +68,14 @@ def _tries(tries: int, edges: int, seed: int) -> int:
         with scratch() as folder, emulated(lab.custom("disk", read=share * LIMIT), size=160 << 20) as drives:
             (folder / "limit.toml").write_text(PROFILE)
             document = _validate(str(folder / "limit.toml"), drives["disk"], folder)
-        item = next(item for item in document["items"] if item["id"] == "read")
-        outcome = item["outcome"]
-        count[share, outcome] = count.get((share, outcome), 0) + 1
-        repeats.setdefault(share, []).append(item["n"])
-        if outcome not in RIGHT[share] and outcome != "undecided":
-            wrong += 1
-            print(f"wrong: at {share:.0%} {outcome}, {item['value']} B/s, interval {item['ci95']}", flush=True)
+            item = next(item for item in document["items"] if item["id"] == "read")
+            outcome = item["outcome"]
+            count[share, outcome] = count.get((share, outcome), 0) + 1
+            repeats.setdefault(share, []).append(item["n"])
+            if outcome not in RIGHT[share] and outcome != "undecided":
+                wrong += 1
+                print(f"wrong: at {share:.0%} {outcome}, {item['value']} B/s, interval {item['ci95']}", flush=True)
+                _explain(folder, document["campaign"])
     rows = [
         (f"{share:.0%}", *(count.get((share, outcome), 0) for outcome in ("pass", "fail", "undecided")), max(of))
         for share, of in sorted(repeats.items())
@@ -78,6 +84,26 @@ def _tries(tries: int, edges: int, seed: int) -> int:
     load = f"load average {os.getloadavg()[1]:.0f}"
     print(f"{wrong} wrong verdicts in {len(chosen)} tries ({load} over the last 5 minutes)\n", flush=True)
     return wrong
+
+
+def _explain(folder: Path, campaign: str) -> None:
+    """Print what a wrong verdict was made of, and keep its campaign."""
+    (record,) = records()
+    limits = reader(str(record.number))
+    print(f"limits asked for {record.emulation}\nlimits that stand now {limits() if limits else None}")
+    stored = Store(folder / "results").open(campaign)
+    seen = {row["step"]: row for row in stored.read("evidence").to_pylist()}
+    rows = []
+    for row in stored.read("samples").to_pylist():
+        if (row["workload"], row["metric"]) == ("seq-read", "throughput"):
+            of = seen[row["step"]]
+            told = [of[key] for key in ("tool_bytes_read", "device_bytes_read", "background_bytes", "limited_by")]
+            rows.append((row["step"], f"{row['value']:.0f}", row["duration_s"], row["verdict"], *told))
+    table(("step", "B/s", "s", "verdict", "bytes, tool", "bytes, device", "others'", "limited by"), rows)
+    kept = Path.cwd() / f"wrong-verdict-{campaign}.tar.gz"
+    argv = (*IOBENCH, "export", campaign, "-o", str(kept), "--results", str(folder / "results"))
+    subprocess.run(argv, capture_output=True, check=False)
+    print(f"kept: {kept}", flush=True)
 
 
 def _quick(most: int) -> int:

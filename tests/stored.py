@@ -39,6 +39,7 @@ class Measured:
     params: Mapping[str, int] = field(default_factory=dict)
     bins: Sequence[Mapping[int, int]] = ()
     unsound: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
+    evidence: Mapping[int, Evidence] = field(default_factory=dict)
 
     @property
     def rounds(self) -> int:
@@ -103,7 +104,7 @@ def _result(work: Measured, round_: int, step: Step) -> StepResult:
     return StepResult(
         step,
         reading,
-        Evidence(),
+        work.evidence.get(round_, Evidence()),
         verdict,
         (Finding(reason, f"{reason}, with figures"),) if reason else (),
         datetime(2025, 1, 1, tzinfo=UTC),

@@ -37,23 +37,30 @@ class Window:
 class Steady:
     """The rounds of a tracked rate, with the first window that holds, else the last one there is.
 
-    `window` is None with fewer rounds than a window has.
+    `window` is None with fewer rounds than a window has. `repeats` are the numbers that the rounds have as steps: those
+    before a preparation that had to be redone are none of them.
     """
 
     rounds: tuple[float, ...]
     window: Window | None
+    repeats: tuple[int, ...] = ()
 
     @property
     def reached(self) -> bool:
         """Whether steady state was reached."""
         return self.window is not None and self.window.holds
 
+    @property
+    def in_window(self) -> tuple[int, ...]:
+        """The numbers, as steps, of the rounds of the window."""
+        return self.repeats[self.window.first - 1 : self.window.last] if self.window else ()
 
-def judge(rounds: Sequence[float]) -> Steady:
-    """Return whether rounds reach steady state, and in which window first."""
+
+def judge(rounds: Sequence[float], repeats: Sequence[int] = ()) -> Steady:
+    """Return whether rounds reach steady state, and in which window first; `repeats` are their numbers as steps."""
     windows = [window(rounds, end) for end in range(WINDOW, len(rounds) + 1)]
     held = next((each for each in windows if each.holds), windows[-1] if windows else None)
-    return Steady(tuple(rounds), held)
+    return Steady(tuple(rounds), held, tuple(repeats or range(1, len(rounds) + 1)))
 
 
 def window(rounds: Sequence[float], last: int) -> Window:

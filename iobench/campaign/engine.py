@@ -13,7 +13,7 @@ from iobench.campaign.director import Deadline, Director, Progress
 from iobench.campaign.events import Ended, Observer, PlanGrew, StepFailed, StepFinished, StepLeftOut, StepStarted
 from iobench.campaign.execution import Executor
 from iobench.campaign.failed import failures
-from iobench.campaign.limits import LimitReached
+from iobench.campaign.limits import LimitReached, unsaid
 from iobench.campaign.measuring import Measurer
 from iobench.campaign.plan import Estimate
 from iobench.campaign.setup import Targets
@@ -58,7 +58,8 @@ class Engine:
 
     def run(self) -> None:
         """Run what is left. Raises InterruptedCampaign when a stop was requested, else IobenchError."""
-        journal.write(self._folder.path, "began")
+        killed = {name: each.bytes for name, each in unsaid(self._campaign, self._folder.path).items()}
+        journal.write(self._folder.path, "began", **({"killed": killed} if killed else {}))
         try:
             with ExitStack() as stack:
                 stack.callback(self._executor.close)

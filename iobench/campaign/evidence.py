@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from iobench.drives.counters import CounterFile, Counters, CpuTimes, cpu_times
+from iobench.drives.throttle import limits_of
 from iobench.model import (
     THROTTLE_NEAR,
     Emulation,
@@ -21,6 +22,7 @@ from iobench.model import (
     SeriesPoint,
     Work,
 )
+from iobench.texts import Amount, Figure, Phrase
 
 REACHED_LEAST = 0.9  # device bytes over the tool's
 EDGE_S = 0.05  # how far the measured window's ends are uncertain on our clock, where a ramp comes before it
@@ -28,31 +30,44 @@ DEPTH_LEAST = 0.8  # achieved depth over asked
 CLIENT_FULL = 0.9  # of a core, for each thread
 CPU_FULL = 0.95  # of all cores
 NO_FACTS = Facts()
+# The limits of an emulated drive, and what people call them.
+FIGURES = {"read_bps": "read", "write_bps": "write", "read_iops": "read_iops", "write_iops": "write_iops"}
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the kernel had counted at a moment; `disk` is the whole drive where the device is a part of it."""
+    """What the kernel had counted at a moment; `disk` is the whole drive where the device is a part of it.
+
+    `limits` are those that stood on an emulated drive; None where it is none.
+    """
 
     at: float
     device: Counters | None
     disk: Counters | None
     cpu: CpuTimes
     wall: float = 0.0  # the machine's clock (Unix time), which somebody may set meanwhile
+    limits: Mapping[str, int] | None = None
 
 
 class Watcher:
     """Takes snapshots while a program runs: the first before it starts, the last when it has ended."""
 
-    def __init__(self, device: CounterFile | None, disk: CounterFile | None, clock: Callable[[], float]) -> None:
-        self._device, self._disk, self._clock = device, disk, clock
+    def __init__(
+        self,
+        device: CounterFile | None,
+        disk: CounterFile | None,
+        clock: Callable[[], float],
+        limits: Callable[[], Mapping[str, int]] | None = None,
+    ) -> None:
+        self._device, self._disk, self._clock, self._limits = device, disk, clock, limits
         self.snapshots: list[Snapshot] = []
 
     def tick(self) -> None:
         """Take a snapshot."""
         device = self._device.read() if self._device else None
         disk = self._disk.read() if self._disk else None
-        self.snapshots.append(Snapshot(self._clock(), device, disk, cpu_times(), time.time()))
+        limits = self._limits() if self._limits else None
+        self.snapshots.append(Snapshot(self._clock(), device, disk, cpu_times(), time.time(), limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +153,27 @@ class Context:
     passport: Passport
     memory_bytes: int
     temperature_limit_c: float | None = None
+    unlimited: Phrase | None = None  # how an emulated drive was not what its record says
+
+
+def unlimited(passport: Passport, snapshots: Sequence[Snapshot]) -> Phrase | None:
+    """Return where the limits that stood on an emulated drive were not those of its record; None where they were."""
+    if passport.emulation is None or passport.device is None:
+        return None
+    asked = limits_of(passport.emulation)
+    for each in snapshots:
+        if each.limits is None or each.limits == asked:
+            continue
+        key = next(key for key in FIGURES if each.limits.get(key) != asked.get(key))
+        figures: dict[str, Figure] = {"device": passport.device.name, "figure": Phrase(f"lab.figure.{FIGURES[key]}")}
+        found, wanted = (_limit(of.get(key), key) for of in (each.limits, asked))
+        time = Amount(each.at - snapshots[0].at, "s")
+        return Phrase("judged.errors.limits", {**figures, "time": time, "found": found, "asked": wanted})
+    return None
+
+
+def _limit(value: int | None, key: str) -> Amount | Phrase:
+    return Phrase("lab.no-limit") if value is None else Amount(value, "B/s" if key.endswith("_bps") else "1/s")
 
 
 def gather(

@@ -9,7 +9,7 @@ from pathlib import Path
 from iobench import proc, runners
 from iobench.campaign import journal
 from iobench.campaign.director import Deadline
-from iobench.campaign.limits import Guard, Limits
+from iobench.campaign.limits import Guard, Limits, spent
 from iobench.campaign.services import Services
 from iobench.campaign.site import NOWHERE, Site
 from iobench.campaign.source import MemorySource
@@ -32,7 +32,7 @@ class Executor:
         self._limits = Limits.of(campaign)
         self._guards: dict[str, Callable[[], None]] = {}
         self._written: dict[str, int] = {}  # what reached each target's device since this run opened it
-        self._before = journal.written(folder.path)  # the same of earlier runs
+        self._before = spent(campaign, folder.path)  # the same of earlier runs
 
     def close(self) -> None:
         """Let go of the memory that programs read from."""

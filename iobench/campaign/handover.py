@@ -28,7 +28,7 @@ from iobench.campaign.parts import (
     tools_of,
     works_for,
 )
-from iobench.campaign.steadying import Steadying
+from iobench.campaign.steadying import Steadying, states_of
 from iobench.campaign.validation import asked_of, circumstances, order_of
 from iobench.model import Campaign, ParamValue, Target, Work
 from iobench.texts import Told, kept
@@ -176,7 +176,8 @@ class Validating:
         return asks
 
     def _undecided(self, progress: Progress) -> Sequence[Ask]:
-        figures = handover.measured(progress.folder, progress.failed)
+        states = states_of(progress.campaign, progress.folder)
+        figures = handover.measured(progress.folder, progress.failed, states=states)
         asks: list[Ask] = []
         for target in progress.campaign.passports:
             for speed in self._order.asked(self._how.look):
@@ -184,11 +185,10 @@ class Validating:
                 hopeless = item.why is not None and item.why.key == handover.NO_SUCH_FIGURE
                 if item.outcome is Outcome.UNDECIDED and not hopeless:
                     asks += [a for a in self._again(speed, target, progress) if a not in asks]
-        wanted = [a for a in asks if a is not None]
         reserve = self._seconds(self._parts.integrity) * len(self._passports) if self._pass(progress) else 0.0
-        if progress.left_s is not None and progress.left_s < reserve + self._seconds([a.work for a in wanted]) / USABLE:
+        if progress.left_s is not None and progress.left_s < reserve + self._seconds([a.work for a in asks]) / USABLE:
             return ()
-        return wanted
+        return asks
 
     def _again(self, speed: Speed, target: str, progress: Progress) -> list[Ask]:
         asks = []

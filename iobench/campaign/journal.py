@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 from iobench.errors import ResultsError
 
 NAME = "journal.jsonl"
+OPENED = "opened"  # a target was made ours; with its device's counter, for whoever finds that this run was killed
+PREPARED_AGAIN = "prepared-again"  # what was prepared was changed or gone, so that it was done anew
 _OF_A_RUN = ("began", "started", "interrupted", "limit-reached", "ended")
 
 
@@ -71,13 +73,30 @@ def written(folder: Path) -> Mapping[str, int]:
     """Return the bytes that reached each target's device in a campaign's runs so far, as far as they are known."""
     total: dict[str, int] = {}
     for run in _runs(folder):
-        last: dict[str, int] = {}
-        for event in run:
-            of = event.get("written")
-            last.update({k: v for k, v in of.items() if isinstance(v, int)} if isinstance(of, dict) else {})
-        for target, count in last.items():
-            total[target] = total.get(target, 0) + count
+        # What a run before it wrote, and was killed before it could say so, stands where the next one begins.
+        for counts in (_bytes(run[0].get("killed")), written_in(run)):
+            for target, count in counts.items():
+                total[target] = total.get(target, 0) + count
     return total
+
+
+def written_in(run: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the bytes that reached each target's device by the last that a run said."""
+    last: dict[str, int] = {}
+    for event in run:
+        last.update(_bytes(event.get("written")))
+    return last
+
+
+def killed(folder: Path) -> list[dict[str, Any]]:
+    """Return the events of the last run where it did not end by itself; else none."""
+    runs = _runs(folder)
+    ended = not runs or any(event.get("event") in _OF_A_RUN[2:] for event in runs[-1])
+    return [] if ended else runs[-1]
+
+
+def _bytes(of: object) -> dict[str, int]:
+    return {target: n for target, n in of.items() if isinstance(n, int)} if isinstance(of, dict) else {}
 
 
 def _runs(folder: Path) -> list[list[dict[str, Any]]]:

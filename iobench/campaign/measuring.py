@@ -52,7 +52,7 @@ class Measurer:
             server.begin(work)
         if isinstance(server, Witness):
             server.watch(raw)
-        watcher = evidence.Watcher(site.counters, site.disk, time.monotonic)
+        watcher = evidence.Watcher(site.counters, site.disk, time.monotonic, site.limits)
         started = datetime.now(UTC)
         begin = time.monotonic()
         grown: list[tuple[float, int]] = []
@@ -94,7 +94,8 @@ class Measurer:
         self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime, facts: Facts
     ) -> StepResult:
         start, end = _window(step.work, reading, watcher)
-        context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device))
+        unlimited = evidence.unlimited(site.passport, watcher.snapshots)
+        context = evidence.Context(step.work, site.passport, self._memory, limit_c(site.passport.device), unlimited)
         counted = evidence.window(watcher.snapshots, start, end)
         series = evidence.device_series(watcher.snapshots, start, end)
         found = evidence.gather(

@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from iobench.campaign import journal
 from iobench.campaign.site import Site
+from iobench.drives.counters import mark, written_since
 from iobench.drives.leftovers import Leftover, find_leftovers, remove_leftover
-from iobench.drives.marker import boot
 from iobench.model import Campaign, DataFile, Work
 from iobench.results import CampaignFolder, write_safely
 
@@ -34,13 +35,7 @@ def keep(folder: CampaignFolder, target: str, site: Site) -> bool:
     if any(stamp is None for stamp in stamps.values()):
         return False
     kept = _read(folder)
-    kept[target] = {
-        "boot": boot(),
-        "device": counters.number,
-        "written": counters.read().bytes_written,
-        "files": files,
-        "stamps": stamps,
-    }
+    kept[target] = {**mark(counters), "files": files, "stamps": stamps}
     write_safely(folder.path / _NAME, json.dumps(kept, indent=1))
     return True
 
@@ -65,13 +60,10 @@ def take_up(folder: CampaignFolder, target: str, site: Site) -> bool:
 
 
 def _held(entry: Mapping[str, Any], site: Site) -> bool:
-    """Whether a target is as it was kept. Another boot counts from nought; a device knows no files, so not a byte."""
-    counters = site.counters
-    if counters is None or (entry["boot"], entry["device"]) != (boot(), counters.number):
-        return False
+    """Whether a target is as it was kept. A device knows no files, so not a byte may have been written to it."""
+    others = written_since(entry, site.counters) if site.counters is not None else None
     size = sum(file["size"] for file in entry["files"])
-    others = counters.read().bytes_written - entry["written"]
-    if not 0 <= others <= (0 if site.ground.block else max(OTHERS_LEAST, OTHERS_SHARE * size)):
+    if others is None or others > (0 if site.ground.block else max(OTHERS_LEAST, OTHERS_SHARE * size)):
         return False  # whoever wrote may have written anywhere, and used up the drive's spare blocks
     return all(site.ground.stamp(name) == entry["stamps"][name] for name in _names(entry["files"]))
 
@@ -86,6 +78,20 @@ def names(folder: CampaignFolder, target: str) -> tuple[str, ...]:
 def preparations(campaign: Campaign, finished: set[str]) -> dict[str, Work]:
     """Return the preparation that was done on each target."""
     return {s.target: s.work for s in campaign.steps if s.id in finished and s.work.workload == PREPARES}
+
+
+def stale(campaign: Campaign, folder: CampaignFolder) -> frozenset[str]:
+    """Return the steps that were begun before their target had to be prepared again."""
+    target_of = {step.id: step.target for step in campaign.steps}
+    begun: dict[str, set[str]] = {}
+    found: set[str] = set()
+    for event in journal.read(folder.path):
+        if event.get("event") == "started" and event.get("step") in target_of:
+            begun.setdefault(target_of[event["step"]], set()).add(event["step"])
+        elif event.get("event") == journal.PREPARED_AGAIN:
+            found |= begun.pop(str(event.get("target")), set())
+    # One that was begun, aborted, and begun again after it is as good as any.
+    return frozenset(found - {step for of in begun.values() for step in of})
 
 
 # --- the folders that stay on targets --------------------------------------------------------------------

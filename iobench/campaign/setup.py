@@ -17,6 +17,7 @@ from iobench.campaign.limits import LimitReached
 from iobench.campaign.plan import Estimate
 from iobench.campaign.plan import services as services_of
 from iobench.campaign.site import Permission, Site
+from iobench.drives.counters import mark
 from iobench.drives.turns import Turns
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Command, DataFile, Step, Work
@@ -105,6 +106,8 @@ class Targets:
                 keep = remains.names(self._folder, name)
                 site = Site.open(passport, remains.folder_of(campaign, name), works, self._permission, keep)
                 self._sites[name] = self._stack.enter_context(site)
+                if site.counters is not None:
+                    journal.write(self._folder.path, journal.OPENED, target=name, **mark(site.counters))
                 self._executor.admit(site)
                 if remains.take_up(self._folder, name, site):
                     self._again.pop(name, None)
@@ -138,7 +141,7 @@ class Targets:
                 self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
         if name in self._again:
             work = self._again.pop(name)
-            journal.write(self._folder.path, "prepared-again", target=name)
+            journal.write(self._folder.path, journal.PREPARED_AGAIN, target=name)
             with self._told(name, "preparing it again, as it was changed or is gone", 1.0):
                 self._warm_up(site, name, work)
         for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():

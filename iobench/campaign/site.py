@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from iobench.campaign.ground import DeviceGround, FolderGround, Ground, ServerGround
+from iobench.drives import throttle
 from iobench.drives.counters import CounterFile
 from iobench.drives.emulated import groups
 from iobench.drives.guards import BlockClaim, claim
@@ -42,6 +43,7 @@ class Site:
     counters: CounterFile | None
     disk: CounterFile | None
     group: Path | None = None  # the cgroup (v2) in which an emulated drive's limits hold
+    limits: Callable[[], Mapping[str, int]] | None = None  # those that stand on an emulated drive now
     laid_out: set[DataFile] = field(default_factory=set)
 
     @classmethod
@@ -75,8 +77,9 @@ class Site:
                 counters = stack.enter_context(CounterFile(passport.device.number))
                 disk = _whole_disk(passport, stack)
             group = _group(passport)
+            limits = throttle.reader(passport.device.number) if passport.device is not None else None
             stack.pop_all()
-        return cls(passport, ground, counters, disk, group)
+        return cls(passport, ground, counters, disk, group, limits)
 
     def missing(self, works: Sequence[Work]) -> list[DataFile]:
         """Return the files that are not laid out yet, the largest of a name only."""

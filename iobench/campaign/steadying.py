@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iobench.analysis import steady
+from iobench.campaign import remains
 from iobench.campaign.director import Ask, Director, Progress
 from iobench.model import Campaign, Step
 from iobench.results import CampaignFolder
@@ -37,14 +38,16 @@ class Steadying:
 
 
 def states_of(campaign: Campaign, folder: CampaignFolder) -> dict[str, steady.Steady]:
-    """Return, by target, the finished rounds and whether they are steady."""
+    """Return, by target, the finished rounds since it was last prepared, and whether they are steady."""
     values: dict[str, dict[int, float]] = {step.target: {} for step in campaign.steps if step.work.workload == ROUND}
     if not values:
         return {}
+    stale = remains.stale(campaign, folder)
     for row in folder.read("samples").to_pylist():
-        if row["workload"] == ROUND and row["metric"] == "iops" and row["op"] == "write":
+        tracked = (row["workload"], row["metric"], row["op"]) == (ROUND, "iops", "write")
+        if tracked and row["step"] not in stale:
             values.setdefault(row["target"], {})[row["repeat"]] = row["value"]
-    return {name: steady.judge([of[number] for number in sorted(of)]) for name, of in values.items()}
+    return {name: steady.judge([of[number] for number in sorted(of)], sorted(of)) for name, of in values.items()}
 
 
 def _rounds(campaign: Campaign, target: str) -> list[Step]:

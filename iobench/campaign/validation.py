@@ -10,6 +10,7 @@ from iobench.analysis import handover, order
 from iobench.analysis.handover import MOST_REPEATS, Circumstances, Known, Sheet
 from iobench.analysis.order import Order
 from iobench.campaign.failed import failures, not_begun
+from iobench.campaign.steadying import states_of
 from iobench.drives import facts
 from iobench.errors import ResultsError, UsageError
 from iobench.model import Campaign, ParamValue, Passport
@@ -80,7 +81,7 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
     how = circumstances(campaign)
     before, after = known(folder, BEFORE), known(folder, AFTER)
     drives = {name: (before.get(name), after.get(name)) for name in campaign.passports}
-    figures = handover.measured(folder, failures(folder), not_begun(folder))
+    figures = handover.measured(folder, failures(folder), not_begun(folder), states_of(campaign, folder))
     items = handover.judge(found, list(campaign.passports), figures, drives, how)
     return Sheet(
         campaign=campaign.id,

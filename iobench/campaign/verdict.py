@@ -12,7 +12,17 @@ from statistics import fmean, median, variance
 from types import MappingProxyType
 
 from iobench.campaign.evidence import DEPTH_LEAST, Context, rates_over_time, reached_least
-from iobench.model import INVALID_REASONS, METRICS, Evidence, Finding, LimitedBy, Reading, SeriesPoint, Verdict
+from iobench.model import (
+    INVALID_REASONS,
+    METRICS,
+    THROTTLE_NEAR,
+    Evidence,
+    Finding,
+    LimitedBy,
+    Reading,
+    SeriesPoint,
+    Verdict,
+)
 from iobench.texts import TEXTS, Amount, Figure, Phrase
 
 BACKGROUND_SHARE = 0.05
@@ -43,6 +53,8 @@ def judge(
         finding
         for rule in (
             _errors,
+            _unlimited,
+            _faster,
             _lost,
             _page_cache,
             _flushed,
@@ -80,6 +92,28 @@ def _errors(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:
     if reading.errors:
         said = {"error": reading.error_text} if reading.error_text else {}
         yield _found("errors", "said" if said else "silent", said)
+
+
+def _unlimited(context: Context, _: Reading, __: Evidence) -> Iterator[Finding]:
+    if context.unlimited is not None:
+        yield Finding("errors", context.unlimited)
+
+
+def _faster(context: Context, reading: Reading, evidence: Evidence) -> Iterator[Finding]:
+    """Of an emulated drive: whether it moved more than its limits let through. Short steps get a burst."""
+    emulation, seconds = context.passport.emulation, reading.measured_s
+    if emulation is None or seconds < SHORTEST_S - TIME_TOLERANCE_S:
+        return
+    ways = (
+        (emulation.read_bps, reading.bytes_read, evidence.device_bytes_read),
+        (emulation.write_bps, reading.bytes_written, evidence.device_bytes_written),
+    )
+    for limit, tool, device in ways:
+        # Both, since memory may answer the tool, and other programs may use the device.
+        rate = min(tool, device) / seconds if tool is not None and device is not None else 0.0
+        if limit is not None and rate > (1 + THROTTLE_NEAR) * limit:
+            rates = {"rate": Amount(rate, "B/s"), "limit": Amount(limit, "B/s")}
+            yield _found("errors", "faster", {**rates, "device": _device(evidence)})
 
 
 def _lost(_: Context, reading: Reading, __: Evidence) -> Iterator[Finding]:

@@ -191,7 +191,7 @@ def _loops() -> Condition:
 
 
 def _throttle() -> Condition:
-    from iobench.lab.throttle import find_throttle
+    from iobench.drives.throttle import find_throttle
 
     name = "I/O throttle"
     try:

@@ -120,7 +120,7 @@ def go_on(folder: CampaignFolder, campaign: Campaign) -> Assembled:
     """Return a stored campaign ready to go on with, within the limits that it was begun with. Raises CannotRunError."""
     left = remains.left_bytes(folder, campaign)
     assembled = assemble.again(campaign, folder.finished(), left)
-    keep_to(Limits.of(campaign), assembled, journal.written(folder.path), left)
+    keep_to(Limits.of(campaign), assembled, spent(assembled.campaign, folder.path), left)
     return assembled
 
 

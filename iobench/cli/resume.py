@@ -16,7 +16,7 @@ from iobench.errors import UsageError
 @options.going_options
 def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
-    from iobench.campaign import remains
+    from iobench.campaign import limits, remains
     from iobench.cli.existing import learn_passwords
     from iobench.cli.measure import Show, check_baseline, clean_before, finish, go_on, perform, say
     from iobench.cli.progress import log

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from iobench.drives.marker import boot
 from iobench.errors import CannotRunError, ParseError, ToolError
 
 SECTOR = 512  # in these counters a sector is 512 bytes whatever the drive's own sector is
@@ -68,6 +70,23 @@ class CounterFile:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def mark(counters: CounterFile) -> dict[str, str | int]:
+    """Return what tells later, by `written_since`, how much was written since now. Raises ToolError, ParseError."""
+    return {"boot": boot(), "device": counters.number, "written": counters.read().bytes_written}
+
+
+def written_since(marked: Mapping[str, Any], counters: CounterFile) -> int | None:
+    """Return the bytes that were written to a device since it was marked, by whomever.
+
+    None where that is not known: after another boot counters begin anew, and another device has its own.
+    Raises KeyError, TypeError for what is no mark, ToolError, ParseError.
+    """
+    if (marked["boot"], marked["device"]) != (boot(), counters.number):
+        return None
+    grown = int(counters.read().bytes_written - marked["written"])
+    return grown if grown >= 0 else None
 
 
 def parse_stat(data: bytes, at: float) -> Counters:

@@ -63,23 +63,31 @@ class Record:
         return f"{self.folder}/nbd.sock"
 
 
-def emulations(sys: Path = SYS) -> dict[str, Emulation]:
-    """Return the emulated drives in our state, by the `major:minor` of their device.
-
-    Only devices that still stand on our file: a loop number that someone else uses now is not in it.
-    Raises ParseError when the state of a drive cannot be read.
-    """
-    return {record.number: record.emulation for record in records() if record.number and bound(record, sys)}
-
-
 def emulation_of(number: str, sys: Path = SYS) -> Emulation | None:
     """Return how the device `major:minor` is emulated, or a device that it stands on; None where none is.
 
-    A partition, a mapped device or a loop device on an emulated drive is as fast as that. A drive of another
-    state folder is known by the mark beside its image; where its figures cannot be read they are None.
+    Only a device that still stands on our file counts: a loop number may be someone else's by now. A partition, a
+    mapped device or a loop device on an emulated drive is as fast as that. A drive of another state folder is known by
+    the mark beside its image; where its figures cannot be read they are None.
     Raises ParseError when the state of a drive of ours cannot be read.
     """
-    ours = emulations(sys)
+    record, marked = _found(number, sys)
+    if record is not None:
+        return record.emulation
+    return Emulation("unknown", notes=(Phrase("lab.unknown"),)) if marked else None
+
+
+def record_of(number: str, sys: Path = SYS) -> Record | None:
+    """Return the emulated drive that the device `major:minor` is, or stands on; None where its state is not known.
+
+    Raises ParseError when the state of a drive of ours cannot be read.
+    """
+    return _found(number, sys)[0]
+
+
+def _found(number: str, sys: Path) -> tuple[Record | None, bool]:
+    """The drive that a device is or stands on, as far as it can be read, and whether there is one."""
+    ours = {record.number: record for record in records() if record.number and bound(record, sys)}
     seen: set[str] = set()
     waiting = [number]
     while waiting:
@@ -88,39 +96,40 @@ def emulation_of(number: str, sys: Path = SYS) -> Emulation | None:
                 continue
             seen.add(each)
             if each in ours:
-                return ours[each]
+                return ours[each], True
             backing = _backing(sys / "dev/block" / each)
             if backing is None:
                 continue
-            if (found := _marked(Path(backing))) is not None:
-                return found
+            record, marked = _marked(Path(backing))
+            if marked:
+                return record, True
             waiting += _holder_of(backing)
-    return None
+    return None, False
 
 
-def _marked(backing: Path) -> Emulation | None:
-    """The emulation of a drive that stands on this file, by the marks that every lab leaves; else None."""
-    nothing = Emulation("unknown", notes=(Phrase("lab.unknown"),))
+def _marked(backing: Path) -> tuple[Record | None, bool]:
+    """The drive that stands on this file, by the marks that every lab leaves, and whether there is such a mark."""
     if backing.parts[-2:] == (_SERVED, _SERVED):
         home = backing.parents[1]
-        return _figures(home.with_name(f"{home.name}.json"), str(backing), None)
+        record = _recorded(home.with_name(f"{home.name}.json"), str(backing), None)
+        return record, record is not None
     try:
         text = (backing.parent / MARKER).read_text(encoding="utf-8", errors="surrogateescape")
     except PermissionError:
-        return nothing if backing.parent.name.startswith(FOLDER_PREFIX) else None
+        return None, backing.parent.name.startswith(FOLDER_PREFIX)
     except OSError:
-        return None
+        return None, False
     identity, _, state = text.strip().partition("\n")
-    return _figures(Path(state), str(backing), identity) or nothing
+    return _recorded(Path(state), str(backing), identity), True
 
 
-def _figures(state: Path, backing: str, identity: str | None) -> Emulation | None:
-    """The emulation in a state file, if that is of the drive on this backing file."""
+def _recorded(state: Path, backing: str, identity: str | None) -> Record | None:
+    """The drive in a state file, if that is the one on this backing file."""
     try:
         record = read_record(state)
     except ParseError:
         return None
-    return record.emulation if record.backing == backing and identity in (None, record.id) else None
+    return record if record.backing == backing and identity in (None, record.id) else None
 
 
 def _holder_of(backing: str) -> list[str]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from iobench import proc
-from iobench.drives import inventory, layers
+from iobench.drives import inventory, layers, sysfs
 from iobench.drives.inventory import DriveRecord
 from iobench.drives.temperature import temperature_c
 from iobench.errors import IobenchError
@@ -73,6 +73,11 @@ def _of_members(record: DriveRecord, sys: Path) -> Health:
         return None if None in values else of(values)
 
     passed = [said.passed for said in healths]
+    # A set that lost a member is as healthy as those that are left, and no longer what was ordered.
+    stack = (sysfs.number(sys / "dev/block" / each / "md/degraded") for each in layers.beneath(record.number, sys))
+    if missing := sum(filter(None, stack)):
+        passed.append(False)
+        notes = (Phrase("health.degraded", {"n": missing}), *notes)
     return Health(
         source=next((said.source for said in healths if said.source), None),
         passed=False if False in passed else None if None in passed else True,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from iobench.drives import emulated
 from iobench.drives.emulated import Record
+from iobench.drives.throttle import Throttle, loop_numbers
 from iobench.lab import image, measure, stack
 from iobench.lab.profile import DriveProfile
 from iobench.lab.stack import Say
-from iobench.lab.throttle import Throttle, loop_numbers
 from iobench.model import Emulation
 from iobench.texts import Amount, Phrase, Told
 from iobench.units import format_bytes

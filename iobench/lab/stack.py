@@ -15,9 +15,9 @@ from iobench import proc
 from iobench.drives import emulated
 from iobench.drives.emulated import Record
 from iobench.drives.mounts import mounts
+from iobench.drives.throttle import Throttle, loop_numbers
 from iobench.errors import CannotRunError, ToolError
 from iobench.lab import image
-from iobench.lab.throttle import Throttle, loop_numbers
 
 Say = Callable[[str], None]
 _SERVERS = ("nbdkit", "nbdfuse")

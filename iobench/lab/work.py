@@ -15,12 +15,12 @@ from iobench import proc
 from iobench.drives import emulated
 from iobench.drives.emulated import Record
 from iobench.drives.mounts import mounts
+from iobench.drives.throttle import CGROUP_ROOT, Throttle, find_throttle, loop_numbers
 from iobench.errors import CannotRunError, UsageError, near_miss
 from iobench.lab import image, make, stack
 from iobench.lab.make import RATES
 from iobench.lab.profile import DriveProfile, default_names, read_profile
 from iobench.lab.stack import Say
-from iobench.lab.throttle import CGROUP_ROOT, Throttle, find_throttle, loop_numbers
 from iobench.model import Emulation
 from iobench.units import format_bytes
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+from stored import Measured as StoredWork
+from stored import make_campaign
 
 from iobench.analysis import handover
 from iobench.analysis.handover import Circumstances, Known, Measured, Outcome
 from iobench.analysis.order import Fact, Speed
 from iobench.analysis.steady import judge as steady
 from iobench.analysis.types import Estimate
-from iobench.model import Verdict
+from iobench.model import Evidence, Verdict
 from iobench.texts import Phrase
 
 QUICK = Circumstances("quick")
@@ -55,6 +58,17 @@ def _estimate(values: tuple[float, ...], ci95: tuple[float, float] | None = None
 def test_only_the_whole_interval_decides(interval: tuple[float, float], least: Outcome, most: Outcome) -> None:
     assert handover.decide(interval, 100.0, None) is least
     assert handover.decide(interval, None, 100.0) is most
+
+
+def test_a_repeat_of_which_memory_answered_a_part_decides_nothing(tmp_path: Path) -> None:
+    """A twentieth of the bytes is within what `page-cache` allows, and would be a pass of a drive that is 5 % short."""
+    seen = {1: Evidence(tool_bytes_read=1000, device_bytes_read=979), 2: Evidence(tool_bytes_read=1000)}
+    seen |= {3: Evidence(tool_bytes_read=1000, device_bytes_read=981, tool_bytes_written=0, device_bytes_written=0)}
+    rates: list[float | None] = [105.0, 100, 101, 102]
+    folder = make_campaign(tmp_path, StoredWork("a", {"iops": rates}, workload="rand-read", evidence=seen))
+    found = handover.measured(folder, {})
+    assert found.estimates[KEY].values == (100.0, 101.0, 102.0)
+    assert found.dropped[KEY] == Counter(["page-cache"])
 
 
 def test_a_figure_is_judged_and_says_what_it_is() -> None:
@@ -112,6 +126,14 @@ def test_the_share_of_the_best(at_8: float, outcome: Outcome) -> None:
     }
     item = handover.judge_speed(_speed(of_best=0.9), "a", _figures(estimates=estimates), QUICK)
     assert item.outcome is outcome and item.value == pytest.approx(at_8 / 100)
+    # A load that was planned and has no sound figure might have been the best.
+    for lacking in (
+        {"dropped": {(*KEY[:4], 64): Counter({"not-steady": 2})}},
+        {"errors": {("a", "rand-read", 64): "x"}},
+    ):
+        figures = _figures(estimates=estimates, loads={KEY[:2]: frozenset({1, 8, 64})}, **lacking)
+        item = handover.judge_speed(_speed(of_best=0.9), "a", figures, QUICK)
+        assert item.outcome is Outcome.UNDECIDED and "at load 64" in str(item.why)
 
 
 def test_steady_state_not_reached_is_not_decided() -> None:

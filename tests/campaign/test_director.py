@@ -107,6 +107,31 @@ def test_an_unknown_director_is_named(campaign: tuple[Campaign, CampaignFolder])
     assert directors.of(dataclasses.replace(campaign[0], director=None)) is None
 
 
+def test_rounds_of_before_a_preparation_that_was_redone_do_not_count(tmp_path: Path) -> None:
+    rates: list[float | None] = [1000.0, 900, 800, 700, 600, 400, 400, 400, 400]
+    folder = make_campaign(tmp_path, Measured("a", {"iops": rates}, workload="steady-write", op="write", load=32))
+    campaign = folder.campaign()
+
+    def begin(numbers: range) -> None:
+        for step in campaign.steps:
+            if step.repeat in numbers:
+                journal.write(folder.path, "started", step=step.id)
+
+    begin(range(1, 7))
+    journal.write(folder.path, journal.PREPARED_AGAIN, target="another")
+    assert len(states_of(campaign, folder)["a"].rounds) == 9
+    journal.write(folder.path, journal.PREPARED_AGAIN, target="a")
+    begin(range(6, 10))  # the sixth was begun, aborted, and measured after it
+    state = states_of(campaign, folder)["a"]
+    assert state.rounds == (400.0,) * 4 and state.window is None
+    progress = Progress(campaign, folder, frozenset(folder.finished()), {}, {}, None)
+    assert len(Steadying().more(progress)) == 1
+    assert Steadying().remaining_s(progress) > 0
+    journal.write(folder.path, "started", step=campaign.steps[4].id)  # a fifth, were it measured anew
+    state = states_of(campaign, folder)["a"]
+    assert state.repeats == (5, 6, 7, 8, 9) and not state.reached and state.in_window == state.repeats
+
+
 @pytest.mark.parametrize("count", [24, 25])
 def test_rounds_that_never_level_end_after_25(tmp_path: Path, count: int) -> None:
     rates: list[float | None] = [1000.0 * 0.9**i for i in range(count)]

@@ -130,6 +130,22 @@ def test_the_watcher_keeps_what_it_saw_with_its_clock() -> None:
     assert last.cpu.total_s >= first.cpu.total_s > 0
 
 
+def test_an_emulated_drive_is_one_only_while_its_limits_stand() -> None:
+    limited = dataclasses.replace(DRIVE, emulation=Emulation("disk", read_bps=60e6, write_iops=733.4))
+    limits = {"read_bps": 60_000_000, "write_iops": 733}
+    good = [dataclasses.replace(each, limits=limits) for each in linear()]
+    assert evidence.unlimited(limited, good) is None
+    assert evidence.unlimited(limited, linear()) is None  # what cannot be read proves nothing
+    assert evidence.unlimited(DRIVE, good) is None
+    for changed, says in (
+        ({"write_iops": 733}, "2.00 s after the start its limit read was none, not 60.0 MB/s"),
+        ({**limits, "read_bps": 63_000_000}, "its limit read was 63.0 MB/s, not 60.0 MB/s"),
+        ({**limits, "write_bps": 9_000_000}, "its limit write was 9.00 MB/s, not none"),
+    ):
+        bad = [*good[:20], dataclasses.replace(good[20], limits=changed), *good[21:]]
+        assert says in str(evidence.unlimited(limited, bad))
+
+
 # --- series and spread -----------------------------------------------------------------------------------
 
 

@@ -90,3 +90,16 @@ def test_what_was_spent_is_summed_over_runs_without_the_pauses(tmp_path: Path) -
     assert journal.spent_s(tmp_path) == 6 + 2 + 3
     assert journal.written(tmp_path) == {"x": 290, "y": 7}
     assert journal.status(tmp_path, 2, 3) == "failed"
+
+
+def test_what_a_killed_run_wrote_stands_where_the_next_begins(tmp_path: Path) -> None:
+    lines = [_line(0, "began"), _line(1, "opened", target="x", written=10**12), _line(2, "started", step="a")]
+    (tmp_path / journal.NAME).write_text("".join(lines))
+    assert [event["event"] for event in journal.killed(tmp_path)] == ["began", "opened", "started"]
+    assert journal.written(tmp_path) == {}
+    lines += [_line(9, "began", killed={"x": 500}), _line(10, "finished", step="a", written={"x": 40})]
+    (tmp_path / journal.NAME).write_text("".join(lines))
+    assert journal.written(tmp_path) == {"x": 540}
+    lines += [_line(11, "interrupted")]
+    (tmp_path / journal.NAME).write_text("".join(lines))
+    assert journal.killed(tmp_path) == [] and journal.spent_s(tmp_path) == 2 + 2

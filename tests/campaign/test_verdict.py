@@ -16,6 +16,7 @@ from iobench.model import (
     INVALID_REASONS,
     DataFile,
     Device,
+    Emulation,
     Finding,
     Passport,
     Reading,
@@ -49,6 +50,7 @@ READING = Reading(
 )
 COUNTED = Window(6.001, 600 * MB, 40_960, 600 * MB, 40_960, 0.87, 0.35)
 DRIVE = Passport(Target("A", "/mnt/a"), Device("sdb", 8, 16))
+LIMITED = Passport(DRIVE.target, DRIVE.device, emulation=Emulation("disk", read_bps=97.0 * MB, write_bps=50.0 * MB))
 NOWHERE = Passport(Target("A", "/dev/shm"), None, no_device_reason="tmpfs is memory")
 WRITES = {"bytes_read": 0, "bytes_written": 600 * MB}
 
@@ -93,6 +95,8 @@ PRODUCED = [
     Case("client-bound", "0.95 cores with 1 thread(s): it measured itself, and the drive may be faster. Use --sync",
          reading={**FLUSHES, "client_cpu": 0.95}, counted={"bytes_written": 400 * MB}),
     Case("errors", "error: fio: io_u error", reading={"errors": 5, "error_text": "fio: io_u error"}),
+    Case("errors", "sdb moved 100 MB/s, which an emulated drive limited to 97.0 MB/s cannot do",
+         passport=LIMITED),
     Case("lost-data", "3 acknowledged", reading={"samples": (Sample("get", "lost", 3.0),)}),
     Case("page-cache", "wrote 600 MB, but only 120 MB (0.20 of it) reached sdb", reading=WRITES,
          counted={"bytes_written": 120 * MB, "disk_written": 120 * MB, "bytes_read": 0, "disk_read": 0}),
@@ -135,6 +139,10 @@ NEAR_MISSES = [
     Case("page-cache", reading={**FLUSHES, "flushes": None}, counted={"bytes_written": 0}),
     Case("background-io", reading=FLUSHES, counted={"bytes_written": 400 * MB, "disk_written": 900 * MB}),
     Case("errors", reading={"errors": 0, "error_text": "note: only a notice"}),
+    # A throttle lets a little more through, and most of all in a short step; and what memory answers is page-cache's.
+    Case("errors", passport=dataclasses.replace(LIMITED, emulation=Emulation("disk", read_bps=97.2 * MB))),
+    Case("errors", passport=dataclasses.replace(LIMITED, emulation=Emulation("disk", write_bps=1.0 * MB))),
+    Case("errors", passport=LIMITED, counted={"bytes_read": 580 * MB, "disk_read": 580 * MB}),
     Case("lost-data", reading={"samples": (Sample("get", "lost", 0.0), Sample("get", "misses", 9.0))}),
     Case("page-cache", counted={"bytes_read": 541 * MB, "disk_read": 541 * MB}),
     Case("page-cache", counted={"bytes_read": None, "disk_read": None}),

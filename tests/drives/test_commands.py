@@ -20,8 +20,8 @@ from iobench.cli import targets as targets_module
 from iobench.cli.doctor import PROGRAMS, doctor, look, package_manager, parse_version
 from iobench.cli.tables import Column, clean, fit
 from iobench.cli.targets import targets
+from iobench.drives import throttle as throttle_module
 from iobench.drives.inventory import DriveRecord, MountedFs
-from iobench.lab import throttle as throttle_module
 from iobench.model import Health
 
 FIO = PROGRAMS[0]

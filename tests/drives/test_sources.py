@@ -187,6 +187,13 @@ def test_a_set_over_several_drives_is_as_healthy_as_the_worst(machine: Machine, 
     (md0,) = (drive for drive in inventory.devices(fake_sys) if drive.name == "md0")
     said = health.of(md0, fake_sys)
     assert (md0.kind, said.passed, said.temperature_c, said.reallocated) == ("RAID volume", False, 41, 3)
+    # Those that are left of a set that lost one are well, and the set is not.
+    machine.does("smartctl", f"echo '{json.dumps(sound)}'")
+    assert health.of(md0, fake_sys).passed is True
+    make_tree(raid, {"md/degraded": "1\n"})
+    said = health.of(md0, fake_sys)
+    assert said.passed is False and "degraded" in str(said.notes[0])
+    make_tree(raid, {"md/degraded": "0\n"})
     machine.does("smartctl", f"case $* in *sdb) echo '{json.dumps(sound)}';; *) exit 1;; esac")
     said = health.of(md0, fake_sys)
     assert (said.passed, said.reallocated) == (None, None)

@@ -15,8 +15,8 @@ from running import Drive, Iobench, Result, programs
 
 from iobench import lab, proc
 from iobench.cli import main
+from iobench.drives.throttle import find_throttle
 from iobench.errors import CannotRunError
-from iobench.lab.throttle import find_throttle
 from iobench.tools import mariadb
 
 Run = Callable[..., Result]

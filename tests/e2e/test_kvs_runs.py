@@ -17,8 +17,8 @@ from running import Drive, Iobench, Result, finish, journal, programs, reasons, 
 
 from iobench import lab, proc
 from iobench.campaign import proof
+from iobench.drives.throttle import find_throttle
 from iobench.errors import CannotRunError
-from iobench.lab.throttle import find_throttle
 from iobench.servers.filling import ask_stats
 
 Run = Callable[..., Result]

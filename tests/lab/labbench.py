@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iobench import lab
+from iobench.drives.throttle import CGROUP_ROOT, find_throttle
 from iobench.errors import CannotRunError
-from iobench.lab.throttle import CGROUP_ROOT, find_throttle
 
 MIB = 2**20
 

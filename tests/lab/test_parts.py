@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from iobench import proc
 from iobench.drives import emulated
 from iobench.drives.emulated import Record
+from iobench.drives.throttle import Throttle, find_throttle
 from iobench.errors import CannotRunError, ParseError, ToolError, UsageError
 from iobench.lab import custom, image, measure, work
-from iobench.lab.throttle import Throttle, find_throttle
 from iobench.model import Emulation
 
 MIB = 2**20
@@ -258,7 +258,7 @@ def test_a_record_comes_back_as_it_was(state: Path, tmp_path: Path) -> None:
     before = record(state, emulation=replace(LIMITS, notes=("遅い", "b")), lowered=("read", "write_iops"))
     emulated.save_record(before)
     assert emulated.records() == [before]
-    assert emulated.emulations(tmp_path) == {"7:3": before.emulation}
+    assert emulated.emulation_of("7:3", tmp_path) == before.emulation
     assert emulated.groups(tmp_path) == {"7:3": Path("/cg/iobench-lab")}
 
 
@@ -274,12 +274,12 @@ def test_a_full_state_folder_is_said_and_leaves_what_was_there(state: Path) -> N
 def test_a_loop_number_that_another_file_has_now_is_not_emulated(state: Path, tmp_path: Path) -> None:
     emulated.save_record(record(state))
     loop_on(tmp_path, "/other.img")
-    assert emulated.emulations(tmp_path) == {} and emulated.groups(tmp_path) == {}
+    assert emulated.emulation_of("7:3", tmp_path) is None and emulated.groups(tmp_path) == {}
 
 
 def test_v1_has_no_group(state: Path, tmp_path: Path) -> None:
     emulated.save_record(record(state, throttle_version=1, throttle_path="/cg/blkio"))
-    assert emulated.groups(tmp_path) == {} and set(emulated.emulations(tmp_path)) == {"7:3"}
+    assert emulated.groups(tmp_path) == {} and emulated.emulation_of("7:3", tmp_path) == LIMITS
 
 
 def test_another_version_of_the_state_is_said(state: Path) -> None:
@@ -287,7 +287,7 @@ def test_another_version_of_the_state_is_said(state: Path) -> None:
     path = state / "sas.json"
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
     with pytest.raises(ParseError, match="schema_version 2"):
-        emulated.emulations()
+        emulated.emulation_of("7:3")
 
 
 def test_a_state_of_before_the_lowered_rates_is_read(state: Path) -> None:

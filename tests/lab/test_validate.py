@@ -19,9 +19,12 @@ import pytest
 from labbench import MIB, Bench
 
 from iobench import lab, proc
-from iobench.campaign import journal
+from iobench.analysis import handover, order
+from iobench.analysis.handover import Circumstances
+from iobench.campaign import journal, limits
 from iobench.cli import main
 from iobench.drives.emulated import Record, records
+from iobench.drives.throttle import find_throttle
 from iobench.results import CampaignFolder, Store
 
 RATE = 60e6
@@ -180,6 +183,40 @@ def test_at_the_limit_more_repeats_are_taken_and_it_never_fails_wrongly(bench: B
         assert said.code == 5 and len(steps) == 4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("again", [False, True], ids=["cleared", "cleared-and-set-again"])
+def test_a_drive_whose_limits_went_meanwhile_cannot_pass(bench: Bench, run: Run, tmp_path: Path, again: bool) -> None:
+    drive = _drive(bench)
+    throttle, number = find_throttle(), str(drive.number)
+
+    def spoil() -> None:
+        while '"started"' not in _journal(tmp_path):
+            time.sleep(0.02)
+        time.sleep(1)
+        throttle.clear(number)
+        time.sleep(2)
+        if again:
+            throttle.set(number, drive.emulation)
+
+    spoiler = threading.Thread(target=spoil, daemon=True)
+    spoiler.start()
+    short = ("--ramp", "0", "--duration", "6s", "--repeats", "1", "--size", "16Mi")
+    said = run("run", "seq", "--ops", "read", "-t", f"disk={drive.mount}", "--json", *short)
+    spoiler.join()
+    assert said.code == 1, said.err
+    folder = _folder(tmp_path)
+    (step,) = folder.finished()
+    assert all("errors" in row["reasons"] for row in folder.read("samples").to_pylist())
+    told = run("explain", "latest", step).out
+    assert "its limit read was none, not 60.0 MB/s" in " ".join(told.split()), told
+    # The number is kept, and no criterion is met by it, although it is above the limit.
+    hard = f"{_profile(tmp_path, 'hard', 1.05 * RATE)}"
+    figures = handover.measured(folder, {})
+    (speed,) = order.parse("hard", (tmp_path / hard).read_text()).speeds
+    item = handover.judge_speed(speed, "disk", figures, Circumstances("quick"))
+    assert item.outcome == "undecided" and "errors" in str(item.why), item
+
+
 # --- the full look ---------------------------------------------------------------------------------------
 
 
@@ -209,6 +246,12 @@ def test_a_device_stays_prepared_after_an_abort_while_nothing_else_writes(
     document = json.loads(run("validate", "--of", "latest", "--json").out)
     state = document["steady"]["disk"]
     assert state["reached"] or len(state["rounds"]) == 25
+    # The rounds from before it was prepared again say nothing of the drive as it is now.
+    events = [event["event"] for event in journal.read(folder.path)]
+    told = list(journal.read(folder.path))[events.index("prepared-again") :]
+    rounds = {event["step"] for event in told if event["event"] == "finished" and "-steady-write" in event["step"]}
+    every = {step for step in folder.finished() if "-steady-write" in step}
+    assert len(state["rounds"]) == len(rounds) and every - rounds, state
     assert document["prepared"] == {"disk": "device"}
     assert run("validate", "--of", "latest", "--format", "html", "-o", "sheet").code in (0, 5)
     assert 'class="rounds"' in (tmp_path / "sheet" / "handover.html").read_text()
@@ -355,6 +398,45 @@ def test_a_plan_that_writes_too_much_is_stopped_while_it_runs(bench: Bench, run:
     assert stopped.code in (0, 4)
     if stopped.code == 4:
         assert "--max-write" in stopped.err
+
+
+def test_what_a_killed_run_wrote_counts_for_a_limit(bench: Bench, run: Run, tmp_path: Path) -> None:
+    drive = _drive(bench)
+    stat = Path("/sys/dev/block") / str(drive.number) / "stat"
+
+    def written() -> int:
+        return int(stat.read_text().split()[6]) * 512
+
+    begin, least = written(), 40 * MIB
+    short = ("--ramp", "0", "--duration", "60s", "--repeats", "1", "--size", "16Mi")
+    process = _start(("run", "seq", "--ops", "write", "-t", f"disk={drive.mount}", *short), tmp_path)
+    _wait(lambda: '"started"' in _journal(tmp_path) and written() - begin > least, process)
+    process.kill()
+    process.communicate(timeout=60)
+    folder = _folder(tmp_path)
+    plan = folder.campaign()
+    assert "disk" not in journal.written(folder.path)
+    more = limits.unsaid(plan, folder.path)["disk"]
+    assert more.counted and least / 2 < more.bytes <= written() - begin
+    # The step's plan alone would be within this limit.
+    planned = limits.unsaid(plan, _of_another_boot(folder, tmp_path))["disk"]
+    assert not planned.counted and planned.bytes >= 60 * 0.9 * RATE and "by the plan" in planned.sentence("disk")
+    kept = json.loads((folder.path / "campaign.json").read_text())
+    kept["limits"] = {"max_write": planned.bytes + 16 * MIB}
+    (folder.path / "campaign.json").write_text(json.dumps(kept))
+    said = run("resume")
+    assert said.code == 3 and "were written before it was aborted" in said.err, said.err
+    assert "the run before was killed and wrote up to" in said.out
+    assert '"killed": {"disk"' not in _journal(tmp_path)  # it is counted where a run begins, once
+
+
+def _of_another_boot(folder: CampaignFolder, tmp_path: Path) -> Path:
+    """A copy of a campaign's journal as it would be after the machine was started again."""
+    lines = [json.loads(line) for line in (folder.path / journal.NAME).read_text().splitlines()]
+    lines = [{**line, "boot": "another"} if line["event"] == journal.OPENED else line for line in lines]
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / journal.NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path / "copy"
 
 
 def test_under_a_cap_and_idle_it_is_slow_and_not_decided(bench: Bench, run: Run, tmp_path: Path) -> None:

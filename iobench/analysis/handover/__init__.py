@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from iobench.analysis.handover.facts import judge_fact, version
-from iobench.analysis.handover.figures import Measured, measured
+from iobench.analysis.handover.figures import SEEN_LEAST, Measured, measured
 from iobench.analysis.handover.outcome import (
     MOST_REPEATS,
     Change,
@@ -38,6 +38,7 @@ __all__ = [
     "LEAST_REPEATS",
     "MOST_REPEATS",
     "NO_SUCH_FIGURE",
+    "SEEN_LEAST",
     "Change",
     "Circumstances",
     "Item",

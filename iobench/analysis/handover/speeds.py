@@ -18,6 +18,7 @@ LEAST_REPEATS = 3
 # A rate that a cap of ours set says nothing of a limit above it.
 CAP_NEAR = 0.97
 NO_SUCH_FIGURE = "handover.why.no-such-figure"  # no repeat will bring it
+_Key = tuple[str, str, str, str, int]  # target, workload, op, metric, load
 # What an integrity pass may be marked with: these speak of its speed, and what it read back came from the drive.
 _HARMLESS = frozenset(
     {"too-short", "not-steady", "background-io", "client-bound", "depth-not-reached", "thermal", "lost-data"}
@@ -42,6 +43,8 @@ def judge_speed(speed: Speed, target: str, figures: Measured, how: Circumstances
         estimate = _in_window(estimate, figures.steady[target])
     if estimate is None or estimate.n < LEAST_REPEATS or estimate.ci95 is None:
         return base.item(Outcome.UNDECIDED, *_too_few(key, estimate, dropped, figures))
+    if speed.of_best is not None and (unknown := _unknown_load(key, figures)) is not None:
+        return base.item(Outcome.UNDECIDED, Phrase("handover.not-measured"), unknown)
     value, interval = estimate.median, estimate.ci95
     if speed.of_best is not None:
         value, interval = share_of_best(speed, target, figures)
@@ -60,11 +63,8 @@ def judge_speed(speed: Speed, target: str, figures: Measured, how: Circumstances
 
 def _in_window(estimate: Estimate, state: steady.Steady) -> Estimate | None:
     """The figure of the rounds of the window: those before it are not of the steady state."""
-    window = state.window
-    if window is None:
-        return None
     pairs = zip(estimate.values, estimate.rounds, strict=True)
-    kept = [(value, round_) for value, round_ in pairs if window.first <= round_ <= window.last]
+    kept = [(value, round_) for value, round_ in pairs if round_ in state.in_window]
     if not kept:
         return None
     values, rounds = tuple(value for value, _ in kept), tuple(round_ for _, round_ in kept)
@@ -88,6 +88,17 @@ def decide(
     most = at_most if at_most is not None else 0.0
     wrong = low > most * (1 + RESOLUTION)
     return Outcome.PASS if high <= most else Outcome.FAIL if wrong else Outcome.UNDECIDED
+
+
+def _unknown_load(key: _Key, figures: Measured) -> Phrase | None:
+    """Why a load that was planned has no figure: it might have been the best of all."""
+    for load in sorted(figures.loads.get(key[:2], ())):
+        other = (*key[:4], load)
+        estimate = figures.estimates.get(other)
+        if estimate is None or estimate.n < LEAST_REPEATS:
+            why = _too_few(other, estimate, figures.dropped.get(other, Counter()), figures)[1]
+            return Phrase("handover.why.other-load", {"load": load, "why": why})
+    return None
 
 
 def share_of_best(speed: Speed, target: str, figures: Measured) -> tuple[float, tuple[float, float]]:
@@ -128,9 +139,7 @@ def _not_steady(state: steady.Steady | None) -> Phrase | None:
     return None
 
 
-def _too_few(
-    key: tuple[str, str, str, str, int], estimate: Estimate | None, dropped: Counter[str], figures: Measured
-) -> tuple[Phrase, Phrase]:
+def _too_few(key: _Key, estimate: Estimate | None, dropped: Counter[str], figures: Measured) -> tuple[Phrase, Phrase]:
     n = estimate.n if estimate else 0
     found = Phrase("handover.not-measured")
     if estimate is not None:

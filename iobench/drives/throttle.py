@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from iobench.drives import emulated
 from iobench.errors import CannotRunError
 from iobench.model import Emulation
 
@@ -42,8 +44,7 @@ class Throttle:
 
     def set(self, number: str, emulation: Emulation) -> None:
         """Limit the device `major:minor` to an emulation's rates. Raises CannotRunError when refused."""
-        limits = {key: getattr(emulation, key) for key in _V1_FILES}
-        self._write(number, {key: round(value) for key, value in limits.items() if value is not None})
+        self._write(number, limits_of(emulation))
 
     def clear(self, number: str) -> None:
         """Take every limit off the device `major:minor`, found there or not."""
@@ -105,6 +106,24 @@ class Throttle:
         else:
             parts = [f"{short}={limits.get(key, 'max')}" for key, short in _V2_KEYS.items()]
             _put(self.path / "io.max", " ".join([number, *parts]))
+
+
+def limits_of(emulation: Emulation) -> dict[str, int]:
+    """Return the limits (B/s and 1/s) that an emulation asks for, by the names of its fields."""
+    limits = {key: getattr(emulation, key) for key in _V1_FILES}
+    return {key: round(value) for key, value in limits.items() if value is not None}
+
+
+def reader(number: str) -> Callable[[], Mapping[str, int]] | None:
+    """Return what reads the limits that stand on the emulated drive that the device `major:minor` is or stands on.
+
+    None where it is no emulated drive, or one whose state cannot be read. Raises ParseError when the state of a drive
+    of ours cannot be read.
+    """
+    record = emulated.record_of(number)
+    if record is None or record.number is None or record.throttle_path is None:
+        return None
+    return partial(Throttle(2 if record.throttle_version == 2 else 1, Path(record.throttle_path)).limits, record.number)
 
 
 @contextmanager
