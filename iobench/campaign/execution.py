@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from iobench import proc, runners
-from iobench.campaign import journal
 from iobench.campaign.director import Deadline
 from iobench.campaign.limits import Guard, Limits, spent
 from iobench.campaign.services import Services

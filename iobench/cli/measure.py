@@ -26,7 +26,7 @@ from iobench.campaign.director import Deadline
 from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, Observer
 from iobench.campaign.failed import failure_code, failures
-from iobench.campaign.limits import Limits
+from iobench.campaign.limits import Limits, spent
 from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite
 from iobench.campaign.site import Permission, check_devices

@@ -33,6 +33,8 @@ def resume(campaign: str, **kwargs: Any) -> int:
     learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
+    for target, more in limits.unsaid(stored, folder.path).items():
+        say(more.sentence(target), shared)
     directed = (stored.director or {}).get("name")
     if directed == "validate":
         from iobench.cli import validate

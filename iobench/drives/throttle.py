@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from iobench.drives import emulated
+from iobench.drives.layers import SYS
 from iobench.errors import CannotRunError
 from iobench.model import Emulation
 
@@ -41,6 +42,10 @@ class Throttle:
         """Whether this user may set limits there."""
         place = self.path / _V1_FILES["read_bps"] if self.version == 1 else self.path.parent
         return os.access(place, os.W_OK)
+
+    def readable(self) -> bool:
+        """Whether this user may see the limits there."""
+        return os.access(self.path / (_V1_FILES["read_bps"] if self.version == 1 else "io.max"), os.R_OK)
 
     def set(self, number: str, emulation: Emulation) -> None:
         """Limit the device `major:minor` to an emulation's rates. Raises CannotRunError when refused."""
@@ -114,16 +119,17 @@ def limits_of(emulation: Emulation) -> dict[str, int]:
     return {key: round(value) for key, value in limits.items() if value is not None}
 
 
-def reader(number: str) -> Callable[[], Mapping[str, int]] | None:
+def reader(number: str, sys: Path = SYS) -> Callable[[], Mapping[str, int]] | None:
     """Return what reads the limits that stand on the emulated drive that the device `major:minor` is or stands on.
 
-    None where it is no emulated drive, or one whose state cannot be read. Raises ParseError when the state of a drive
-    of ours cannot be read.
+    None where it is no emulated drive, or one whose state or limits this user cannot read. Raises ParseError when the
+    state of a drive of ours cannot be read.
     """
-    record = emulated.record_of(number)
+    record = emulated.record_of(number, sys)
     if record is None or record.number is None or record.throttle_path is None:
         return None
-    return partial(Throttle(2 if record.throttle_version == 2 else 1, Path(record.throttle_path)).limits, record.number)
+    throttle = Throttle(2 if record.throttle_version == 2 else 1, Path(record.throttle_path))
+    return partial(throttle.limits, record.number) if throttle.readable() else None
 
 
 @contextmanager

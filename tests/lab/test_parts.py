@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iobench import proc
-from iobench.drives import emulated
+from iobench.drives import emulated, throttle
 from iobench.drives.emulated import Record
 from iobench.drives.throttle import Throttle, find_throttle
 from iobench.errors import CannotRunError, ParseError, ToolError, UsageError
@@ -324,6 +324,20 @@ def test_a_partition_and_a_mapped_device_on_an_emulated_drive_are_emulated(state
         assert emulated.emulation_of(number, tmp_path) == LIMITS
     for number in ("8:0", "252:1", "9:9"):
         assert emulated.emulation_of(number, tmp_path) is None
+
+
+def test_the_limits_that_stand_are_read_back_of_what_is_on_an_emulated_drive(state: Path, tmp_path: Path) -> None:
+    stacked(tmp_path)
+    group = tmp_path / "cg/iobench-lab"
+    emulated.save_record(record(state, throttle_path=str(group)))
+    assert throttle.reader("252:0", tmp_path) is None, "what cannot be read is not known, and not no limit"
+    group.mkdir(parents=True)
+    (group / "io.max").write_text("7:2 rbps=5 wbps=max riops=max wiops=max\n7:3 rbps=9000 wbps=max riops=max wiops=7\n")
+    limits = throttle.reader("252:0", tmp_path)
+    assert limits is not None and limits() == {"read_bps": 9000, "write_iops": 7}
+    (group / "io.max").write_text("")
+    assert limits() == {}
+    assert throttle.reader("8:0", tmp_path) is None
 
 
 @pytest.fixture
