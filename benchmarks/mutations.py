@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 import tracemalloc
-from pathlib import Path
 from types import FrameType
 
 import common
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from mutating import FLOOR, MEMORY, Parser, parsers, spoilt
 
 LONGEST_S = 20  # a hang, not a slow machine: the usual is a millisecond

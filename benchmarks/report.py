@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import common
-import making
+import stored
 
 from iobench.model import (
     Campaign,
@@ -76,7 +76,7 @@ def campaign(results: Path, planned: list[Work], drives: int, steps: int, seed: 
     """Keep a campaign of about so many steps, and its packed copy, as a run does."""
     chance = random.Random(seed)
     names = [f"drive{i}" for i in range(1, drives)] + ["sas"]
-    return making.campaign(
+    return stored.make_large(
         results,
         datetime(2026, 11, 1, tzinfo=UTC),
         planned,

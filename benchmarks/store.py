@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import common
-import making
+import stored
 
 from iobench.model import (
     Evidence,
@@ -87,7 +87,7 @@ def _keep(root: Path, at: datetime, steps: int, drawn: random.Random) -> None:
     # Five rounds, or fewer of few steps: as many works as that takes, at the loads in turn.
     rounds = min(ROUNDS, -(-steps // (len(TARGETS) * len(LOADS))))
     works = [_work(number) for number in range(-(-steps // (len(TARGETS) * rounds)))]
-    making.campaign(root, at, works, TARGETS, steps, lambda made, step, _: _result(step, made.created_at, drawn))
+    stored.make_large(root, at, works, TARGETS, steps, lambda made, step, _: _result(step, made.created_at, drawn))
 
 
 def _work(number: int) -> Work:

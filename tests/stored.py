@@ -1,10 +1,15 @@
-"""Stored campaigns with known numbers, for the tests of whatever reads them."""
+"""Stored campaigns with known figures, for the tests and benchmarks of whatever reads them.
+
+They are planned by hand, and kept by the code that keeps measured ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from iobench.model import (
@@ -24,6 +29,59 @@ from iobench.model import (
     Work,
 )
 from iobench.results import CampaignFolder, Store
+
+# The campaign, a step of it and its number -> what it gave; None where it gave nothing.
+Draw = Callable[[Campaign, Step, int], StepResult | None]
+
+
+def rounds_of(works: Sequence[Work], drives: Sequence[str], rounds: int, most: int | None = None) -> tuple[Step, ...]:
+    """Each work on each drive once a round, `most` steps at the most."""
+    steps: Iterator[Step] = (
+        Step(f"{round_:02d}-{number:04d}-{place}", drive, round_, work)
+        for round_ in range(1, rounds + 1)
+        for number, work in enumerate(works)
+        for place, drive in enumerate(drives)
+    )
+    return tuple(islice(steps, most))
+
+
+def disk(name: str, number: int, serial: str | None = None, emulation: Emulation | None = None) -> Passport:
+    """A drive of 1 TB, the `number`th of its machine."""
+    device = Device(f"sd{number}", 8, 16 * number, size_bytes=10**12, kind="SSD", serial=serial or f"S-{name}")
+    return Passport(Target(name, f"/mnt/{name}"), device, emulation=emulation)
+
+
+def keep(root: Path, campaign: Campaign, draw: Draw, command: Sequence[str] = ("fio", "--name=x")) -> CampaignFolder:
+    """Keep a campaign in a results folder, its steps' figures drawn, as a run does."""
+    folder = Store(root).create(campaign)
+    for number, step in enumerate(campaign.steps):
+        result = draw(campaign, step, number)
+        if result is not None:
+            argv = json.dumps({"argv": list(command), "exit_code": 0})
+            (folder.raw(step.id) / "command.json").write_text(argv, encoding="utf-8")
+            folder.save(campaign, result)
+    return folder
+
+
+def make_large(
+    root: Path, at: datetime, works: Sequence[Work], drives: Sequence[str], steps: int, draw: Draw
+) -> CampaignFolder:
+    """Keep a campaign of so many steps, each work on each drive once a round, and its packed copy, as a run does."""
+    rounds = -(-steps // (len(works) * len(drives)))
+    campaign = Campaign(
+        id=at.strftime("%Y%m%d-%H%M%S"),
+        created_at=at,
+        profile="deck",
+        title="made for a benchmark",
+        rounds=rounds,
+        steps=rounds_of(works, drives, rounds, steps),
+        passports={name: disk(name, i) for i, name in enumerate(drives)},
+        host={"name": "bench", "kernel": "Linux", "cores": 2, "memory_bytes": 8 * 10**9},
+        tools={"fio": "fio-3.33"},
+    )
+    folder = keep(root, campaign, draw)
+    folder.pack()
+    return folder
 
 
 @dataclass(frozen=True)
@@ -56,16 +114,8 @@ def make_campaign(
 ) -> CampaignFolder:
     """Store a campaign in a results folder, through the same code as the engine."""
     targets = list(dict.fromkeys(work.target for work in works))
-    passports = {
-        name: Passport(
-            Target(name, f"/mnt/{name}"),
-            Device(f"sd{i}", 8, i, size_bytes=10**12, kind="SSD", serial=(serials or {}).get(name, f"S-{name}")),
-            emulation=(emulated or {}).get(name),
-        )
-        for i, name in enumerate(targets)
-    }
     planned = [
-        (work, round_, Step(f"s{number}-{round_}", work.target, round_, _asked(work)))
+        (work, Step(f"s{number}-{round_}", work.target, round_, _asked(work)))
         for number, work in enumerate(works)
         for round_ in range(1, work.rounds + 1)
     ]
@@ -75,17 +125,19 @@ def make_campaign(
         profile=None,
         title="made for a test",
         rounds=max(work.rounds for work in works),
-        steps=tuple(step for _, _, step in planned),
-        passports=passports,
+        steps=tuple(step for _, step in planned),
+        passports={
+            name: disk(name, i, (serials or {}).get(name), (emulated or {}).get(name)) for i, name in enumerate(targets)
+        },
         host={"name": "host"},
         tools={},
     )
-    folder = Store(root).create(campaign)
-    for work, round_, step in planned[: len(planned) - unfinished]:
-        result = _result(work, round_, step)
-        if result.reading.samples:
-            folder.save(campaign, result)
-    return folder
+
+    def draw(campaign: Campaign, step: Step, number: int) -> StepResult | None:
+        result = _result(planned[number][0], step)
+        return result if number < len(planned) - unfinished and result.reading.samples else None
+
+    return keep(root, campaign, draw)
 
 
 def _asked(work: Measured) -> Work:
@@ -93,7 +145,8 @@ def _asked(work: Measured) -> Work:
     return Work("seq", work.workload, params, work.load, duration_s=6.0, rate=work.rate)
 
 
-def _result(work: Measured, round_: int, step: Step) -> StepResult:
+def _result(work: Measured, step: Step) -> StepResult:
+    round_ = step.repeat
     values = {metric: of[round_ - 1] for metric, of in work.metrics.items() if round_ <= len(of)}
     verdict, reason = work.unsound.get(round_, (Verdict.VALID, ""))
     reading = Reading(

@@ -1,10 +1,12 @@
 """Comparisons made by hand: invented figures, to see how the report draws and says them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+
+from stored import keep, rounds_of
 
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
 from iobench.model import (
@@ -27,7 +29,7 @@ from iobench.model import (
     Verdict,
     Work,
 )
-from iobench.results import CampaignFolder, Store
+from iobench.results import CampaignFolder
 
 SEQ: Params = {"block_size": 1 << 20, "depth": 8, "jobs": 1, "engine": "io_uring", "direct": True, "size": 1 << 30}
 RAND: Params = {**SEQ, "block_size": 4096}
@@ -143,12 +145,7 @@ def stored(
     works = [Work("seq", "seq-read", SEQ, 8, duration_s=6)]
     works += [Work("rand", "rand-read", {**RAND, "depth": load}, load, duration_s=6) for load in loads]
     passports = {name: replace(drive(name).passport, target=Target(name, "/mnt/x")) for name in names}
-    steps = [
-        Step(f"r{r}-w{w}-t{t}", name, r, work)
-        for r in range(1, rounds + 1)
-        for w, work in enumerate(works)
-        for t, name in enumerate(names)
-    ]
+    steps = rounds_of(works, names, rounds)
     start = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
     campaign = Campaign(
         "20261123-060000",
@@ -156,28 +153,18 @@ def stored(
         "quick",
         title,
         rounds,
-        tuple(steps),
+        steps,
         passports,
         {"name": "host <b>", "kernel": "Linux 6.1", "cores": 2, "memory_bytes": 8 * 10**9},
         {"fio": "fio-3.33"},
         notes=("a note & more",),
     )
-    folder = Store(root).create(campaign)
-    for number, step in enumerate(steps):
-        _save(folder, campaign, step, number, command, found, verdict, seconds)
-    return folder
+    return keep(root, campaign, partial(_drawn, found, verdict, seconds), command)
 
 
-def _save(
-    folder: CampaignFolder,
-    campaign: Campaign,
-    step: Step,
-    number: int,
-    command: Sequence[str],
-    found: Sequence[Finding],
-    verdict: Verdict,
-    seconds: int,
-) -> None:
+def _drawn(
+    found: Sequence[Finding], verdict: Verdict, seconds: int, campaign: Campaign, step: Step, number: int
+) -> StepResult:
     position = list(campaign.passports).index(step.target)
     rate, iops = list(TOPS.values())[position % 3]
     wobble = 1 + 0.01 * ((number * 7) % 5 - 2)
@@ -211,7 +198,5 @@ def _save(
         rate_drift=-0.004,
         limited_by=LimitedBy.THROTTLE,
     )
-    raw = folder.raw(step.id)
-    (raw / "command.json").write_text(json.dumps({"argv": list(command), "exit_code": 0}))
     when = campaign.created_at + timedelta(seconds=7 * number)
-    folder.save(campaign, StepResult(step, reading, evidence, verdict, tuple(found), when, "fio-3.33"))
+    return StepResult(step, reading, evidence, verdict, tuple(found), when, "fio-3.33")
