@@ -205,15 +205,17 @@ def _shorten(text: str, line: Line, width: float) -> str:
 class Surface(Protocol):
     """What bars and lines are drawn on: the canvas of a picture (below) or of a page (svg.py)."""
 
-    @property
-    def frame(self) -> Frame:
-        """Its size, and the sizes of its texts."""
+    frame: Frame  # its size, and the sizes of its texts
 
     def put(self, x: float, y: float, line: Line, align: Align = "left") -> None:
         """Place a line of text; y is its top."""
 
     def stack(self, x: float, y: float, lines: Sequence[Line], align: Align = "left") -> float:
         """Place lines under each other; return the y under the last."""
+        for line in lines:
+            self.put(x, y, line, align)
+            y += line.height
+        return y
 
     def box(self, x: float, y: float, width: float, height: float, z: float, **look: Any) -> Any:
         """Draw a rectangle; return what `tip` takes."""
@@ -231,7 +233,7 @@ class Surface(Protocol):
         """Give something drawn a text that is shown under the pointer."""
 
 
-class Canvas:
+class Canvas(Surface):
     """A figure of a frame's size with one plain surface; x and y are points from its top left."""
 
     def __init__(self, frame: Frame) -> None:
@@ -257,13 +259,6 @@ class Canvas:
             parse_math=False,
             zorder=10,
         )
-
-    def stack(self, x: float, y: float, lines: Sequence[Line], align: Align = "left") -> float:
-        """Place lines under each other; return the y under the last."""
-        for line in lines:
-            self.put(x, y, line, align)
-            y += line.height
-        return y
 
     def box(self, x: float, y: float, width: float, height: float, z: float, **look: Any) -> Rectangle:
         """Draw a rectangle whose top left is (x, y)."""

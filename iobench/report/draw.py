@@ -28,7 +28,7 @@ _PACKED = {"compress_level": 3}
 
 
 @contextmanager
-def style(salt: str) -> Iterator[None]:
+def style() -> Iterator[None]:
     """Draw in the house's style, the same bytes each time; text stays text in SVG."""
     import matplotlib
 
@@ -61,7 +61,7 @@ def paint(canvas: Surface, spec: ChartSpec | CurveSpec) -> None:
 def png(spec: ChartSpec | CurveSpec) -> bytes:
     """Return a chart as a picture of 1920 x 1080 pixels."""
     target = io.BytesIO()
-    with style(spec.id):
+    with style():
         said = {"Title": spec.title, "Software": "iobench"}
         draw(spec, SLIDE).figure.savefig(target, format="png", dpi=_DPI, metadata=said, pil_kwargs=_PACKED)
     return target.getvalue()

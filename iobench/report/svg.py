@@ -49,7 +49,7 @@ def svg(spec: ChartSpec | CurveSpec, frame: Frame, alt: str) -> str:
     return surface.text(alt)
 
 
-class SvgCanvas:
+class SvgCanvas(look.Surface):
     """What bars and lines are drawn on for a page; x and y are points from the top left."""
 
     def __init__(self, frame: Frame, name: str) -> None:
@@ -67,13 +67,6 @@ class SvgCanvas:
         place = f'x="{_n(x)}" y="{_n(y + line.size * 1.04)}" font-size="{_n(line.size)}"'
         text = escape(line.text, quote=False)
         self._add(10, f"<text {place}{weight}{_ANCHORS[align]}{_paint('fill', line.color)}>{text}</text>")
-
-    def stack(self, x: float, y: float, lines: Sequence[Line], align: Align = "left") -> float:
-        """Place lines under each other; return the y under the last."""
-        for line in lines:
-            self.put(x, y, line, align)
-            y += line.height
-        return y
 
     def box(self, x: float, y: float, width: float, height: float, z: float, **style: Any) -> int:
         """Draw a rectangle whose top left is (x, y)."""

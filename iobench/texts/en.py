@@ -683,7 +683,6 @@ TEXTS: Mapping[str, str] = {
     "handover.what.power_on": "Power-on time",
     "handover.what.written": "Written in its life",
     # capacity
-    "capacity.title": "What {drive} holds",
     "capacity.slo": "{workload}: {limits}",
     "capacity.limit": "{metric} below {time}",
     "capacity.found": "{drive} holds {slo} up to {rate}: {achieved} were achieved, {latency}.",

@@ -670,7 +670,6 @@ TEXTS: Mapping[str, str] = {
     "handover.what.power_on": "通電時間",
     "handover.what.written": "累計書き込み量",
     # capacity
-    "capacity.title": "{drive} の容量",
     "capacity.slo": "{workload}：{limits}",
     "capacity.limit": "{metric} {time} 未満",
     "capacity.found": "{drive} は {slo} を {rate} まで守ります。達成は {achieved}、{latency} でした。",

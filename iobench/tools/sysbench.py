@@ -8,7 +8,6 @@ it (`--histogram`): it is emptied before the hook of the last report is called.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,14 +136,6 @@ def parse(text: str, ramp_s: int, name: str = "sysbench's output") -> Run:
         raise ParseError(f"{name} has {len(cumulative)} of {wanted} full reports: it did not come to its end")
     measured = cumulative[-1]
     return Run(measured, tuple(_seconds(reports, ramp_s, measured.seconds)), parse_histogram(text))
-
-
-def partial(text: str, ramp_s: int) -> tuple[Report, ...]:
-    """Return the seconds that a run had counted when it ended early."""
-    try:
-        return tuple(_seconds(list(_reports(text, "")), ramp_s, math.inf))
-    except ParseError:
-        return ()
 
 
 def _seconds(reports: Sequence[tuple[str, Report, float]], ramp_s: int, length: float) -> Iterator[Report]:

@@ -42,7 +42,7 @@ def suspect(value: float) -> Estimate:
 
 
 def bars_of(chart: Chart) -> list[Rectangle]:
-    with draw.style("t"):
+    with draw.style():
         drawn = draw.draw(chart.spec, canvas.SLIDE)
     return [p for p in drawn.figure.findobj(Rectangle) if isinstance(p, Rectangle) and p.get_gid()]
 
@@ -100,14 +100,14 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_no_text_lies_over_another_or_over_the_edge(case: str, frame: canvas.Frame) -> None:
     for chart in made(CASES[case]):
-        with draw.style("t"):
+        with draw.style():
             figure = draw.draw(chart.spec, frame).figure
         assert inked.overlapping(figure) == []
         assert inked.cut_off(figure) == []
 
 
 def test_the_check_finds_a_planted_overlap_and_a_cut_text() -> None:
-    with draw.style("t"):
+    with draw.style():
         drawn = draw.draw(made(usual())[0].spec, canvas.SLIDE)
         drawn.put(60, 40, canvas.Line("planted over the title", 20))
         drawn.put(900, 200, canvas.Line("planted over the edge", 20))
@@ -155,7 +155,7 @@ def test_what_is_not_valid_is_hatched_and_named() -> None:
     hatches = [b.get_hatch() for b in bars_of(bar)]
     assert [bool(h) for h in hatches] == [True, True, False]
     assert bar.spec.series[0].points[0].mark == "invalid: page-cache"
-    with draw.style("t"):
+    with draw.style():
         shown = " ".join(text for text, _ in inked.texts_of(draw.draw(bar.spec, canvas.SLIDE).figure))
         ends = " ".join(text for text, _ in inked.texts_of(draw.draw(line.spec, canvas.SLIDE).figure))
     assert "invalid: page-cache" in shown and "too-short" in shown
@@ -168,7 +168,7 @@ def test_a_reason_that_all_share_is_said_once() -> None:
     chart = made(comparison([drive(n) for n in NAMES], rows))[0]
     assert chart.spec.shared == ("too-short",)
     assert sum("too-short" in note for note in chart.spec.footnotes) == 1
-    with draw.style("t"):
+    with draw.style():
         texts = [text for text, _ in inked.texts_of(draw.draw(chart.spec, canvas.SLIDE).figure)]
     assert sum("too-short" in text for text in texts) == 2, "in the title and in the footnote"
     assert all(b.get_hatch() for b in bars_of(chart))
@@ -177,7 +177,7 @@ def test_a_reason_that_all_share_is_said_once() -> None:
 def test_an_emulated_drive_is_called_so_on_each_chart() -> None:
     for chart in made(usual()):
         assert all("emulated" in series.tags for series in chart.spec.series)
-        with draw.style("t"):
+        with draw.style():
             texts = [text for text, _ in inked.texts_of(draw.draw(chart.spec, canvas.SLIDE).figure)]
         assert sum("emulated" in text for text in texts) >= 3
     assert not any("emulated" in s.tags for c in made(usual(emulated=False)) for s in c.spec.series)

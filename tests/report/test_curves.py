@@ -75,7 +75,7 @@ def test_a_curve_has_every_rate_the_limit_the_knee_and_what_held(folder: Campaig
 @pytest.mark.parametrize("frame", [SLIDE, PAGE, PHONE], ids=("slide", "page", "phone"))
 def test_no_text_lies_on_another_or_is_cut_off(folder: CampaignFolder, lang: str, frame: Frame) -> None:
     spec = _specs(folder, Words(lang))
-    with draw.style(spec.id):
+    with draw.style():
         figure = draw.draw(spec, frame).figure
         assert inked.overlapping(figure) == []
         assert inked.cut_off(figure) == []
@@ -172,7 +172,7 @@ def test_the_same_search_gives_the_same_deck(folder: CampaignFolder) -> None:
 def test_drives_far_apart_stand_on_a_logarithmic_axis_and_are_named_at_their_curves(folder: CampaignFolder) -> None:
     spec = _specs(folder, Words("en"))
     assert spec.x_log and "log" in spec.x_axis
-    with draw.style(spec.id):
+    with draw.style():
         texts = [text for text, _ in inked.texts_of(draw.draw(spec, SLIDE).figure)]
     assert "iodrive" in texts and "holds 9,950 IOPS" in texts
     near = dataclasses.replace(spec, x_log=False)

@@ -60,7 +60,7 @@ def test_japanese_is_drawn_in_our_font_though_the_system_has_none(monkeypatch: p
             assert Path(found) == fonts.path(bold)
         spec = charts.charts(usual(), Words("ja"))[0].spec
         assert canvas.without_glyphs(spec.title + spec.subtitle + "".join(spec.footnotes)) == ""
-        with draw.style(spec.id):
+        with draw.style():
             drawn = draw.draw(spec, canvas.SLIDE)
             assert inked.overlapping(drawn.figure) == []
             assert inked.cut_off(drawn.figure) == []

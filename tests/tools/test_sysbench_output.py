@@ -41,11 +41,10 @@ def test_a_paced_run_without_a_warm_up() -> None:
     assert run.measured.transactions / run.measured.seconds == pytest.approx(50, rel=0.3)
 
 
-def test_of_a_run_whose_server_died_the_counted_seconds_and_its_words_are_left() -> None:
+def test_of_a_run_whose_server_died_its_words_are_left() -> None:
     said = text("server-killed-json.txt")
     with pytest.raises(ParseError, match="raw/stdout has 1 of 2 full reports"):
         sysbench.parse(said, 1, "raw/stdout")
-    assert len(sysbench.partial(said, 1)) == 2
     assert "error 2013" in (sysbench.fatal(said) or "")
 
 
