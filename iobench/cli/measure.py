@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import os
 import shlex
 import shutil
 import signal
-import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import click
@@ -34,6 +32,7 @@ from iobench.cli import progress
 from iobench.cli.document import echo_document
 from iobench.cli.existing import endpoint_target, learn_passwords
 from iobench.cli.options import MeasureOptions
+from iobench.cli.signals import let_go_of_terminals, signals
 from iobench.cli.tables import clean
 from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.passport import default_target, parse_targets
@@ -262,39 +261,6 @@ def _confirm(question: str) -> bool:
         return bool(click.prompt(f"{clean(question)} Type `yes` to go on", default="no", err=True) == "yes")
     finally:
         signal.signal(signal.SIGINT, noted)
-
-
-@contextmanager
-def signals(hangup: bool = True) -> Iterator[proc.Stop]:
-    """Turn the signals that ask us to end into a request that the engine looks at.
-
-    A terminal that goes is one of them, unless a log file says how it goes on, or it was started with nohup.
-    """
-    stop = proc.Stop()
-    hangup = hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-
-    def handler(number: int, _: object) -> None:
-        if number == signal.SIGHUP:
-            let_go_of_terminals()
-        if number != signal.SIGHUP or hangup:
-            stop.set(number)
-
-    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield stop
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
-def let_go_of_terminals() -> None:
-    """Send what was to be said on a terminal that is gone nowhere: not being heard is no error, and ends nothing."""
-    for stream in (1, 2):
-        # One that was hung up is still a character device, and answers nothing any more.
-        if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream)
-            os.close(nowhere)
 
 
 def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:

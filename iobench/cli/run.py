@@ -51,8 +51,8 @@ def _command(runner: runners.Runner) -> click.Command:
         proving = kwargs.pop("prove", False)
         shared, values = options.split(kwargs)
         if proving:
-            from iobench.cli.measure import signals
             from iobench.cli.prove import prove
+            from iobench.cli.signals import signals
 
             with signals() as stop:
                 return prove(shared, values, stop)
