@@ -56,7 +56,7 @@ def begin(
 
     Nothing is written. Raises UsageError or CannotRunError.
     """
-    first = assemble.assemble(suite_of(found, wish.look), targets, _overrides(found, wish), 1, taken)
+    first = assemble.assemble(suite_of(found, wish.look), targets, _overrides(wish), 1, taken)
     campaign = first.campaign
     pinned = _pinned(found, wish, campaign)
     parts = parts_of(found, campaign.passports, pinned)
@@ -96,7 +96,7 @@ def begin(
     return assemble.Assembled(campaign, estimate, first.warnings, needed), left_out
 
 
-def _overrides(found: Order, wish: Wish) -> dict[str, object]:
+def _overrides(wish: Wish) -> dict[str, object]:
     return {
         name: value
         for name, value in (("duration", wish.duration), ("size", wish.size), ("max_rate", wish.max_rate))

@@ -94,7 +94,7 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
         steady=figures.steady,
         digest=folder.digest(),
         left_out=_why_left_out(asked),
-        prepared=_prepared(campaign, how),
+        prepared=_prepared(campaign),
         silent=handover.silent(drives, order.HEALTH),
     )
 
@@ -109,7 +109,7 @@ def _why_left_out(asked: Mapping[str, ParamValue]) -> dict[str, Told]:
     return dict(zip(map(str, names), why, strict=False)) if isinstance(names, list) else {}
 
 
-def _prepared(campaign: Campaign, how: Circumstances) -> dict[str, str]:
+def _prepared(campaign: Campaign) -> dict[str, str]:
     """How each target was prepared, as a key of the texts."""
     done = {step.target for step in campaign.steps if step.work.workload == "precondition"}
     found = {}

@@ -22,7 +22,7 @@ def draw(canvas: Surface, spec: ChartSpec, top: float, bottom: float) -> None:
     # the figures' width hardly moves with the height.
     left = frame.margin + tick_room(spec, frame, linear_ticks(highest, spec.scale.divisor))
     slot = (frame.width - frame.margin - left) / slots
-    under = [_under(spec, series, frame, slot - 8) for series in spec.series]
+    under = [_under(series, frame, slot - 8) for series in spec.series]
     floor = bottom - max(sum(line.height for line in lines) for lines in under) - 6
     above = max(
         (_tallest(spec, s.points[0], frame, slot, highest, floor - top) for s in spec.series if s.points), default=0
@@ -51,7 +51,7 @@ def _height(lines: list[Line]) -> float:
     return sum(line.height for line in lines)
 
 
-def _under(spec: ChartSpec, series: Series, frame: Frame, width: float) -> list[Line]:
+def _under(series: Series, frame: Frame, width: float) -> list[Line]:
     """A drive's name, its tags, and what names its result where it is not valid."""
     lines = names_of(series.label, frame.label, width, 2 if frame.words else 3)
     if series.tags:

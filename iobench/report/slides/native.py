@@ -70,7 +70,7 @@ def _bars(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> No
     points = [s.points[0] if s.points else None for s in spec.series]
     slot = (box.width - 60) / len(points)
     names = [_under_bar(s, slot - 6) for s in spec.series]
-    scale = _bar_scale(spec, box, points, slot, max(name.count("\n") + 1 for name in names))
+    scale = _bar_scale(spec, box, points, max(name.count("\n") + 1 for name in names))
     data: Any = CategoryChartData(number_format="General")
     data.categories = names
     data.add_series(spec.axis, [rounded(p.value, divisor) if p else None for p in points])
@@ -93,7 +93,7 @@ def _bars(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> No
         on_bar = _on_bar(spec, series, point, scale, slot)
         if on_bar:
             put_label(bars.points[i], on_bar, XL_LABEL_POSITION.CENTER)
-        put_label(tops.points[i], _above(spec, point, scale, not on_bar), XL_LABEL_POSITION.OUTSIDE_END, PAPER)
+        put_label(tops.points[i], _above(spec, point, not on_bar), XL_LABEL_POSITION.OUTSIDE_END, PAPER)
 
 
 def _under_bar(series: Series, width: float) -> str:
@@ -104,12 +104,12 @@ def _under_bar(series: Series, width: float) -> str:
     return "\n".join([*lines, *(line for mark in marks for line in broken(mark, TICK + 1, False, width, 2))])
 
 
-def _bar_scale(spec: ChartSpec, box: Box, points: Sequence[Point | None], slot: float, lines: int) -> Scale:
+def _bar_scale(spec: ChartSpec, box: Box, points: Sequence[Point | None], lines: int) -> Scale:
     floor = lines * (TICK + 1) * 1.25 + 10
     left = 8 + max(width_of(spec.scale.tick(v), TICK) for v in _ticks(spec, points))
     plot = Box(left, 4, box.width - left - 4, box.height - floor - 4)
     highest = max((ends(p)[1] for p in points if p), default=1.0) / spec.scale.divisor
-    above = max((len(_above(spec, p, None, True)) for p in points if p), default=1) * 20 + 8
+    above = max((len(_above(spec, p, True)) for p in points if p), default=1) * 20 + 8
     ticks = _ticks(spec, points)
     step = (ticks[1] - ticks[0]) / spec.scale.divisor if len(ticks) > 1 else 1.0
     most = (highest or 1.0) / max(0.4, 1 - above / plot.height)
@@ -136,7 +136,7 @@ def _on_bar(spec: ChartSpec, series: Series, point: Point, scale: Scale, slot: f
     return [(run,) for run in runs] if fits and clear and height > own + 16 else []
 
 
-def _above(spec: ChartSpec, point: Point, scale: Scale | None, ratio: bool) -> list[Paragraph]:
+def _above(spec: ChartSpec, point: Point, ratio: bool) -> list[Paragraph]:
     lines: list[Paragraph] = []
     if ratio and point.ratio_text:
         lines.append((Run(point.ratio_text, 14, True, MUTED),))
