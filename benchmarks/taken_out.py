@@ -105,7 +105,7 @@ def _guards() -> Iterator[Cut]:
         (
             "room is asked for before",
             "iobench/campaign/assemble.py",
-            "    plan.check_room(works, passports)\n",
+            "    needs.check_room(works, passports)\n",
             "",
             "tests/e2e/test_places.py::test_too_little_room_is_told_with_the_figures_before_anything_is_written",
         ),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from iobench import runners, servers
-from iobench.campaign import host, plan, programs
+from iobench.campaign import host, needs, plan, programs
 from iobench.campaign.ground import FolderGround
-from iobench.campaign.plan import Estimate, Suite
+from iobench.campaign.needs import Estimate
+from iobench.campaign.plan import Suite
 from iobench.campaign.site import open_folder
 from iobench.drives.passport import passport, refuse_other_drive, same_device_warnings
 from iobench.drives.turns import Turns
@@ -53,7 +54,7 @@ def assemble(
     works, unserved = _served(works, passports)
     left = [*absent, *unserved, *_left_out(works, passports)]
     tools = {**tools, **_server_tools(works, passports)}
-    plan.check_room(works, passports)
+    needs.check_room(works, passports)
     ordered = plan.interleave(works, list(passports), rounds or suite.rounds)
     steps = tuple(step for step in ordered if plan.fits(step.work, passports[step.target]))
     now = datetime.now(UTC)
@@ -71,7 +72,7 @@ def assemble(
         director=_director(list(dict.fromkeys(request.runner for request in suite.requests))),
     )
     warnings = (*same_device_warnings(list(passports.values())), *map(str, left))
-    return Assembled(campaign, plan.estimate(steps, passports, rates(passports, None)), warnings)
+    return Assembled(campaign, needs.estimate(steps, passports, rates(passports, None)), warnings)
 
 
 def _installed(suite: Suite) -> tuple[Suite, list[Told]]:
@@ -110,7 +111,7 @@ def probed(assembled: Assembled, finished: Collection[str] = (), untouched: Coll
     campaign = assembled.campaign
     left = [step for step in campaign.steps if step.id not in finished]
     known = rates({name: p for name, p in campaign.passports.items() if name not in untouched}, campaign.id)
-    return dataclasses.replace(assembled, estimate=plan.estimate(left, campaign.passports, known))
+    return dataclasses.replace(assembled, estimate=needs.estimate(left, campaign.passports, known))
 
 
 def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str, int] = NOTHING_LEFT) -> Assembled:
@@ -122,12 +123,12 @@ def again(campaign: Campaign, finished: Collection[str], left_bytes: Mapping[str
     for name, old in campaign.passports.items():
         refuse_other_drive(old, fresh[name])
     left = [step for step in campaign.steps if step.id not in finished]
-    plan.check_room([step.work for step in left], {name: with_room(p, left_bytes) for name, p in fresh.items()})
+    needs.check_room([step.work for step in left], {name: with_room(p, left_bytes) for name, p in fresh.items()})
     tools = host.tools(programs.of_all((step.work.runner, step.work.params) for step in left))
     tools = {**tools, **_server_tools([step.work for step in left], fresh)}
     # The same drive may have another device number by now, and a tool another version.
     campaign = dataclasses.replace(campaign, passports=fresh, tools={**campaign.tools, **tools})
-    return probed(Assembled(campaign, plan.estimate(left, fresh, {}), ()), finished, left_bytes)
+    return probed(Assembled(campaign, needs.estimate(left, fresh, {}), ()), finished, left_bytes)
 
 
 def with_room(passport: Passport, left_bytes: Mapping[str, int]) -> Passport:
@@ -141,8 +142,8 @@ def _server_tools(works: Sequence[Work], passports: Mapping[str, Passport]) -> M
     """The versions of the programs that private servers need; none where every target is a server that exists."""
     if all(p.target.kind == "server" for p in passports.values()):
         return {}
-    needs = dict.fromkeys(tool for service in plan.services(works) for tool in servers.module(service.kind).TOOLS)
-    return host.tools(needs) if needs else {}
+    wanted = dict.fromkeys(tool for service in needs.services(works) for tool in servers.module(service.kind).TOOLS)
+    return host.tools(wanted) if wanted else {}
 
 
 def _notes(passports: Mapping[str, Passport]) -> list[Told]:

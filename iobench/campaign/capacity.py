@@ -17,7 +17,7 @@ from iobench.analysis import loadpoints
 from iobench.analysis.capacity import MOST_LOAD, Asked, State, Wanted, asked_of
 from iobench.analysis.loadpoints import EVEN, POINT_LEAST_S, POINT_SECONDS, LoadPoint
 from iobench.analysis.slo import Slo
-from iobench.campaign import plan
+from iobench.campaign import needs, plan
 from iobench.campaign.director import Ask, Progress
 from iobench.campaign.plan import Request, Suite
 from iobench.errors import UsageError, near_miss
@@ -167,7 +167,7 @@ def guess_s(asked: Asked, targets: int) -> float:
 
 
 def _point_s(asked: Asked) -> float:
-    return (asked.duration_s or _POINT_GUESS_S) + plan.STEP_OVERHEAD_S + 1.0
+    return (asked.duration_s or _POINT_GUESS_S) + needs.STEP_OVERHEAD_S + 1.0
 
 
 def given_up(progress: Progress, target: str, slos: Sequence[Slo], points: Sequence[LoadPoint]) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from iobench.campaign.plan import Estimate, step_id
-from iobench.campaign.plan import estimate as estimate_of
+from iobench.campaign.needs import Estimate
+from iobench.campaign.needs import estimate as estimate_of
+from iobench.campaign.plan import step_id
 from iobench.errors import UsageError, near_miss
 from iobench.model import Campaign, Step, Work
 from iobench.results import CampaignFolder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iobench import runners, servers
-from iobench.campaign import plan
+from iobench.campaign import needs
 from iobench.campaign.site import NOWHERE
 from iobench.model import Campaign, DataFile, Place, Step, Work
 from iobench.tools import fio
@@ -43,7 +43,7 @@ def _setup_lines(campaign: Campaign, target: str) -> Iterator[Line]:
         command = fio.lay_out(path, file.size, "libaio" if direct else "psync", direct, "raw/layout")
         yield Line("lay out the test file", target, command.argv)
     if campaign.passports[target].target.kind != "server":
-        for service in plan.services(list(works)):
+        for service in needs.services(list(works)):
             for what, argv in servers.planned(service):
                 yield Line(what, target, argv)
     for work in works:

@@ -15,7 +15,7 @@ from iobench.campaign.execution import Executor
 from iobench.campaign.failed import failures
 from iobench.campaign.limits import LimitReached, unsaid
 from iobench.campaign.measuring import Measurer
-from iobench.campaign.plan import Estimate
+from iobench.campaign.needs import Estimate
 from iobench.campaign.setup import Targets
 from iobench.campaign.site import Permission
 from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from iobench.analysis import handover
 from iobench.analysis.handover import LEAST_REPEATS, MOST_REPEATS, Outcome
 from iobench.analysis.order import Order, Speed
-from iobench.campaign import assemble, host, plan
+from iobench.campaign import assemble, host, needs, plan
 from iobench.campaign.director import Ask, Director, Progress
 from iobench.campaign.parts import (
     USABLE,
@@ -61,7 +61,7 @@ def begin(
     pinned = _pinned(found, wish, campaign)
     parts = parts_of(found, campaign.passports, pinned)
     check_criteria(found, parts, wish.look)
-    plan.check_room((*parts.speeds, *parts.preparation, *parts.integrity), campaign.passports)
+    needs.check_room((*parts.speeds, *parts.preparation, *parts.integrity), campaign.passports)
     within_s = wish.within_s if wish.within_s is not None else QUICK_S if wish.look == "quick" else None
     rates = assemble.rates(campaign.passports, None)
     parts, left_out = cut(found, parts, campaign.passports, rates, within_s, wish.look)
@@ -90,9 +90,9 @@ def begin(
     )
     # What is certain to be written, not only by what is begun with: a limit on it is to refuse before the first byte.
     sure = plan.interleave(certain(parts), list(campaign.passports), 1)
-    written = plan.estimate(sure, campaign.passports, rates).written
-    estimate = dataclasses.replace(plan.estimate(steps, campaign.passports, rates), written=written)
-    needed = plan.needed([step.work for step in sure])
+    written = needs.estimate(sure, campaign.passports, rates).written
+    estimate = dataclasses.replace(needs.estimate(steps, campaign.passports, rates), written=written)
+    needed = needs.file_bytes([step.work for step in sure])
     return assemble.Assembled(campaign, estimate, first.warnings, needed), left_out
 
 
@@ -211,7 +211,7 @@ class Validating:
     def _seconds(self, works: Sequence[Work]) -> float:
         if not works:
             return 0.0
-        slowest = {name: self._rates.get(name, plan.ASSUMED_RATE) for name in self._passports}
+        slowest = {name: self._rates.get(name, needs.ASSUMED_RATE) for name in self._passports}
         return cost_s(works, self._passports, slowest, 1) / max(1, len(self._passports))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iobench import proc
-from iobench.campaign import journal, plan
-from iobench.campaign.plan import Estimate
+from iobench.campaign import journal, needs
+from iobench.campaign.needs import Estimate
 from iobench.drives.counters import CounterFile, written_since
 from iobench.drives.temperature import temperature_c
 from iobench.errors import CannotRunError, IobenchError, ToolError, UsageError
@@ -177,7 +177,7 @@ def _planned(campaign: Campaign, target: str, run: Sequence[Mapping[str, object]
     at = at or ([] if begun else [step for step in campaign.steps if step.target == target][:1])
     rates = {name: p.emulation.write_bps for name, p in campaign.passports.items() if p.emulation}
     known = {name: rate for name, rate in rates.items() if rate}
-    return plan.estimate(at, campaign.passports, known).written.get(target, 0)
+    return needs.estimate(at, campaign.passports, known).written.get(target, 0)
 
 
 def spent(campaign: Campaign, path: Path) -> dict[str, int]:

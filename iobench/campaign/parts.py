@@ -10,7 +10,7 @@ from iobench import runners
 from iobench.analysis import steady
 from iobench.analysis.handover import LEAST_REPEATS
 from iobench.analysis.order import Order, Speed
-from iobench.campaign import plan
+from iobench.campaign import needs, plan
 from iobench.campaign.plan import Request, Suite
 from iobench.errors import UsageError, near_miss
 from iobench.model import ParamValue, Passport, Work
@@ -156,7 +156,7 @@ def cost_s(
 ) -> float:
     """Return the seconds that works take on all targets, or what making their files takes."""
     steps = plan.interleave([dataclasses.replace(work, once=False) for work in works], list(passports), 1)
-    estimate = plan.estimate(steps, passports, rates)
+    estimate = needs.estimate(steps, passports, rates)
     return sum(estimate.setup_s.values()) if only_setup else times * sum(estimate.step_s.values())
 
 

@@ -14,8 +14,8 @@ from iobench.campaign import journal, remains
 from iobench.campaign.events import Observer, SetupFinished, SetupStarted, Ticked
 from iobench.campaign.execution import Executor, last_line
 from iobench.campaign.limits import LimitReached
-from iobench.campaign.plan import Estimate
-from iobench.campaign.plan import services as services_of
+from iobench.campaign.needs import Estimate
+from iobench.campaign.needs import services as services_of
 from iobench.campaign.site import Permission, Site
 from iobench.drives.counters import mark
 from iobench.drives.turns import Turns

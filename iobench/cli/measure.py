@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import click
 
 from iobench import SCHEMA_VERSION, proc
-from iobench.campaign import assemble, dry_run, journal, plan, remains
+from iobench.campaign import assemble, dry_run, journal, needs, remains
 from iobench.campaign import director as directors
 from iobench.campaign.assemble import NOTHING_LEFT, Assembled
 from iobench.campaign.director import Deadline
@@ -110,7 +110,7 @@ def keep_to(
     campaign = assembled.campaign
     needed = assembled.needed
     if needed is None:
-        needed = plan.needed([step.work for step in campaign.steps])
+        needed = needs.file_bytes([step.work for step in campaign.steps])
     passports = {name: assemble.with_room(p, left) for name, p in campaign.passports.items()}
     check_limits(limits, passports, needed, assembled.estimate, spent)
 

@@ -24,7 +24,7 @@ from iobench.campaign.events import (
     StepStarted,
     Ticked,
 )
-from iobench.campaign.plan import Estimate
+from iobench.campaign.needs import Estimate
 from iobench.cli.tables import clean
 from iobench.errors import CannotRunError
 from iobench.model import METRICS, StepResult, main_metrics

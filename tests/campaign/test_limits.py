@@ -9,7 +9,7 @@ import pytest
 
 from iobench.campaign import limits
 from iobench.campaign.limits import Guard, LimitReached, Limits
-from iobench.campaign.plan import Estimate
+from iobench.campaign.needs import Estimate
 from iobench.drives.temperature import temperature_c
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import Device, Passport, Target

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iobench import profiles
-from iobench.campaign import plan
+from iobench.campaign import needs, plan
 from iobench.campaign.plan import Request, Suite
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import DataFile, Device, Emulation, Passport, Step, Target, Work
@@ -95,21 +95,21 @@ def test_the_size_that_is_not_given_on_a_device_is_of_the_device() -> None:
 
 
 def test_the_room_that_works_need_at_one_time() -> None:
-    assert plan.needed([READ]) == 256 * MIB
-    assert plan.needed([READ, WRITE]) == 256 * MIB  # one file, twice used
-    assert plan.needed([READ, BACK]) == 256 * MIB  # the larger of one name
-    assert plan.needed([READ, MADE]) == 356 * MIB
+    assert needs.file_bytes([READ]) == 256 * MIB
+    assert needs.file_bytes([READ, WRITE]) == 256 * MIB  # one file, twice used
+    assert needs.file_bytes([READ, BACK]) == 256 * MIB  # the larger of one name
+    assert needs.file_bytes([READ, MADE]) == 356 * MIB
 
 
 def test_too_little_room_is_said_with_the_figures() -> None:
     passports = {"large": drive("large"), "small": drive("small", 356 * MIB - 1, minor=32)}
     with pytest.raises(CannotRunError) as error:
-        plan.check_room([READ, MADE], passports)
+        needs.check_room([READ, MADE], passports)
     assert str(error.value) == (
         "target small has too little room: the files take 373 MB and 373 MB are free; give a smaller --size or make "
         "room. Nothing was written"
     )
-    plan.check_room([READ, MADE], {"enough": drive("enough", 356 * MIB)})
+    needs.check_room([READ, MADE], {"enough": drive("enough", 356 * MIB)})
 
 
 def test_targets_on_one_file_system_fill_it_together() -> None:
@@ -117,8 +117,8 @@ def test_targets_on_one_file_system_fill_it_together() -> None:
     with pytest.raises(
         CannotRunError, match="targets A, B together have too little room: the files take 747 MB and 629"
     ):
-        plan.check_room([READ, MADE], passports)
-    plan.check_room([READ, MADE], {"A": drive("A", 600 * MIB), "B": drive("B", 600 * MIB, minor=32)})
+        needs.check_room([READ, MADE], passports)
+    needs.check_room([READ, MADE], {"A": drive("A", 600 * MIB), "B": drive("B", 600 * MIB, minor=32)})
 
 
 @pytest.mark.parametrize(
@@ -137,15 +137,15 @@ def test_a_size_without_a_whole_block_is_refused() -> None:
 
 
 def test_room_that_is_not_known_is_no_obstacle() -> None:
-    plan.check_room([READ, MADE], {"nfs": drive("nfs", None)})
+    needs.check_room([READ, MADE], {"nfs": drive("nfs", None)})
 
 
 def test_on_a_device_files_take_the_place_of_each_other() -> None:
-    plan.check_room([READ, MADE], {"b": block("b", 256 * MIB)})
+    needs.check_room([READ, MADE], {"b": block("b", 256 * MIB)})
     with pytest.raises(CannotRunError, match="target b has too little room: the files take 268 MB and 267 MB are free"):
-        plan.check_room([READ, MADE], {"b": block("b", 255 * MIB)})
+        needs.check_room([READ, MADE], {"b": block("b", 255 * MIB)})
     with pytest.raises(CannotRunError, match="the files take 105 MB"):
-        plan.check_room([MADE], {"b": block("b", 99 * MIB)})
+        needs.check_room([MADE], {"b": block("b", 99 * MIB)})
 
 
 # --- suites ----------------------------------------------------------------------------------------------
@@ -236,36 +236,36 @@ def test_the_same_workload_at_another_size_is_another_measurement(tmp_path: Path
 
 def test_the_time_of_a_step_is_its_own_with_what_stands_around_it() -> None:
     steps = plan.interleave([READ], ["A"], 2)
-    got = plan.estimate(steps, {"A": drive("A")}, {"A": 100e6})
-    assert set(got.step_s.values()) == {0.5 + 2.0 + plan.STEP_OVERHEAD_S}
-    assert got.setup_s == {"A": pytest.approx(plan.SETUP_OVERHEAD_S + 256 * MIB / 100e6)}
+    got = needs.estimate(steps, {"A": drive("A")}, {"A": 100e6})
+    assert set(got.step_s.values()) == {0.5 + 2.0 + needs.STEP_OVERHEAD_S}
+    assert got.setup_s == {"A": pytest.approx(needs.SETUP_OVERHEAD_S + 256 * MIB / 100e6)}
     assert got.seconds == pytest.approx(sum(got.step_s.values()) + got.setup_s["A"])
 
 
 def test_a_fixed_amount_takes_as_long_as_the_drive_is_slow() -> None:
     steps = plan.interleave([MADE], ["A", "B"], 1)
-    got = plan.estimate(steps, {"A": drive("A"), "B": drive("B")}, {"A": 50e6})
-    assert got.step_s[steps[0].id] == pytest.approx(100 * MIB / 50e6 + plan.STEP_OVERHEAD_S)
-    assert got.step_s[steps[1].id] == pytest.approx(100 * MIB / plan.ASSUMED_RATE + plan.STEP_OVERHEAD_S)
+    got = needs.estimate(steps, {"A": drive("A"), "B": drive("B")}, {"A": 50e6})
+    assert got.step_s[steps[0].id] == pytest.approx(100 * MIB / 50e6 + needs.STEP_OVERHEAD_S)
+    assert got.step_s[steps[1].id] == pytest.approx(100 * MIB / needs.ASSUMED_RATE + needs.STEP_OVERHEAD_S)
 
 
 def test_an_emulated_drive_reads_at_the_rate_it_was_set_to() -> None:
     steps = plan.interleave([BACK], ["A"], 1)
-    got = plan.estimate(steps, {"A": drive("A", emulation=Emulation("sas", 150e6, 50e6))}, {"A": 45e6})
-    assert got.step_s[steps[0].id] == pytest.approx(100 * MIB / 150e6 + plan.STEP_OVERHEAD_S)
+    got = needs.estimate(steps, {"A": drive("A", emulation=Emulation("sas", 150e6, 50e6))}, {"A": 45e6})
+    assert got.step_s[steps[0].id] == pytest.approx(100 * MIB / 150e6 + needs.STEP_OVERHEAD_S)
 
 
 def test_bytes_written_are_the_files_and_what_the_works_write() -> None:
     passports = {"A": drive("A"), "B": drive("B")}
     steps: tuple[Step, ...] = plan.interleave([READ, MADE], ["A", "B"], 3)
-    got = plan.estimate(steps, passports, {"A": 100e6})
+    got = needs.estimate(steps, passports, {"A": 100e6})
     assert got.written == {"A": (256 + 3 * 100) * MIB, "B": (256 + 3 * 100) * MIB}
-    timed = plan.estimate(plan.interleave([WRITE], ["A"], 2), {"A": drive("A")}, {"A": 100e6})
+    timed = needs.estimate(plan.interleave([WRITE], ["A"], 2), {"A": drive("A")}, {"A": 100e6})
     assert timed.written == {"A": 256 * MIB + 2 * int(2.5 * 100e6)}
 
 
 def test_a_plan_that_only_reads_writes_only_its_files() -> None:
-    got = plan.estimate(plan.interleave([READ], ["A"], 5), {"A": drive("A")}, {})
+    got = needs.estimate(plan.interleave([READ], ["A"], 5), {"A": drive("A")}, {})
     assert got.written == {"A": 256 * MIB}
 
 
@@ -280,6 +280,6 @@ def test_a_bare_device_is_left_out_of_what_needs_a_file_system_and_refused_where
 def test_the_room_that_clients_take_is_looked_at_with_its_remedy() -> None:
     asked = Suite(None, "mine", 1, (Request("dbench", {"clients": [1, 64]}, "mine"),))
     works = plan.works(asked, {"A": drive("A")}, "libaio", {})
-    assert plan.needed(works) == 64 * 26 * 10**6
+    assert needs.file_bytes(works) == 64 * 26 * 10**6
     with pytest.raises(CannotRunError, match=r"give fewer --clients \(each takes 26 MB\)"):
-        plan.check_room(works, {"A": drive("A", free=10**9)})
+        needs.check_room(works, {"A": drive("A", free=10**9)})
