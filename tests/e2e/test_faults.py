@@ -19,7 +19,7 @@ import pytest
 from running import ONCE, Drive, Iobench, Result, journal, programs, reasons, rows, wait_for
 
 from iobench import proc
-from iobench.campaign import evidence, plan
+from iobench.campaign import evidence, needs
 from iobench.results import CampaignFolder
 from iobench.tools import mariadb
 
@@ -307,7 +307,7 @@ def test_a_target_that_somebody_fills_costs_its_own_steps_only(
         "oltp": ("--threads", "2", "--tables", "1", "--size", "8Mi", "--ramp", "0", "--duration", "1s"),
         "kvs": ("--loads", "2", "--size", "2Mi", "--ramp", "0", "--duration", "1s"),
     }[workload]
-    monkeypatch.setattr(plan, "check_room", lambda *_: None)  # it sees that a database is larger than this drive
+    monkeypatch.setattr(needs, "check_room", lambda *_: None)  # it sees that a database is larger than this drive
     watch = proc.watch
 
     def fill_first(*words: object, **named: object) -> proc.Ended:
