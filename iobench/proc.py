@@ -85,6 +85,11 @@ def identify(pid: int) -> ProcessId | None:
     return ProcessId(pid, int(stat[19])) if stat else None
 
 
+def boot_id() -> str:
+    """Return what names the time since the machine was started: a process's start is counted from there."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
 def _stat_fields(pid: int) -> list[str] | None:
     """The fields of /proc/PID/stat from the state on (field 3); the name before may hold anything."""
     try:

@@ -37,7 +37,7 @@ Draw = Callable[[Campaign, Step, int], StepResult | None]
 def rounds_of(works: Sequence[Work], drives: Sequence[str], rounds: int, most: int | None = None) -> tuple[Step, ...]:
     """Each work on each drive once a round, `most` steps at the most."""
     steps: Iterator[Step] = (
-        Step(f"{round_:02d}-{number:04d}-{place}", drive, round_, work)
+        Step(f"{round_:02d}-{number:04d}-t{place}", drive, round_, work)
         for round_ in range(1, rounds + 1)
         for number, work in enumerate(works)
         for place, drive in enumerate(drives)

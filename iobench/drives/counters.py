@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from iobench.drives.marker import boot
 from iobench.errors import CannotRunError, ParseError, ToolError
+from iobench.proc import boot_id
 
 SECTOR = 512  # in these counters a sector is 512 bytes whatever the drive's own sector is
 _IDLE, _IOWAIT = 3, 4
@@ -74,7 +74,7 @@ class CounterFile:
 
 def mark(counters: CounterFile) -> dict[str, str | int]:
     """Return what tells later, by `written_since`, how much was written since now. Raises ToolError, ParseError."""
-    return {"boot": boot(), "device": counters.number, "written": counters.read().bytes_written}
+    return {"boot": boot_id(), "device": counters.number, "written": counters.read().bytes_written}
 
 
 def written_since(marked: Mapping[str, Any], counters: CounterFile) -> int | None:
@@ -83,7 +83,7 @@ def written_since(marked: Mapping[str, Any], counters: CounterFile) -> int | Non
     None where that is not known: after another boot counters begin anew, and another device has its own.
     Raises KeyError, TypeError for what is no mark, ToolError, ParseError.
     """
-    if (marked["boot"], marked["device"]) != (boot(), counters.number):
+    if (marked["boot"], marked["device"]) != (boot_id(), counters.number):
         return None
     grown = int(counters.read().bytes_written - marked["written"])
     return grown if grown >= 0 else None

@@ -7,7 +7,6 @@ import os
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from iobench import proc
 from iobench.errors import CannotRunError
@@ -37,12 +36,12 @@ class Marker:
         """
         if self.host != os.uname().nodename:
             return False
-        return self.boot != boot() or not proc.ProcessId(self.pid, self.started).alive()
+        return self.boot != proc.boot_id() or not proc.ProcessId(self.pid, self.started).alive()
 
     @property
     def own(self) -> bool:
         """Whether this very process made the folder."""
-        return (self.pid, self.boot, self.host) == (os.getpid(), boot(), os.uname().nodename)
+        return (self.pid, self.boot, self.host) == (os.getpid(), proc.boot_id(), os.uname().nodename)
 
 
 def read_marker(dir_fd: int) -> Marker | None:
@@ -71,7 +70,7 @@ def mark(dir_fd: int, path: str, campaign_id: str, owner: proc.ProcessId | None 
     if me is None:
         raise CannotRunError("/proc does not show this process, so its files cannot be marked; is /proc mounted?")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    marker = Marker(campaign_id, os.uname().nodename, boot(), me.pid, me.started, now)
+    marker = Marker(campaign_id, os.uname().nodename, proc.boot_id(), me.pid, me.started, now)
     text = json.dumps({name: getattr(marker, name) for name in Marker.__slots__}, ensure_ascii=False, indent=1)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -83,8 +82,3 @@ def mark(dir_fd: int, path: str, campaign_id: str, owner: proc.ProcessId | None 
     except OSError as error:
         raise CannotRunError(f"{path} cannot be marked as iobench's ({error.strerror})") from None
     return marker
-
-
-def boot() -> str:
-    """Return what names the time since the machine was started."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
