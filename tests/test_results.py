@@ -40,7 +40,7 @@ from iobench.model import (
     Work,
     of_drive,
 )
-from iobench.results import CampaignFolder, Store, decode_bins, encode_bins
+from iobench.results import CampaignFolder, Store, decode_bins, encode_bins, tables
 from iobench.results.histograms import HISTOGRAM_TOP_NS
 from iobench.texts import Amount, Phrase, Quoted, Words, told_of
 
@@ -548,7 +548,7 @@ def test_a_results_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file")
     with pytest.raises(ResultsError, match=r"cannot be written to .*Not a directory.*--results"):
         Store(tmp_path / "results").create(campaign())
-    with pytest.raises(ResultsError, match=r"the results folder .* cannot be read: Not a directory"):
+    with pytest.raises(UsageError, match=r"the results folder .* cannot be read: Not a directory; give a folder"):
         Store(tmp_path / "results").ids()
 
 
@@ -598,6 +598,36 @@ def test_a_broken_packed_copy_is_passed_over(folder: CampaignFolder) -> None:
     folder.pack()
     (folder.path / "packed" / "samples.parquet").write_bytes(b"PAR1 nothing")
     assert folder.read("samples").equals(plain)
+
+
+def test_many_files_are_packed_when_they_are_read(folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign that was killed has no packed copy: it is made when it is first read."""
+    plain = {table: folder.read(table) for table in results.TABLES}
+    assert folder.to_pack() == 0  # few
+    monkeypatch.setattr(tables, "MANY", 1)
+    assert folder.to_pack() == len(folder.finished()) > 0
+    for table in results.TABLES:  # some columns are asked for, all are packed
+        assert folder.read(table, plain[table].schema.names[-1:]).num_rows == plain[table].num_rows
+    assert folder.to_pack() == 0
+    monkeypatch.setattr(tables, "_read_file", None)
+    for table in results.TABLES:
+        assert folder.read(table).equals(plain[table], check_metadata=True)
+    for table in results.TABLES:
+        assert folder.read(table, plain[table].schema.names[:2]).equals(plain[table].select([0, 1]))
+
+
+@pytest.mark.parametrize("many", [1, 200])
+def test_a_file_that_would_fill_the_memory_is_not_read(
+    many: int, folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that stands there 20,000 times takes a few bytes of a file."""
+    monkeypatch.setattr(tables, "MANY", many)
+    path = min((folder.path / "samples").glob("*.parquet"))
+    one = pq.read_table(path).slice(0, 1)
+    pq.write_table(one.take([0] * 20_000), path)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(ResultsError, match=rf"{path.name} has 20,000 rows; a step has 10,000 at most in samples"):
+        folder.read("samples")
 
 
 def test_the_hash_is_of_what_was_measured(folder: CampaignFolder) -> None:

@@ -16,11 +16,14 @@ from typing import IO
 from iobench import SCHEMA_VERSION, __version__
 from iobench.errors import ParseError, ResultsError, UsageError
 from iobench.redact import write_copy
-from iobench.results import CampaignFolder, Store
+from iobench.results import TABLES, CampaignFolder, Store
 
 _ABOUT = "export.json"
 _MOST_FILES = 2_000_000
 _MOST_BYTES = 64 << 30
+# Unpacked, a campaign has some ten times the bytes of its archive; what has more than this fills a disk by intent.
+_MOST_TIMES, _ANY_BYTES = 200, 1 << 30
+_MOST_AT_ONCE = 1 << 20  # bytes: contents are copied in smaller parts, and no name that we write is as long
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -107,14 +110,15 @@ def take_in(path: Path, store: Store) -> CampaignFolder:
 
 def _unpack(path: Path, room: Path) -> dict[str, object]:
     files = size = 0
+    most = min(_MOST_BYTES, max(_ANY_BYTES, _MOST_TIMES * path.stat().st_size))
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with _InParts(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 if member.isdir():
                     continue
                 files, size = files + 1, size + member.size
                 place = _place(path, room, member)
-                if files > _MOST_FILES or size > _MOST_BYTES:
+                if files > _MOST_FILES or size > most:
                     raise ParseError(f"{path} holds more than a campaign does ({files} files, {size} bytes)")
                 content = archive.extractfile(member)
                 if content is not None:
@@ -137,10 +141,22 @@ def _unpack(path: Path, room: Path) -> dict[str, object]:
     return about
 
 
+class _InParts(gzip.GzipFile):
+    """A stream of which no more than a part is taken at once: a header of gigabytes is not read into the memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes. Raises ParseError for more of them than anything of ours has in one piece."""
+        if size is None or not 0 <= size <= _MOST_AT_ONCE:
+            raise ParseError(f"{self.name} has a header of {size} bytes, which no archive of iobench has")
+        return super().read(size)
+
+
 def _place(path: Path, room: Path, member: tarfile.TarInfo) -> Path:
     """Where a member goes. Raises ParseError for what is no plain file under one folder."""
     parts = PurePosixPath(member.name).parts
     plain = member.isfile() and len(parts) > 1 and ".." not in parts and not member.name.startswith("/")
+    # What the hash is over, and the files beside: nothing else may stand in for it, as a packed copy would.
+    plain = plain and (parts[1] in (*TABLES, "raw") if len(parts) > 2 else ".json" in parts[1])
     if not plain or not _ID.fullmatch(parts[0]) or "\\" in member.name or "\0" in member.name:
         raise ParseError(f"{path} holds {member.name[:100]!r}, which no archive of iobench has; it was not unpacked")
     return room.joinpath(*parts)

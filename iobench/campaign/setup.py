@@ -18,6 +18,7 @@ from iobench.campaign.needs import Estimate
 from iobench.campaign.needs import services as services_of
 from iobench.campaign.site import Permission, Site
 from iobench.drives.counters import mark
+from iobench.drives.passport import underlying
 from iobench.drives.turns import Turns
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Command, DataFile, Step, Work
@@ -103,6 +104,8 @@ class Targets:
             if works and name not in self._sites:
                 if passport.mount_point and passport.target.kind == "file":
                     self._turns.take(name, passport.mount_point)
+                if passport.device is not None:
+                    self._turns.take_drives(name, underlying(passport.device))
                 keep = remains.names(self._folder, name)
                 site = Site.open(passport, remains.folder_of(campaign, name), works, self._permission, keep)
                 self._sites[name] = self._stack.enter_context(site)

@@ -145,7 +145,15 @@ def open_campaigns(store: Store, said: Sequence[str]) -> tuple[list[CampaignFold
     Raises UsageError for one that there is not.
     """
     parts = [text.rpartition("=") for text in said or ("latest",)]
-    return [store.open(campaign) for _, _, campaign in parts], [name or None for name, _, _ in parts]
+    folders = [store.open(campaign) for _, _, campaign in parts]
+    for folder in folders:
+        if steps := folder.to_pack():
+            click.echo(
+                f"campaign {folder.id} has no packed copy, as it did not end in order or was imported: its {steps:,} "
+                "steps are read one by one, and packed for the next time",
+                err=True,
+            )
+    return folders, [name or None for name, _, _ in parts]
 
 
 def going_options(function: F) -> F:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from iobench.drives.marker import FOLDER, MARKER
 from iobench.errors import ResultsError
@@ -84,7 +86,7 @@ def _plain(dir_fd: int) -> Iterator[tuple[str, bool]]:
 def remove_tree(dir_fd: int, name: str) -> bool:
     """Remove a folder with our marker and all that is in it, the marker last; False where it is not ours."""
     try:
-        fd = os.open(name, FOLDER, dir_fd=dir_fd)
+        fd = _enter(dir_fd, name)
     except OSError:
         return False
     try:
@@ -103,6 +105,21 @@ def remove_tree(dir_fd: int, name: str) -> bool:
     return True
 
 
+def _enter(dir_fd: int, name: str) -> int:
+    """Open a folder to empty it. Raises OSError where somebody mounted something there: what it shows is not ours."""
+    fd = os.open(name, FOLDER, dir_fd=dir_fd)
+    if _mount_id(fd) != _mount_id(dir_fd):
+        os.close(fd)
+        raise OSError(errno.EXDEV, f"something is mounted on {name}")
+    return fd
+
+
+def _mount_id(fd: int) -> str:
+    """The mount that a descriptor stands in; a bind mount has one of its own, though its device is the same."""
+    lines = Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii").splitlines()
+    return next(line for line in lines if line.startswith("mnt_id:"))
+
+
 def _unlink_tree(dir_fd: int, name: str) -> None:
     """Remove an entry, a folder with all that is in it; a link is removed itself."""
     info = lstat(dir_fd, name)
@@ -111,7 +128,7 @@ def _unlink_tree(dir_fd: int, name: str) -> None:
     if not stat.S_ISDIR(info.st_mode):
         os.unlink(name, dir_fd=dir_fd)
         return
-    fd = os.open(name, FOLDER, dir_fd=dir_fd)
+    fd = _enter(dir_fd, name)
     try:
         for entry in names(fd):
             _unlink_tree(fd, entry)

@@ -1,25 +1,56 @@
 """One campaign at a time on a drive: two at once would measure each other.
 
-The turn is a lock (flock) on the root folder of the file system, which any user can open and which goes with the
-process, however that ends. A bare block device is claimed exclusively anyway (guards.py).
+A turn on a file system is a lock (flock) on its root folder, which any user can open; on each whole drive below, it is
+a socket of the drive's name (in the abstract namespace: there is no file), since a drive may be reached through
+several partitions and mounts. Nothing is ever sent there. Both go with the process, however that ends.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from iobench.errors import CannotRunError
 
+_NAME = "\0iobench-turn-"
+
 
 class Turns:
-    """The turns that a campaign holds, one for each file system that its targets lie on."""
+    """The turns that a campaign holds, one for each file system and each drive that its targets lie on."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], int] = {}
+        self._drives: dict[str, socket.socket] = {}
+
+    def take_drives(self, target: str, numbers: Sequence[str]) -> None:
+        """Take the turn on whole drives, given as `major:minor`; once, however many targets lie on them.
+
+        Raises CannotRunError where another process has one.
+        """
+        for number in numbers:
+            if number in self._drives:
+                continue
+            end = socket.socket(socket.AF_UNIX)
+            try:
+                end.bind(_NAME + number)
+                end.listen()
+            except OSError as error:
+                end.close()
+                if error.errno != errno.EADDRINUSE:
+                    continue
+                name = (Path("/sys/dev/block") / number).resolve().name
+                raise CannotRunError(
+                    f"target {target}: {_listener(_NAME + number)} is measuring on the drive {name} as well, and two "
+                    "campaigns at once would measure each other; wait for it, or end it"
+                ) from None
+            self._drives[number] = end
 
     def take(self, target: str, mount_point: str) -> None:
         """Take the turn on a file system; once, however many targets lie on it.
@@ -60,6 +91,21 @@ class Turns:
         for fd in self._held.values():
             os.close(fd)
         self._held.clear()
+        for end in self._drives.values():
+            end.close()
+        self._drives.clear()
+
+
+def _listener(name: str) -> str:
+    """Who listens on a socket, as the kernel tells whoever connects to it."""
+    with socket.socket(socket.AF_UNIX) as end:
+        end.settimeout(1.0)
+        try:
+            end.connect(name)
+            pid, _, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        except OSError:
+            return "another iobench"
+    return f"another iobench (process {pid})"
 
 
 def _holder(info: os.stat_result) -> str:

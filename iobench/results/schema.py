@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TABLES = ("samples", "evidence", "series", "latency")
 _VERSION_KEY = b"iobench.schema_version"
+# The rows that a step has at most: more would be made to fill the memory, which some bytes of Parquet can.
+_MOST_ROWS = {"samples": 10_000, "evidence": 1, "series": 5_000_000, "latency": 1_000}
 
 
 @lru_cache
@@ -71,6 +73,20 @@ def schema(table: str) -> pa.Schema:
         for name, kind in fields[table]
     ]
     return pa.schema(columns, metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def check_rows(table: str, rows: int, path: str | Path) -> None:
+    """Raise ResultsError for a step's file of more rows than a step has."""
+    if rows > _MOST_ROWS[table]:
+        raise ResultsError(
+            f"{path} has {rows:,} rows; a step has {_MOST_ROWS[table]:,} at most in {table}: iobench did not write it"
+        )
+
+
+def as_written(found: pa.Schema, table: str) -> bool:
+    """Whether a file's schema is a table's, of this schema version, and nothing has to be checked further."""
+    version = (found.metadata or {}).get(_VERSION_KEY)
+    return version == str(SCHEMA_VERSION).encode() and bool(found.equals(schema(table)))
 
 
 def checked(file: pq.ParquetFile, table: str, path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -51,7 +52,12 @@ class Store:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise ResultsError(f"the results folder {self.root} cannot be read: {error.strerror}") from error
+            said = f"the results folder {self.root} cannot be read: {error.strerror}"
+            if error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+                raise UsageError(f"{said}; give a folder with --results") from error
+            if error.errno in (errno.EACCES, errno.EPERM):
+                raise CannotRunError(f"{said}; give one of your own with --results") from error
+            raise ResultsError(said) from error
         return sorted(entry.name for entry in entries if Path(entry.path, "campaign.json").is_file())
 
     def open(self, campaign: str) -> CampaignFolder:
@@ -230,7 +236,12 @@ class CampaignFolder:
 
     def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
         """Return some columns of a table as lists of what Python has of them. Raises ResultsError as `read` does."""
-        return tables.lists(self.read(table, names))
+        return tables.lists(tables.read(self.path, table, names, coded=True))
+
+    def to_pack(self) -> int:
+        """Return how many steps will be packed when they are read: 0 where a packed copy is, or are only few."""
+        steps = 0 if (self.path / tables.PACKED).is_dir() else len(self.finished())
+        return steps if steps >= tables.MANY else 0
 
     def pack(self) -> None:
         """Keep each table in one file beside those of the steps, for quick reading. Raises ResultsError."""

@@ -6,12 +6,13 @@ import hashlib
 import itertools
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iobench.errors import ResultsError
 from iobench.results.files import replacing, unwritable
-from iobench.results.schema import TABLES, checked, schema
+from iobench.results.schema import TABLES, as_written, check_rows, checked, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PACKED = "packed"
 _PACKED_KEY = b"iobench.packed"
 _ENDING = ".parquet"
+MANY = 200  # steps: from here on they are packed when they are read, where they are not
 
 
 def finished(campaign: Path) -> set[str]:
@@ -30,19 +32,27 @@ def finished(campaign: Path) -> set[str]:
     return {entry.name.removesuffix(_ENDING) for entry in _entries(campaign, "samples")} if there else set()
 
 
-def read(campaign: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file."""
+def read(campaign: Path, table: str, columns: Sequence[str] | None = None, *, coded: bool = False) -> pa.Table:
+    """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file.
+
+    With `coded`, texts may be dictionaries, as a packed copy has them.
+    """
     import pyarrow as pa
 
     steps = _steps(campaign, table)
-    packed = _read_packed(campaign, table, steps, columns)
+    packed = _read_packed(campaign, table, steps, columns, coded)
     if packed is not None:
         return packed
-    # One after the other: threads, which wait for each other in Python here, took half as long again.
-    parts = [_read_file(campaign / table / f"{step}{_ENDING}", table, columns) for step, _ in steps]
-    if parts:
-        return pa.concat_tables(parts)
-    return schema(table).empty_table().select(columns or schema(table).names)
+    # One after the other: neither Python's threads nor Arrow's own, over a data set, were faster.
+    many = len(steps) >= MANY
+    parts = [_read_file(campaign / table / f"{step}{_ENDING}", table, None if many else columns) for step, _ in steps]
+    if not parts:
+        return schema(table).empty_table().select(columns or schema(table).names)
+    whole = pa.concat_tables(parts)
+    if many:
+        with suppress(ResultsError):  # it may be where nothing can be written
+            _pack(campaign, table, steps, whole)
+    return whole.select(columns or whole.schema.names)
 
 
 def lists(table: pa.Table) -> dict[str, list[Any]]:
@@ -57,8 +67,9 @@ def _list(column: pa.Array) -> list[Any]:
     # from_dlpack: to_numpy would load pandas, which takes longer than all the reading.
     if column.null_count or not len(column):
         found: list[Any] = column.to_pylist()
-    elif pa.types.is_string(column.type):
-        coded = column.dictionary_encode()
+    elif pa.types.is_string(column.type) or pa.types.is_dictionary(column.type):
+        # To encode them loads all functions that Arrow has, so a packed copy's are read as they are.
+        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         texts = coded.dictionary.to_pylist()
         found = [texts[code] for code in np.from_dlpack(coded.indices).tolist()]
     elif pa.types.is_list(column.type):
@@ -87,16 +98,19 @@ def pack(campaign: Path) -> None:
 
     The copy says of which files it is; where these are no longer the ones that are there, it is not read.
     """
+    for table in TABLES:
+        _pack(campaign, table, _steps(campaign, table), read(campaign, table))
+
+
+def _pack(campaign: Path, table: str, steps: Sequence[tuple[str, int]], whole: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     folder = campaign / PACKED
+    told = {**(whole.schema.metadata or {}), _PACKED_KEY: _fingerprint(steps)}
     try:
         folder.mkdir(exist_ok=True)
-        for table in TABLES:
-            steps, whole = _steps(campaign, table), read(campaign, table)
-            told = {**(whole.schema.metadata or {}), _PACKED_KEY: _fingerprint(steps)}
-            with replacing(folder / f"{table}{_ENDING}") as temporary:
-                pq.write_table(whole.replace_schema_metadata(told), temporary, compression="zstd")
+        with replacing(folder / f"{table}{_ENDING}") as temporary:
+            pq.write_table(whole.replace_schema_metadata(told), temporary, compression="zstd")
     except OSError as error:
         raise unwritable(folder, error) from error
 
@@ -114,8 +128,8 @@ def _steps(campaign: Path, table: str) -> list[tuple[str, int]]:
     whole = finished(campaign)
     if not whole:
         return []
-    found = [(e.name.removesuffix(_ENDING), e.stat().st_size) for e in _entries(campaign, table)]
-    steps = sorted((name, size) for name, size in found if name in whole)
+    found = ((e.name.removesuffix(_ENDING), e) for e in _entries(campaign, table))
+    steps = sorted((name, entry.stat().st_size) for name, entry in found if name in whole)
     if len(steps) < len(whole):
         lost = min(whole - {name for name, _ in steps})
         raise ResultsError(
@@ -132,7 +146,7 @@ def _fingerprint(steps: Sequence[tuple[str, int]]) -> bytes:
 
 
 def _read_packed(
-    campaign: Path, table: str, steps: Sequence[tuple[str, int]], columns: Sequence[str] | None
+    campaign: Path, table: str, steps: Sequence[tuple[str, int]], columns: Sequence[str] | None, coded: bool = False
 ) -> pa.Table | None:
     """Return a table from its packed copy; None where that is not there, or is not of these files."""
     import pyarrow as pa
@@ -144,7 +158,13 @@ def _read_packed(
     try:
         with pq.ParquetFile(path) as file:
             told = (file.schema_arrow.metadata or {}).get(_PACKED_KEY)
-            return checked(file, table, path, columns) if told == _fingerprint(steps) else None
+            if told != _fingerprint(steps):
+                return None
+            if not coded or not as_written(file.schema_arrow, table):
+                return checked(file, table, path, columns)
+        texts = [field.name for field in schema(table) if pa.types.is_string(field.type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            return file.read(columns=list(columns or schema(table).names))
     except (OSError, pa.ArrowException, ResultsError):
         return None  # only a copy: the files that it was made of are read instead
 
@@ -155,6 +175,7 @@ def _read_file(path: Path, table: str, columns: Sequence[str] | None) -> pa.Tabl
 
     try:
         with pq.ParquetFile(path) as file:  # read_table would load pandas and look for a data set
+            check_rows(table, file.metadata.num_rows, path)
             return checked(file, table, path, columns)
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"{path} is not a Parquet file that can be read: {error}") from error

@@ -31,6 +31,7 @@ FILESYSTEMS = ("nfs", "nfs4")
 LOCAL, MOUNT, CLIENT, NONE, MIXED = "local", "nfs-mount", "nfs-client", "nfs", "mixed"
 _READY_S = 20.0
 _SETTLE_S = 15.0
+_ANSWER_S = 10.0
 
 
 def kernel_client() -> bool:
@@ -59,6 +60,7 @@ class Private:
         self._holder: proc.Running | None = None
         self._running: list[proc.Running] = []
         self._settled = 0.0
+        self._hung: str | None = None
         self._begun: tuple[float, float] | None = None
 
     def start(self) -> Endpoint:
@@ -91,7 +93,9 @@ class Private:
             )
         if os.geteuid() != 0:
             raise CannotRunError("a private NFS server opens files by their handles, which only root may; run as root")
-        lacking = [p for p in (ganesha.PROGRAM, "rpcbind", "unshare", "nsenter", "ip") if proc.find(p) is None]
+        lacking = [
+            p for p in (ganesha.PROGRAM, "rpcbind", "rpcinfo", "unshare", "nsenter", "ip") if proc.find(p) is None
+        ]
         if lacking:
             raise CannotRunError(
                 f"{', '.join(lacking)} is not installed, and a private NFS server needs it: `iobench doctor` shows "
@@ -181,7 +185,7 @@ class Private:
 
     def tick(self, elapsed_s: float) -> None:
         """Raise ToolError when a server has ended: a client would wait for it for minutes."""
-        if self.problem() is not None:
+        if self._ended() is not None:
             raise ToolError("the private NFS server ended while it was measured")  # why is added by who asks `problem`
 
     def end(self, work: Work) -> Facts:
@@ -190,14 +194,31 @@ class Private:
             return Facts(settled_s=self._settled)
         at, cpu = self._begun
         seconds = time.monotonic() - at
-        used = (self._cpu() - cpu) / seconds if seconds > 0 and self.problem() is None else None
+        used = (self._cpu() - cpu) / seconds if seconds > 0 and self._ended() is None else None
         return Facts(server_cpu=used, settled_s=self._settled)
 
     def _cpu(self) -> float:
         return sum(proc.cpu_seconds(running.pid) or 0.0 for running in self._running)
 
     def problem(self) -> str | None:
-        """Return which part has ended, with its last lines."""
+        """Return which part has ended, or that the server does not answer, with its last lines."""
+        ended = self._ended()
+        if ended is None and self._hung is None and self._running and not self._answers():  # asking takes its time
+            self._hung = (
+                f"the private NFS server's {ganesha.PROGRAM} runs but did not answer within {_ANSWER_S:.0f} s; "
+                f"its last lines: {self._last_lines(self._running[-1])}"
+            )
+        return ended or self._hung
+
+    def _answers(self) -> bool:
+        """Whether the server answers a call that does nothing, made by a program that can be given up."""
+        try:
+            asked = proc.capture((*self._enter(), *ganesha.ask()), timeout_s=_ANSWER_S, check=False)
+        except ToolError:
+            return False
+        return asked.exit_code == 0
+
+    def _ended(self) -> str | None:
         for running in (*self._running, *([self._holder] if self._holder else ())):
             if not running.alive():
                 name = running.argv[running.argv.index("--") + 1]

@@ -1,4 +1,4 @@
-"""nfs-ganesha, a user-space NFS server: its configuration, its command, and whether it listens."""
+"""nfs-ganesha, a user-space NFS server: its configuration, its commands, and whether it listens."""
 
 from __future__ import annotations
 
@@ -64,6 +64,11 @@ EXPORT {{
 def argv(config_file: str, setup: Setup) -> tuple[str, ...]:
     """Return the command that runs it in the foreground."""
     return (PROGRAM, "-F", "-f", config_file, "-L", setup.log, "-p", f"{setup.state}/pid", "-N", "NIV_EVENT")
+
+
+def ask() -> tuple[str, ...]:
+    """Return the command that asks a server on this network for an answer: NFS's NULL, past the port mapper."""
+    return ("rpcinfo", "-n", str(NFS_PORT), "-t", "127.0.0.1", "100003", "3")
 
 
 def listening(table: str) -> frozenset[int]:

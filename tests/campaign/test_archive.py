@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,21 @@ def test_a_changed_number_is_found(folder: CampaignFolder, tmp_path: Path) -> No
         archive.take_in(tmp_path / "b.tar.gz", Store(tmp_path / "elsewhere"))
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "20250101-000000/../../x", "a", "-x/y", "a/b\\c"])
+def test_a_copy_for_quick_reading_is_not_taken_from_others(folder: CampaignFolder, tmp_path: Path) -> None:
+    """It is not in the hash: it could show other numbers than those that the hash names."""
+    packed = archive.export(folder, tmp_path / "a.tar.gz").path
+    folder.pack()
+    with tarfile.open(packed) as old, tarfile.open(tmp_path / "b.tar.gz", "w:gz") as new:
+        for member in old:
+            new.addfile(member, old.extractfile(member))
+        new.add(folder.path / "packed" / "samples.parquet", f"{folder.id}/packed/samples.parquet")
+    with pytest.raises(ParseError, match=r"packed/samples\.parquet', which no archive of iobench has"):
+        archive.take_in(tmp_path / "b.tar.gz", Store(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/x", "20250101-000000/../../x", "a", "-x/y", "a/b\\c", "a/report/x.html", "a/x.sh"]
+)
 def test_no_file_leaves_its_folder(name: str, tmp_path: Path) -> None:
     hostile = tmp_path / "h.tar.gz"
     with tarfile.open(hostile, "w:gz") as made:
@@ -97,3 +112,34 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
         made.addfile(member)
     with pytest.raises(ParseError, match="was not unpacked"):
         archive.take_in(hostile, Store(tmp_path / "results"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_gigabytes_is_not_read_into_memory(kind: bytes, tmp_path: Path) -> None:
+    hostile = tmp_path / "h.tar.gz"
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, 3 << 30
+    with gzip.open(hostile, "wb", compresslevel=1) as out:
+        out.write(member.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(64):  # 64 MiB of it are there
+            out.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ParseError, match="has a header of 3221225472 bytes"):
+            archive.take_in(hostile, Store(tmp_path / "results"))
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_would_fill_the_disk_is_not_unpacked(tmp_path: Path) -> None:
+    """A file that is one hole: a few bytes in the archive, 60 GB when it is unpacked."""
+    hostile = tmp_path / "h.tar.gz"
+    with tarfile.open(hostile, "w:gz") as made:
+        member = tarfile.TarInfo("20250101-000000/raw/hole")
+        member.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.map": f"{60 << 30},0"}
+        member.pax_headers |= {"GNU.sparse.size": str(60 << 30), "GNU.sparse.name": member.name}
+        made.addfile(member)
+    with pytest.raises(ParseError, match="holds more than a campaign does"):
+        archive.take_in(hostile, Store(tmp_path / "results"))
+    assert list((tmp_path / "results").iterdir()) == []

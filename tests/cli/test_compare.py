@@ -274,3 +274,12 @@ def test_shares(text, share):
 def test_what_is_no_share(text):
     with pytest.raises(UsageError, match="resolution"):
         parse_share(text)
+
+
+def test_a_campaign_without_its_packed_copy_is_packed_once_and_said(iobench, make_campaign, monkeypatch):
+    monkeypatch.setattr("iobench.results.tables.MANY", 2)
+    make_campaign(*three())
+    (first, out, said), (second, again, quiet) = iobench("--json"), iobench("--json")
+    assert (first, out) == (second, again)
+    assert "has no packed copy" in said and "its 15 steps are read one by one, and packed for the next time" in said
+    assert quiet == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -17,7 +18,7 @@ from iobench import proc
 from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.marker import MARKER
 from iobench.drives.workdir import WorkFolder
-from iobench.errors import CannotRunError
+from iobench.errors import CannotRunError, ResultsError
 
 KILLED = """
 import os, sys
@@ -65,6 +66,28 @@ def test_two_that_find_one_leftover_at_once_remove_it_once(tmp_path: Path) -> No
         for thread in threads:
             thread.join()
         assert told == [()] * 4 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["server/deep", "server"])
+def test_what_somebody_mounted_inside_is_never_emptied(where: str, tmp_path: Path) -> None:
+    """A bind mount has the device of what is around it, so it is told by the mount and not by the device."""
+    precious = tmp_path / "precious"
+    (precious / "sub").mkdir(parents=True)
+    (precious / "sub" / "file").write_text("kept")
+    (precious / MARKER).write_text("")  # even where it looks like ours
+    folder = WorkFolder.make(str(tmp_path), "c1")
+    (Path(folder.make_folder("server")) / "deep").mkdir()
+    at = tmp_path / folder.name / where
+    done = subprocess.run(["mount", "--bind", str(precious), str(at)], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        folder.remove()
+        pytest.skip(f"needs to mount: {done.stderr}")
+    try:
+        with contextlib.suppress(ResultsError):
+            assert folder.remove() == ("server",)
+        assert (precious / "sub" / "file").read_text() == "kept" and (precious / MARKER).exists()
+    finally:
+        subprocess.run(["umount", str(at)], check=True)
 
 
 def test_made_used_and_removed(tmp_path: Path) -> None:

@@ -273,6 +273,29 @@ def test_two_campaigns_at_once_on_one_drive_are_refused(iobench: Iobench, inside
     assert inside(*once, "-t", f"two={anywhere.path}", "-t", f"three={anywhere.path}").code in (0, 1)
 
 
+def test_a_drive_that_is_measured_already_is_refused_through_another_mount_too(
+    iobench: Iobench, inside: Run, drive: Drive, tmp_path: Path
+) -> None:
+    """Another root folder, as other partitions and a container's volumes have: the turn is the drive's as well."""
+    inner, other = drive.path / "inner", tmp_path / "other"
+    for folder in (inner, other):
+        folder.mkdir()
+    subprocess.run(["mount", "--bind", str(inner), str(other)], check=True)
+    try:
+        process, _ = _second_step_begun(iobench, "-t", f"one={drive.path}")
+        once = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"two={other}")
+        said = inside(*once, "--results", str(tmp_path / "results"))
+        process.communicate(timeout=60)
+        assert process.returncode in (0, 1)
+        assert said.code == 3, said.err
+        assert f"target two: another iobench (process {process.pid}) is measuring on the drive {drive.name}" in said.err
+        assert not list((tmp_path / "results").glob("*")) and list(inner.iterdir()) == []
+        assert inside(*once).code in (0, 1)
+    finally:
+        subprocess.run(["umount", str(other)], check=True)
+        inner.rmdir()
+
+
 def test_results_on_a_drive_that_fails_and_turns_read_only_end_it_with_a_sentence(
     iobench: Iobench, inside: Run, drive: Drive, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

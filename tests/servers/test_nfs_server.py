@@ -125,17 +125,30 @@ def test_the_bytes_are_seen_at_the_drive_that_it_exports_from(
     assert found.server_cpu is not None and found.server_cpu >= 0 and found.settled_s is not None
 
 
+def test_one_that_hangs_is_told_after_it_was_asked(
+    served: tuple[nfs.Private, Endpoint, Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, endpoint, _ = served
+    assert server.problem() is None
+    monkeypatch.setattr(nfs, "_ANSWER_S", 2.0)
+    pid = _ganesha(endpoint)
+    os.kill(pid, signal.SIGSTOP)
+    server.tick(1.0)  # it has not ended: the time limit of who measures it holds
+    begin = time.monotonic()
+    problem = server.problem()
+    assert problem is not None
+    assert "ganesha.nfsd runs but did not answer within 2 s; its last lines: " in problem
+    assert time.monotonic() - begin >= 2
+    # It is asked once: whoever drops it asks for its problem again.
+    monkeypatch.setattr(nfs, "_ANSWER_S", 1000.0)
+    assert server.problem() == problem
+    server.close(kill=True)
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_one_that_dies_is_told_with_its_last_lines(served: tuple[nfs.Private, Endpoint, Room]) -> None:
     server, endpoint, room = served
-    holder = int(str(endpoint["net"]).split("/")[2])
-    namespace = Path(f"/proc/{holder}/ns/net").readlink()
-    mine = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _is(entry, "ganesha.nfsd", namespace)
-    ]
-    assert len(mine) == 1
-    os.kill(mine[0], signal.SIGKILL)
+    os.kill(_ganesha(endpoint), signal.SIGKILL)
     with pytest.raises(ToolError, match="the private NFS server ended while it was measured"):
         for _ in range(100):
             server.tick(1.0)
@@ -145,6 +158,17 @@ def test_one_that_dies_is_told_with_its_last_lines(served: tuple[nfs.Private, En
     # Which line is the last of its log depends on how far its threads had come.
     told = problem.partition("its last lines: ")[2].partition(" / ")[0]
     assert told.strip() and told in (room.log / "ganesha.log").read_text()
+
+
+def _ganesha(endpoint: Endpoint) -> int:
+    """The server's process, known by its network."""
+    namespace = Path(str(endpoint["net"])).readlink()
+    (mine,) = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _is(entry, "ganesha.nfsd", namespace)
+    ]
+    return mine
 
 
 def _is(entry: Path, name: str, namespace: Path) -> bool:
