@@ -44,7 +44,7 @@ def test_a_workload_from_the_command_to_its_kept_numbers(
     folder = iobench.folder()
     ids = [f"{number:04d}-r1-{name}-one" for number, name in enumerate(steps, 1)]
     steps_told = [(event, step) for step in ids for event in ("started", "finished")]
-    assert journal(folder) == [("began", ""), *steps_told, ("closed", ""), ("ended", "")]
+    assert journal(folder) == [("began", ""), ("opened", ""), *steps_told, ("closed", ""), ("ended", "")]
     assert "about" in said.out and "will be written" in said.out
     for name in {step.rsplit("-", 1)[0] for step in steps}:
         assert name in said.out
