@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -139,6 +138,8 @@ def loop_numbers() -> Iterator[None]:
     Limits belong to a number and not to a drive: between a look at whose it is and a write of limits, it must not
     become another's. The lock goes with the process.
     """
+    import fcntl  # Linux alone has it, and stored results are judged elsewhere too
+
     with LOOP_CONTROL.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
