@@ -50,6 +50,21 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
         print((" " * _GAP).join(padded).rstrip())
 
 
+def hung(head: str, text: str) -> str:
+    """Return a head and a text beside it, broken at words where a terminal is too narrow, under the text's begin."""
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.text import Text
+
+    width = shutil.get_terminal_size((_USUAL, 24)).columns - cell_len(head)
+    if not sys.stdout.isatty() or cell_len(text) <= width or width < _USUAL // 4:
+        return head + text
+    lines = Text(text).wrap(Console(width=width), width)
+    return f"\n{' ' * cell_len(head)}".join(
+        (head + lines[0].plain.rstrip(), *(each.plain.rstrip() for each in lines[1:]))
+    )
+
+
 def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int) -> tuple[list[int], list[int]]:
     """Return the indices of the columns that fit in `limit` characters, and their widths."""
     from rich.cells import cell_len

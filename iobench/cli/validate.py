@@ -240,8 +240,9 @@ def _show(
         click.echo(f"iobench: {problem}", err=True)
     drawn = wanted.output or folder.path / "sheet"
     for each in wanted.formats:
-        content = _content(each, sheet, campaign, folder, document, wanted.lang)
-        if wanted.output is not None or each in _DRAWN:
+        filed = wanted.output is not None or each in _DRAWN
+        content = _content(each, sheet, campaign, folder, document, wanted.lang, filed)
+        if filed:
             _write(drawn / f"handover.{_FILES[each]}", content)
             click.echo(f"written: {drawn / f'handover.{_FILES[each]}'}", err=True)
         else:
@@ -261,8 +262,9 @@ def _print(text: str, shared: MeasureOptions) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (it stays for the rest of the process)
 
 
-def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, lang: str) -> str | bytes:
+def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, lang: str, filed: bool) -> str | bytes:
     from iobench.campaign import validation
+    from iobench.cli.tables import hung
     from iobench.report import verdicts
     from iobench.texts import Words
 
@@ -273,7 +275,8 @@ def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, l
     if each == "nagios":
         return verdicts.to_nagios(sheet)
     if each == "text":
-        return _text(sheet, campaign, Words(lang))
+        lines = _text(sheet, campaign, Words(lang))
+        return "\n".join(head + text if filed else hung(head, text) for head, text in lines)
     from iobench.report import sheet as pages
 
     facts: Mapping[str, Any] = {
@@ -287,7 +290,8 @@ def _content(each: str, sheet: Any, campaign: Any, folder: Any, document: str, l
     return pdf.pdf(page)
 
 
-def _text(sheet: Any, campaign: Any, words: Any) -> str:
+def _text(sheet: Any, campaign: Any, words: Any) -> list[tuple[str, str]]:
+    """The lines of the sheet for a terminal: what stands before a text, and the text."""
     from rich.cells import cell_len
 
     from iobench.cli.tables import clean
@@ -295,26 +299,26 @@ def _text(sheet: Any, campaign: Any, words: Any) -> str:
 
     outcome = words(f"handover.{sheet.outcome.value}")
     title = words("handover.title", targets=words.commas(list(campaign.passports)), title=sheet.title)
-    lines = [words.pair(title, outcome), verdicts.sum_of(sheet, words), ""]
+    lines = [("", words.pair(title, outcome)), ("", verdicts.sum_of(sheet, words)), ("", "")]
     several = len(campaign.passports) > 1
     group = None
     for name, target, mark, wanted, found in verdicts.rows(sheet, words):
         if name != group:
-            lines.append(name)
+            lines.append(("", name))
             group = name
         wanted = words.pair(target, wanted) if several else wanted
-        lines.append(f"  {mark}{' ' * max(0, 12 - cell_len(mark))} {wanted} -> {found}")
+        lines.append((f"  {mark}{' ' * max(0, 12 - cell_len(mark))} ", f"{wanted} -> {found}"))
     changed = [row for row in verdicts.change_rows(sheet.changes, words) if row[2] != row[3]]
     if changed:
-        lines += ["", words("handover.changes")]
+        lines += [("", ""), ("", words("handover.changes"))]
         lines += [
-            f"  {words.pair(target, words.pair(what, words.noted(f'{before} -> {after}', grown)))}"
+            ("  ", words.pair(target, words.pair(what, words.noted(f"{before} -> {after}", grown))))
             for target, what, before, after, grown in changed
         ]
-    lines += ["", *verdicts.notes(sheet, campaign, words)]
-    lines.append(words.pair(words("handover.digest"), sheet.digest))
-    lines.append(words.pair(words("handover.campaign"), sheet.campaign))
-    return "\n".join(clean(line) for line in lines)
+    lines += [("", ""), *(("", note) for note in verdicts.notes(sheet, campaign, words))]
+    lines.append(("", words.pair(words("handover.digest"), sheet.digest)))
+    lines.append(("", words.pair(words("handover.campaign"), sheet.campaign)))
+    return [(head, clean(text)) for head, text in lines]
 
 
 def _write(path: Path, content: str | bytes) -> None:
