@@ -105,13 +105,9 @@ def _read_one(
     first_round: int,
 ) -> set[str]:
     """Add a campaign's repeats; return the targets that have any."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as beside:  # reading and unpacking let go of Python's lock
-        unpacked = beside.submit(_bins, folder)
-        columns = folder.columns("samples", *_COLUMNS, *_NUMBERS)
-        bins = unpacked.result()
-    measured, verdicts = set(columns["target"]), {verdict.value: verdict for verdict in Verdict}
+    columns = folder.columns("samples", *_COLUMNS, *_NUMBERS)
+    measured = set(columns["target"])
+    bins, verdicts = _bins(folder), {verdict.value: verdict for verdict in Verdict}
     for target, metric, verdict in set(zip(*(columns[name] for name in ("target", "metric", "verdict")), strict=True)):
         if target not in names or metric not in METRICS or verdict not in verdicts:
             raise ResultsError(

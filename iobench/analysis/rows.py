@@ -6,7 +6,6 @@ Figures of one kind and of the same rounds are computed together (`stats`), what
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from iobench.model import METRICS, PERCENTILES, Verdict, worst
 RESOLUTION = 0.02
 # Resampled values that are computed at a time: some ten arrays of so many, each of which a processor's cache holds.
 _AT_ONCE = 300_000
-_THREADS = 4
 
 
 @dataclass(slots=True)
@@ -42,27 +40,14 @@ class _Cell:
 
 def rows_of(works: Mapping[WorkKey, Repeats], base: str | None, resolution: float) -> Iterator[Row]:
     """Return a row for each metric of each work, with ratios to the drive `base`; `resolution` is a share."""
-    parts = list(_parts(works))
-    if len(parts) < 2:
-        for part in parts:
-            yield from _computed(part, base, resolution)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    # numpy lets go of Python's lock while it computes.
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
-        for rows in threads.map(lambda part: _computed(part, base, resolution), parts):
-            yield from rows
-
-
-def _computed(works: Mapping[WorkKey, Repeats], base: str | None, resolution: float) -> list[Row]:
-    """Return the rows of some works, their figures made in one go."""
-    cells = {key: list(_cells(repeats)) for key, repeats in works.items()}
-    together = [cell for of in cells.values() for cell in of]
-    _compute(together)
-    _estimate(together)
-    _compare(cells.values(), base, resolution)
-    return [row for key, of in cells.items() for row in _rows(key, of)]
+    for part in _parts(works):
+        cells = {key: list(_cells(repeats)) for key, repeats in part.items()}
+        together = [cell for of in cells.values() for cell in of]
+        _compute(together)
+        _estimate(together)
+        _compare(cells.values(), base, resolution)
+        for key, of in cells.items():
+            yield from _rows(key, of)
 
 
 def _parts(works: Mapping[WorkKey, Repeats]) -> Iterator[dict[WorkKey, Repeats]]:

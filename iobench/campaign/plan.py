@@ -20,6 +20,7 @@ MOST_SIZE = 4 * 10**9
 _MIB = 1 << 20
 _PAGE = 4096
 _SECTOR = 512
+_MOST_ROUNDS = 1000  # as of --repeats: each is planned step by step
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def load_suite(name: str) -> Suite:
     profiles.check_keys(data, ("suite", "workload"), path.name)
     head = profiles.check_keys(data.get("suite", {}), ("title", "rounds"), path.name)
     rounds = head.get("rounds", 5)
-    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
-        raise UsageError(f"{path.name}: rounds is {rounds!r}; it is a whole number from 1 on")
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or not 1 <= rounds <= _MOST_ROUNDS:
+        raise UsageError(f"{path.name}: rounds is {rounds!r}; it is a whole number from 1 to {_MOST_ROUNDS}")
     entries = data.get("workload", [])
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"{path.name}: it names no [[workload]]")

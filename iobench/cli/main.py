@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import io
@@ -103,6 +104,7 @@ def iobench() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code of the contract. No traceback reaches a user."""
+    _open_standard_streams()
     # Of a large campaign's half a million objects none is garbage before the end: looking for it took a quarter.
     gc.set_threshold(100_000)
     # Whatever is made at that moment is removed again, as with Ctrl-C. A campaign has handlers of its own.
@@ -110,6 +112,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     sys.exit(run(argv))
+
+
+def _open_standard_streams() -> None:
+    """Open on nothing what the caller closed of the three: else a drive or a result would get its number."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -172,14 +185,29 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
         say("stopped")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone, as in `| head`. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()  # whoever read it has gone, as in `| head`
         return 141
-    except Exception as error:
-        if os.environ.get("IOBENCH_DEBUG"):
-            raise
-        say(f"this should not have happened: {type(error).__name__}: {error}. IOBENCH_DEBUG=1 shows where")
+    except OSError as error:
+        # Files have names; what has none is what we print to.
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            return _unforeseen(error, say)
+        _let_go_of_output()
+        say(f"the output cannot be written: {error.strerror}")
         return EXIT_TOOL
+    except Exception as error:
+        return _unforeseen(error, say)
+
+
+def _let_go_of_output() -> None:
+    """Send what is left to be printed nowhere: Python would complain of it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unforeseen(error: Exception, say: Callable[[str], None]) -> int:
+    if os.environ.get("IOBENCH_DEBUG"):
+        raise error
+    say(f"this should not have happened: {type(error).__name__}: {error}. IOBENCH_DEBUG=1 shows where")
+    return EXIT_TOOL
 
 
 def _say(sentence: str) -> None:

@@ -216,8 +216,8 @@ def perform(assembled: Assembled, folder: CampaignFolder, options: MeasureOption
                 try:
                     observer(event)
                 except OSError as error:
-                    # A log that cannot be written ends it, and so does a reader who went away.
-                    if observer is log or (options.log_file is None and isinstance(error, BrokenPipeError)):
+                    # A reader who went away ends it, and so does a log that cannot be written, by an error of its own.
+                    if options.log_file is None and isinstance(error, BrokenPipeError):
                         raise
                     observers.remove(observer)
                     let_go_of_terminals()

@@ -26,7 +26,7 @@ from iobench.campaign.events import (
 )
 from iobench.campaign.needs import Estimate
 from iobench.cli.tables import clean
-from iobench.errors import CannotRunError
+from iobench.errors import CannotRunError, ResultsError
 from iobench.model import METRICS, StepResult, main_metrics
 from iobench.units import format_seconds, format_value
 
@@ -187,17 +187,25 @@ class Log:
             self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise CannotRunError(f"the log file {path} cannot be written: {error.strerror}") from error
+        self._path = path
         self._lines = Lines(self._file, lambda: f"{datetime.now().astimezone().isoformat(timespec='seconds')} ")
 
     def __call__(self, event: Event) -> None:
-        """Write an event."""
-        self._lines(event)
+        """Write an event. Raises ResultsError where that is not possible: it ends the campaign."""
+        try:
+            self._lines(event)
+        except OSError as error:
+            raise ResultsError(
+                f"the log file {self._path} cannot be written: {error.strerror}; make room or choose another. "
+                "Finished steps are kept: `iobench resume` goes on"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written has been told
+            self._file.close()
 
 
 @contextmanager

@@ -68,13 +68,13 @@ def _list(column: pa.Array) -> list[Any]:
     if column.null_count or not len(column):
         found: list[Any] = column.to_pylist()
     elif pa.types.is_string(column.type) or pa.types.is_dictionary(column.type):
-        # To encode them loads all functions that Arrow has, so a packed copy's are read as they are.
+        # To encode (or to flatten a list) loads all functions that Arrow has: a packed copy's are read as they are.
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         texts = coded.dictionary.to_pylist()
         found = [texts[code] for code in np.from_dlpack(coded.indices).tolist()]
     elif pa.types.is_list(column.type):
-        items, ends = column.flatten().to_pylist(), np.from_dlpack(column.offsets)
-        found = [items[a:b] for a, b in itertools.pairwise((ends - ends[0]).tolist())]
+        items = column.values.to_pylist()
+        found = [items[a:b] for a, b in itertools.pairwise(np.from_dlpack(column.offsets).tolist())]
     elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         found = np.from_dlpack(column).tolist()
     else:

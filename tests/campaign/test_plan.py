@@ -205,7 +205,7 @@ def test_a_users_suite_by_its_path(tmp_path: Path) -> None:
     [
         ('[siute]\ntitle = "x"\n', "mine.toml: unknown key 'siute'; did you mean 'suite'?"),
         ('[suite]\nround = 3\n[[workload]]\nrun = "dd"\n', "mine.toml: unknown key 'round'; did you mean 'rounds'?"),
-        ('[suite]\nrounds = 0\n[[workload]]\nrun = "dd"\n', "mine.toml: rounds is 0; it is a whole number from 1 on"),
+        ('[suite]\nrounds = 0\n[[workload]]\nrun = "dd"\n', "rounds is 0; it is a whole number from 1 to 1000"),
         ('[suite]\nrounds = true\n[[workload]]\nrun = "dd"\n', "rounds is True"),
         ('[suite]\nrounds = "3"\n[[workload]]\nrun = "dd"\n', "rounds is '3'"),
         ('suite = 3\n[[workload]]\nrun = "dd"\n', "mine.toml: 3 is not a table"),

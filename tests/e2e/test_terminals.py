@@ -132,3 +132,33 @@ def test_a_signal_before_the_first_step_leaves_nothing(iobench: Iobench, anywher
     assert said.code == 130, said.err
     assert "Traceback" not in said.err and said.err.strip()
     assert anywhere.leftovers() == [] and programs(iobench.results) == []
+
+
+def test_closed_streams_do_no_harm(iobench: Iobench, anywhere: Drive) -> None:
+    """The next file that is opened would get the number of one: a drive's, where errors are written to."""
+
+    def close() -> None:
+        for fd in range(3):
+            os.close(fd)
+
+    argv = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"one={anywhere.path}")
+    for words in (argv, ("list",), ("list", "--wrong")):
+        process = subprocess.Popen([*TOOL, *words], cwd=iobench.home, env=iobench.environment, preexec_fn=close)
+        assert process.wait(60) == (2 if "--wrong" in words else 0), words
+    assert len(iobench.folder().finished()) == 1 and anywhere.leftovers() == []
+
+
+def test_what_cannot_be_printed_or_logged_is_told(iobench: Iobench, inside: Run, anywhere: Drive) -> None:
+    once = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"one={anywhere.path}")
+    logged = inside(*once, "--log-file", "/dev/full")
+    assert logged.code == 4, logged.err
+    assert "the log file /dev/full cannot be written: No space left on device" in logged.err
+    assert "should not have happened" not in logged.err and anywhere.leftovers() == []
+    with Path("/dev/full").open("wb") as full:
+        for words in (("list",), ("list", "--json")):
+            argv = [*TOOL, *words]
+            said = subprocess.run(
+                argv, cwd=iobench.home, env=iobench.environment, stdout=full, stderr=subprocess.PIPE, check=False
+            )
+            assert said.returncode == 4
+            assert said.stderr == b"iobench: the output cannot be written: No space left on device\n"
