@@ -434,7 +434,7 @@ class Reading:
     client_cpu: float | None = None  # cores
     client_threads: int = 1
     errors: int = 0
-    error_text: str | None = None
+    error_text: Told | None = None
     ended_at: float | None = None
     operation_latencies: tuple[OperationLatency, ...] = ()
     flushes: int | None = None  # how often the program asked for data to be on the drive, where it says so

@@ -18,6 +18,7 @@ from iobench.campaign.plan import step_id
 from iobench.errors import UsageError, near_miss
 from iobench.model import Campaign, Step, Work
 from iobench.results import CampaignFolder
+from iobench.texts import Phrase
 
 # name in campaign.json -> the module whose `director(campaign)` makes it; imported when it is needed.
 DIRECTORS: Mapping[str, str] = {
@@ -46,7 +47,7 @@ class Progress:
     campaign: Campaign
     folder: CampaignFolder
     finished: frozenset[str]
-    failed: Mapping[str, str]
+    failed: Mapping[str, Phrase]
     left_out: Mapping[str, str]
     left_s: float | None
 

@@ -21,6 +21,7 @@ from iobench.campaign.site import Permission
 from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError
 from iobench.model import Campaign, Step
 from iobench.results import CampaignFolder
+from iobench.texts import Phrase, kept, said_by
 
 _EMPTY_MOST = 4  # batches of a director of which not one step could be run
 
@@ -138,11 +139,13 @@ class Engine:
     def _failed(self, step: Step, error: IobenchError | OSError) -> None:
         """Note why a step gave no number."""
         # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
-        said = str(error) if isinstance(error, IobenchError) else f"the target answered: {error.strerror or error}"
-        said += self._measurer.kernel_said(self._targets.site(step.target))
-        code = error.exit_code if isinstance(error, IobenchError) else EXIT_TOOL
-        journal.write(self._folder.path, "failed", step=step.id, error=said, exit_code=code)
-        self._observe(StepFailed(step, said))
+        if isinstance(error, IobenchError):
+            told, code = said_by(error), error.exit_code
+        else:
+            told, code = Phrase("failed.target", {"said": error.strerror or str(error)}), EXIT_TOOL
+        told = self._measurer.with_kernel(told, self._targets.site(step.target))
+        journal.write(self._folder.path, "failed", step=step.id, error=kept(told), exit_code=code)
+        self._observe(StepFailed(step, str(told)))
 
     # --- a plan that grows, and what there is no time for -------------------------------------------------
 

@@ -15,6 +15,7 @@ from iobench.campaign.source import MemorySource
 from iobench.errors import InterruptedCampaign, ToolError
 from iobench.model import Campaign, Command, Work
 from iobench.results import CampaignFolder, write_safely
+from iobench.texts import Phrase
 
 _LEAST_S = 2.0  # what a program gets where the time is over: less would only give errors
 _OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
@@ -106,7 +107,7 @@ class Executor:
         if ended.reason == "stopped":
             raise InterruptedCampaign
         if ended.reason == "timeout":
-            raise ToolError(f"{command.tool} did not end within {timeout_s:.0f} s and was stopped")
+            raise ToolError(Phrase("failed.timeout", {"program": command.tool, "seconds": timeout_s}))
         return ended
 
     def settle(self, site: Site, work: Work, raw: Path) -> None:
@@ -138,11 +139,5 @@ class Executor:
 def text(path: Path) -> str:
     """Return a file that a program wrote. Raises ToolError for one that is too large to be in earnest."""
     if path.stat().st_size > _OUTPUT_MOST:
-        raise ToolError(f"{path} has {path.stat().st_size} bytes, more than a tool says in earnest; it was not read")
+        raise ToolError(Phrase("failed.much", {"path": str(path), "n": path.stat().st_size}))
     return path.read_text(encoding="utf-8", errors="replace")
-
-
-def last_line(path: Path) -> str:
-    """Return the last line of such a file, empty where there is none."""
-    lines = text(path).strip().splitlines()
-    return lines[-1] if lines else ""

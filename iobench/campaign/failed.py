@@ -8,11 +8,18 @@ from typing import Any
 from iobench.campaign import journal
 from iobench.errors import EXIT_CANNOT_RUN, EXIT_OK, EXIT_TOOL
 from iobench.results import CampaignFolder
+from iobench.texts import Phrase, told_of
 
 
-def failures(folder: CampaignFolder) -> Mapping[str, str]:
-    """Return the steps that were tried and gave no number, with what went wrong."""
-    return {step: str(event.get("error")) for step, event in _failed(folder).items()}
+def failures(folder: CampaignFolder) -> Mapping[str, Phrase]:
+    """Return the steps that were tried and gave no number, with what went wrong.
+
+    What was kept as text is said to be so in languages other than its own.
+    """
+    told = {step: told_of(event.get("error")) for step, event in _failed(folder).items()}
+    return {
+        step: each if isinstance(each, Phrase) else Phrase("failed.text", {"said": each}) for step, each in told.items()
+    }
 
 
 def failure_code(folder: CampaignFolder) -> int:

@@ -21,6 +21,7 @@ from iobench.errors import ToolError
 from iobench.model import Command, Facts, Output, Reading, Step, StepResult, Work
 from iobench.results import write_safely
 from iobench.servers import Server, Witness
+from iobench.texts import Phrase, Told, joined, said_by
 
 CLOCK_SET_S = 0.2  # the two clocks differ by more only where one was set
 
@@ -80,15 +81,15 @@ class Measurer:
         output = _output(command, raw, ended, grown)
         reading = runners.find(work.runner).read(work, output)
         if reading.errors:
-            said = f"{reading.error_text or 'the program gave no reason'}{self.kernel_said(site)}"
+            said = self.with_kernel(reading.error_text or Phrase("failed.no-reason"), site)
             reading = dataclasses.replace(reading, error_text=said)
         return self._judged(step, site, reading, watcher, started, facts)
 
-    def kernel_said(self, site: Site) -> str:
-        """Return what the kernel said of a site's device since the step began, as the end of a sentence."""
+    def with_kernel(self, told: Told, site: Site) -> Told:
+        """Return a sentence with what the kernel said of a site's device since the step began, if it did."""
         device = site.passport.device
         lines = self._kernel.about(device.name) if device is not None else []
-        return f"; the kernel said: {lines[-1]}" if lines else ""
+        return Phrase("failed.kernel", {"what": told, "said": lines[-1]}) if lines else told
 
     def _judged(
         self, step: Step, site: Site, reading: Reading, watcher: evidence.Watcher, started: datetime, facts: Facts
@@ -115,7 +116,7 @@ def _tool(work: Work, versions: Mapping[str, str]) -> str:
 def _with_problem(error: ToolError, server: Server | None) -> ToolError:
     """Name the server behind a program that hung: it is the likelier cause."""
     problem = server.problem() if server is not None else None
-    return ToolError(f"{error}; {problem}") if problem else error
+    return ToolError(joined([said_by(error), problem])) if problem else error
 
 
 def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from iobench.drives.workdir import WorkFolder
 from iobench.errors import InterruptedCampaign, IobenchError, ToolError
 from iobench.model import Service
 from iobench.servers import Endpoint, Room, Server
+from iobench.texts import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Services:
                 self._refused[key] = error
                 raise
             except OSError as error:
-                self._refused[key] = ToolError(
-                    f"target {key[0]}: the {service.kind} server could not be set up: {error.strerror or error}"
-                )
+                said = error.strerror or str(error)
+                why = {"target": key[0], "server": service.kind, "said": said}
+                self._refused[key] = ToolError(Phrase("failed.server.set-up", why))
                 raise self._refused[key] from error
         return self._running[key]
 

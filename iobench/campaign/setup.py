@@ -12,7 +12,7 @@ from typing import Self
 from iobench import proc
 from iobench.campaign import journal, remains
 from iobench.campaign.events import Observer, SetupFinished, SetupStarted, Ticked
-from iobench.campaign.execution import Executor, last_line
+from iobench.campaign.execution import Executor, text
 from iobench.campaign.limits import LimitReached
 from iobench.campaign.needs import Estimate
 from iobench.campaign.needs import services as services_of
@@ -23,6 +23,7 @@ from iobench.drives.turns import Turns
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Command, DataFile, Step, Work
 from iobench.results import CampaignFolder
+from iobench.texts import Phrase, last_said
 from iobench.tools import fio
 
 
@@ -89,10 +90,8 @@ class Targets:
                 except IobenchError as error:
                     self._unready[name] = error
                 except OSError as error:
-                    self._unready[name] = ToolError(
-                        f"target {name}: its test files could not be made: {error.strerror or error}; see the "
-                        "kernel's log"
-                    )
+                    said = error.strerror or str(error)
+                    self._unready[name] = ToolError(Phrase("failed.files", {"target": name, "said": said}))
         if steps and all(step.target in self._unready for step in steps):
             raise self._unready[steps[0].target]
 
@@ -173,7 +172,8 @@ class Targets:
         ended = self._watch(site, self._executor.command(site, work, raw), raw)
         self._executor.settle(site, work, raw)
         if ended.exit_code != 0:
-            raise ToolError(f"target {name}: {work.workload} failed when it was tried: {last_line(raw / 'stderr')}")
+            said = last_said(text(raw / "stderr"))
+            raise ToolError(Phrase("failed.warm-up", {"target": name, "workload": work.workload, "said": said}))
 
     def _lay_out(self, site: Site, name: str, file: DataFile, direct: bool) -> None:
         """Write every block of a file, with data that cannot be compressed."""
@@ -184,9 +184,10 @@ class Targets:
             command = fio.lay_out(site.ground.path(file.name), file.size, engine, direct, str(out))
             ended = self._watch(site, command, out)
             if ended.exit_code != 0:
-                said = last_line(out / "stderr") or last_line(out / "stdout")
-                why = said or f"it ended with exit code {ended.exit_code}"
-                raise ToolError(f"target {name}: its file could not be written by fio: {why}")
+                said = text(out / "stderr").strip() or text(out / "stdout").strip()
+                code = Phrase("failed.exit", {"code": ended.exit_code})
+                why = Phrase("failed.said", {"said": last_said(said)}) if said else code
+                raise ToolError(Phrase("failed.layout", {"target": name, "why": why}))
         site.ground.settle()
         site.laid_out.add(file)
 

@@ -53,7 +53,7 @@ def explain(what: str, step: str | None, lang: str, results: Path, as_json: bool
     folder = store.open(what)
     known = _of_step(folder, _find_step(folder, step))
     if as_json:
-        _print_json(known)
+        _print_json({**known, "error": None if known["error"] is None else str(known["error"])})
     else:
         _print(known, words)
 
@@ -71,7 +71,7 @@ def _of_step(folder: CampaignFolder, step: str) -> dict[str, Any]:
     """What is known of a step: verdict and evidence are None where it has no number, and `error` says why."""
     known: dict[str, Any] = {"campaign": folder.id, "step": step, "verdict": None, "error": None, "findings": []}
     if step not in folder.finished():
-        return {**known, "error": failures(folder).get(step, str(NOT_RUN)), "evidence": None, "raw": None}
+        return {**known, "error": failures(folder).get(step, NOT_RUN), "evidence": None, "raw": None}
     findings = folder.findings(step)
     (row,) = [row for row in folder.read("evidence").to_pylist() if row["step"] == step]
     return {
@@ -99,8 +99,7 @@ def _print(known: dict[str, Any], words: Words) -> None:
 
     step, findings = known["step"], known["findings"]
     if known["evidence"] is None:
-        error = words.say(NOT_RUN) if known["error"] == str(NOT_RUN) else clean(known["error"])
-        click.echo(words("explain.no-number", step=step, error=error))
+        click.echo(words("explain.no-number", step=step, error=clean(words.say(known["error"]))))
         return
     reasons = list(dict.fromkeys(finding["reason"] for finding in findings))
     click.echo(f"{step}{words('list.colon')}{words.commas(reasons) or words.verdict('valid')}")

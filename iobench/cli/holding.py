@@ -231,7 +231,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], drop: Sequence[i
 def _campaign_json(folder: CampaignFolder, took: Took) -> dict[str, Any]:
     from iobench.campaign.failed import failures
 
-    failed = dict(failures(folder))
+    failed = {step: str(why) for step, why in failures(folder).items()}
     return {"campaign": folder.id, "path": str(folder.path), "took_s": took.seconds, "failed": failed}
 
 

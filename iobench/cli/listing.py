@@ -83,6 +83,7 @@ def show(campaign: str, lang: str, results: Path, as_json: bool) -> None:
     stored = folder.campaign()
     steps = _steps(folder, stored)
     if as_json:
+        steps = [{**step, "error": step["error"] and str(step["error"])} for step in steps]
         plan = {"host": dict(stored.host), "tools": dict(stored.tools), "notes": [str(note) for note in stored.notes]}
         document = {"schema_version": SCHEMA_VERSION, **_summary(folder), **plan, "results": steps}
         echo_document(document)
@@ -140,7 +141,7 @@ def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
                 "params": params[id(step.work)],
                 "verdict": verdict,
                 "reasons": reasons,
-                "error": failed.get(step.id),
+                "error": failed.get(step.id),  # in English where it is JSON
                 "values": values.get(step.id, []),
             }
         )
@@ -159,7 +160,8 @@ def _line(step: dict[str, Any], words: Words) -> tuple[str, ...]:
         if step["verdict"]
         else words(f"show.{'no-number' if step['error'] else 'not-run'}")
     )
-    return step["step"], step["target"], verdict, figures or "-", ", ".join(step["reasons"]) or step["error"] or ""
+    error = words.say(step["error"]) if step["error"] else ""
+    return step["step"], step["target"], verdict, figures or "-", ", ".join(step["reasons"]) or error
 
 
 @click.command()

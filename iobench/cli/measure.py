@@ -39,6 +39,7 @@ from iobench.drives.passport import default_target, parse_targets
 from iobench.errors import EXIT_OK, EXIT_TOOL, CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
+from iobench.texts import Phrase
 from iobench.units import format_bytes, format_seconds
 
 # No step ends after this share of the time that is given, nor in its last seconds.
@@ -280,7 +281,7 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
             "path": str(folder.path),
             "took_s": took.seconds,
             "estimated_s": took.estimated,
-            "failed": dict(failed),
+            "failed": {step: str(why) for step, why in failed.items()},
             "comparison": to_json(comparison) if comparison else None,
         }
         echo_document(document)
@@ -297,11 +298,11 @@ def finish(folder: CampaignFolder, options: MeasureOptions, took: Took) -> int:
     return EXIT_TOOL if comparison is None else exit_code(comparison)
 
 
-def say_failed(folder: CampaignFolder, failed: Mapping[str, str]) -> None:
+def say_failed(folder: CampaignFolder, failed: Mapping[str, Phrase]) -> None:
     """Say why steps gave no number, a sentence once, though it holds for many."""
     steps: dict[str, list[str]] = {}
-    for step, sentence in failed.items():
-        steps.setdefault(sentence, []).append(step)
+    for step, why in failed.items():
+        steps.setdefault(str(why), []).append(step)
     for sentence, (first, *others) in steps.items():
         which = f"steps {first} and {len(others)} more" if others else f"step {first}"
         whose = "the first one's" if others else "its"

@@ -91,7 +91,9 @@ def build(
     beside = others.of_workloads(figures, [row.workload for row in comparison.rows])
     content = Content(folders, comparison, words, beside, options.redact)
     _prepare(out)
-    pictures = len(content.charts) * (("png" in formats) + ("html" in formats or "pdf" in formats))
+    pictures = (len(content.charts) + len(content.curves)) * (
+        ("png" in formats) + ("html" in formats or "pdf" in formats)
+    )
     total = pictures + ("pptx" in formats) + ("pdf" in formats)
     done = itertools.count(1)
     return list(_written(content, out, formats, say, lambda: progress(next(done), total)))
@@ -110,12 +112,13 @@ def _written(
         if "csv" in formats:
             # With a byte order mark spreadsheets read names of any script.
             yield _write(out / f"{name}.csv", tables.chart_csv(content.comparison, chart).encode("utf-8-sig"))
-    for number, results in enumerate(content.searches, len(content.charts) + 1):
-        made = curves.spec(results, content.comparison, content.words)
-        if made is not None and "png" in formats:
-            yield _write(out / f"{number:02d}-{made.id}.png", draw.png(made))
-        if made is not None and "csv" in formats:
-            yield _write(out / f"{number:02d}-{made.id}.csv", curves.points_csv(results).encode("utf-8-sig"))
+    for number, (results, spec) in enumerate(content.curves, len(content.charts) + 1):
+        name = f"{number:02d}-{spec.id}"
+        if "png" in formats:
+            yield _write(out / f"{name}.png", draw.png(spec))
+            step()
+        if "csv" in formats:
+            yield _write(out / f"{name}.csv", curves.points_csv(results).encode("utf-8-sig"))
     if "png" in formats:
         _say_what_lacks(content.charts, say)
     if "pptx" in formats:

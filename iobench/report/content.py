@@ -18,6 +18,7 @@ from iobench.texts import Words
 if TYPE_CHECKING:
     from iobench.analysis.capacity import Result
     from iobench.report.published import Published
+    from iobench.report.spec import CurveSpec
 
 
 # What an appendix tells of the evidence; a page reads all of it for each step.
@@ -81,6 +82,14 @@ class Content:
     def searches(self) -> tuple[tuple[Result, ...], ...]:
         """The searches of capacity campaigns, those of one objective together. Raises ResultsError."""
         return tuple(curves.found(self.folders))
+
+    @cached_property
+    def curves(self) -> tuple[tuple[tuple[Result, ...], CurveSpec], ...]:
+        """The searches that can be drawn, each with its curve."""
+        from iobench.report import curves
+
+        made = ((results, curves.spec(results, self.comparison, self.words)) for results in self.searches)
+        return tuple((results, spec) for results, spec in made if spec is not None)
 
     @cached_property
     def campaigns(self) -> tuple[Campaign, ...]:

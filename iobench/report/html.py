@@ -111,7 +111,7 @@ def page(
         findings=[*_capacity_sentences(comparison, folders, words), *_summary(comparison, made, words)],
         claims=_claims(comparison, words),
         sections=[
-            *_capacity(comparison, folders, words),
+            *_capacity(comparison, folders, words, drawn),
             *(_section(comparison, i, w, made, words, drawn) for i, w in enumerate(_workloads(comparison), 1)),
         ],
         drives=drives.sheets(comparison, words),
@@ -308,7 +308,9 @@ def _capacity_sentences(comparison: Comparison, folders: Sequence[CampaignFolder
     return [text for results in curves.found(folders) for text in curves.foremost(results, comparison, words)]
 
 
-def _capacity(comparison: Comparison, folders: Sequence[CampaignFolder], words: Words) -> list[Section]:
+def _capacity(
+    comparison: Comparison, folders: Sequence[CampaignFolder], words: Words, drawn: Callable[[], None]
+) -> list[Section]:
     """A section for each objective that was searched."""
     from markupsafe import Markup
 
@@ -318,6 +320,7 @@ def _capacity(comparison: Comparison, folders: Sequence[CampaignFolder], words: 
             continue
         table, alt = curves.table(results, comparison, words), curves.alt_text(spec, words)
         wide, narrow = (Markup(svg(spec, frame, alt)) for frame in (PAGE, PHONE))
+        drawn()
         own = Figure(spec.id, spec.title, spec.subtitle, wide, narrow, spec.footnotes, (), table)
         said = tuple(curves.sentences(results, comparison, words))
         name = f"{words('capacity.section')} {number}" if number > 1 else words("capacity.section")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from iobench.errors import UsageError, near_miss
+from iobench.errors import ParseError, UsageError, near_miss
 from iobench.model import Command, Output, Place, Reading, Work
+from iobench.texts import Phrase, last_said
 
 
 class Address(NamedTuple):
@@ -56,3 +57,10 @@ def find(name: str) -> Runner:
     if name not in known:
         raise UsageError(f"unknown workload {name!r}; {near_miss(name, known)}")
     return known[name]
+
+
+def no_figures(program: str, error: ParseError, output: Output, said: str | None = None) -> ParseError:
+    """Return the error of an output with no figures in it, with what the program said last (`said`: its own error)."""
+    last = said or last_said(output.stderr)
+    code = output.exit_code
+    return ParseError(Phrase("failed.output", {"program": program, "what": str(error), "code": code, "said": last}))

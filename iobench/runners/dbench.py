@@ -24,6 +24,7 @@ from iobench.model import (
     Work,
 )
 from iobench.params import Kind, param
+from iobench.runners import no_figures
 from iobench.servers import nfs as server
 from iobench.texts import Phrase
 from iobench.tools import dbench
@@ -128,14 +129,13 @@ def read(work: Work, output: Output) -> Reading:
     try:
         run = dbench.parse(output.stdout, "dbench's stdout")
     except ParseError as error:
-        said = output.stderr.strip().splitlines()[-1:]
-        raise ParseError("; ".join([str(error), f"exit code {output.exit_code}", *said])) from None
+        raise no_figures("dbench", error, output) from None
     failed = output.exit_code != 0 or bool(run.troubles)
     return dataclasses.replace(
         reading(run, bool(work.params["sync"])),
         client_cpu=output.cpu_s / output.wall_s if output.wall_s > 0 else None,
         errors=max(len(run.troubles), int(output.exit_code != 0)),
-        error_text=(run.troubles or (f"exit code {output.exit_code}",))[0] if failed else None,
+        error_text=(run.troubles or (Phrase("failed.exit", {"code": output.exit_code}),))[0] if failed else None,
         ended_at=output.when(run.offset),
     )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from iobench.errors import ParseError, UsageError
 from iobench.model import Command, DataFile, Output, Place, Reading, Sample, Work, whole
 from iobench.params import Kind, param
+from iobench.runners import no_figures
+from iobench.texts import last_said
 from iobench.tools import dd
 
 NAME = "dd"
@@ -104,11 +106,10 @@ def _write_argv(work: Work, place: Place, block: int, size: int) -> tuple[str, .
 
 def read(work: Work, output: Output) -> Reading:
     """Return dd's time and rate. Raises ParseError."""
-    said = (output.stderr.strip() or "it said nothing").splitlines()[-1]
     try:
         copied = dd.parse(output.stderr, "dd's stderr")
     except ParseError as error:
-        raise ParseError(f"{error}; exit code {output.exit_code}: {said}") from None
+        raise no_figures("dd", error, output) from None
     op = work.workload.removeprefix("dd-")
     short = copied.bytes != work.fixed_bytes
     return Reading(
@@ -123,5 +124,5 @@ def read(work: Work, output: Output) -> Reading:
         depth_achieved=1.0,
         client_cpu=output.cpu_s / output.wall_s if output.wall_s > 0 else None,
         errors=int(output.exit_code != 0 or short),
-        error_text=said if output.exit_code or short else None,
+        error_text=last_said(output.stderr) if output.exit_code or short else None,
     )

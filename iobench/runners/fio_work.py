@@ -20,6 +20,7 @@ from iobench.model import (
     whole,
 )
 from iobench.params import Kind, param
+from iobench.texts import Phrase, last_said
 from iobench.tools import fio
 
 ENGINES = ("auto", "io_uring", "libaio", "psync")
@@ -105,7 +106,8 @@ def last_words(output: Output) -> str:
 def report_of(output: Output) -> fio.FioReport:
     """Return fio's report. Raises ParseError where it wrote none."""
     if fio.RESULT not in output.files:
-        raise ParseError(f"fio wrote no result (exit code {output.exit_code}): {last_words(output)}")
+        said = last_said(output.stderr.strip() or output.stdout)
+        raise ParseError(Phrase("failed.no-result", {"program": "fio", "code": output.exit_code, "said": said}))
     return fio.parse(output.files[fio.RESULT])
 
 
@@ -115,8 +117,8 @@ def read(work: Work, output: Output) -> Reading:
     if len(report.jobs) > 1:
         raise ParseError(f"{fio.RESULT} holds {len(report.jobs)} jobs; one job group was asked for")
     if not report.jobs or not report.jobs[0].directions:
-        lines = output.stderr.strip().splitlines() or ["it gave no reason"]
-        raise ParseError(f"fio did no I/O (exit code {output.exit_code}): {lines[-1]}")
+        said = last_said(output.stderr)
+        raise ParseError(Phrase("failed.no-io", {"program": "fio", "code": output.exit_code, "said": said}))
     job = report.jobs[0]
     done = {d.op: d for d in job.directions}
     threads = whole(work.params, "jobs")

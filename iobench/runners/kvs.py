@@ -32,6 +32,7 @@ from iobench.results import decode_bins
 from iobench.runners import Address
 from iobench.servers import memcached, memcached_sizes
 from iobench.servers.outage import OUTAGE, READBACK
+from iobench.texts import Phrase, last_said
 
 NAME = "kvs"
 SUMMARY = "gets and sets over the memcached protocol, over rising connections or at given rates"
@@ -225,11 +226,11 @@ def command(work: Work, place: Place) -> Command:
 def read(work: Work, output: Output) -> Reading:
     """Return what the generator measured. Raises ParseError."""
     if result.RESULT not in output.files:
-        said = (output.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise ParseError(f"the load generator wrote no {result.RESULT} (exit code {output.exit_code}): {said}")
+        said = last_said(output.stderr)
+        raise ParseError(Phrase("failed.no-result", {"program": "iobench.kvs", "code": output.exit_code, "said": said}))
     found = result.from_json(output.files[result.RESULT])
     if found.failure:
-        raise ParseError(f"the load generator could not measure: {found.failure}")
+        raise ParseError(Phrase("failed.generator", {"said": found.failure}))
     try:
         return _reading(work, found, output.files)
     except (ResultsError, TypeError, ValueError, OverflowError, AttributeError) as error:

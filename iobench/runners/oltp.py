@@ -9,7 +9,7 @@ from typing import ClassVar
 from iobench.errors import ParseError, UsageError
 from iobench.model import Command, LatencyBins, Output, Place, Reading, Sample, SeriesPoint, Service, Work, whole
 from iobench.params import Kind, param
-from iobench.runners import Address, fio_work
+from iobench.runners import Address, fio_work, no_figures
 from iobench.tools import mariadb, sysbench
 
 NAME = "oltp"
@@ -118,7 +118,7 @@ def read(work: Work, output: Output) -> Reading:
     try:
         run = sysbench.parse(output.stdout, whole(work.params, "ramp_s"), "sysbench's output")
     except ParseError as error:
-        raise ParseError(f"{error}; exit code {output.exit_code}: {said or 'it gave no reason'}") from None
+        raise no_figures("sysbench", error, output, said) from None
     measured = run.measured
     begin = (measured.at or 0.0) - measured.seconds
     series = (

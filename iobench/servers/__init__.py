@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from iobench import proc
 from iobench.errors import UsageError, near_miss
 from iobench.model import Facts, Service, Work
+from iobench.texts import Told
 
 Endpoint = Mapping[str, str | int]
 
@@ -54,7 +55,7 @@ class Server(Protocol):
     def end(self, work: Work) -> Facts:
         """Return what the server counted since `begin`. Never raises for a server that has died."""
 
-    def problem(self) -> str | None:
+    def problem(self) -> Told | None:
         """Return what happened, with the last log lines, where the server is dead or does not answer; else None."""
 
     def close(self, kill: bool) -> None:

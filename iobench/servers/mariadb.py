@@ -9,6 +9,7 @@ killed and never shut down.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from iobench import proc
@@ -16,6 +17,7 @@ from iobench.model import Facts, Service, Work, whole
 from iobench.servers import Endpoint, Room, Server, mysql_session
 from iobench.servers.mysql_session import Session
 from iobench.servers.mysql_tables import DATABASE, Filled, check_socket, copy_tree, write_config
+from iobench.texts import Figure, Phrase, Told
 from iobench.tools import mariadb
 
 TOOLS: tuple[str, ...] = (mariadb.daemon(),)
@@ -51,7 +53,7 @@ class Private:
         self._socket = str(room.private / "sql")
         self._running: proc.Running | None = None
         self._session = Session({})
-        self._trouble: str | None = None
+        self._trouble: Told | None = None
 
     def start(self) -> Endpoint:
         """Fill the tables where that was not done yet, copy them to the drive, and start a server on them."""
@@ -87,17 +89,17 @@ class Private:
         """Return what was counted."""
         return self._session.end()
 
-    def problem(self) -> str | None:
+    def problem(self) -> Told | None:
         """Return how the server died, or that it does not answer, with its last lines."""
         running = self._running
         if running is None or self._trouble is not None:  # to ask one that hangs takes its time
             return self._trouble
-        name = f"the private {Path(self._program).name} (process {running.pid})"
+        name: dict[str, Figure] = {"server": Path(self._program).name, "pid": running.pid}
         if not running.alive():
-            self._trouble = f"{name} {_how(running.exit_code)}; its last lines: {running.last_lines()}"
+            self._trouble = _ended(running, name)
         elif not self._session.answers():
-            why = f"runs but did not answer within {mysql_session.ANSWER_S} s"
-            self._trouble = f"{name} {why}; its last lines: {running.last_lines()}"
+            name |= {"seconds": mysql_session.ANSWER_S, "said": running.last_lines()}
+            self._trouble = Phrase("failed.server.hangs", name)
         return self._trouble
 
     def close(self, kill: bool) -> None:
@@ -107,7 +109,8 @@ class Private:
             self._running.kill()
 
 
-def _how(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        return f"was ended by {signal.Signals(-exit_code).name}"
-    return f"ended with exit code {exit_code}"
+def _ended(running: proc.Running, name: Mapping[str, Figure]) -> Phrase:
+    said, code = running.last_lines(), running.exit_code
+    if code is not None and code < 0:
+        return Phrase("failed.server.signal", {**name, "signal": signal.Signals(-code).name, "said": said})
+    return Phrase("failed.server.code", {**name, "code": "?" if code is None else code, "said": said})

@@ -28,6 +28,7 @@ from iobench.servers.memcached_counters import Counted, facts
 from iobench.servers.memcached_existing import Existing, endpoints
 from iobench.servers.memcached_sizes import EXTERNAL, command, filler, shared_processors
 from iobench.servers.outage import Outage, told
+from iobench.texts import Phrase, Told
 
 TOOLS: tuple[str, ...] = ("memcached",)
 SCHEMES = ("memcached",)
@@ -122,7 +123,7 @@ class Memcached:
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if not self._running.alive() or time.monotonic() > deadline:
-                raise ToolError(f"memcached did not start: {self._running.last_lines()}")
+                raise ToolError(Phrase("failed.memcached.start", {"said": self._running.last_lines()}))
             self._look_for_stop()
             time.sleep(0.02)
 
@@ -143,14 +144,14 @@ class Memcached:
             os.close(self._external)
             self._external = None
 
-    def problem(self) -> str | None:
+    def problem(self) -> Told | None:
         """Return what happened where it is dead or does not answer."""
         if self._running is None:
-            return "memcached is not running"
+            return Phrase("failed.memcached.none")
+        said = {"said": self._running.last_lines()}
         if not self._running.alive():
-            code = self._running.exit_code
-            return f"memcached ended with exit code {code} while it was measured: {self._running.last_lines()}"
-        return None if self._answers() else f"memcached does not answer: {self._running.last_lines()}"
+            return Phrase("failed.memcached.ended", {**said, "code": str(self._running.exit_code)})
+        return None if self._answers() else Phrase("failed.memcached.hangs", said)
 
     def _look_for_stop(self) -> None:
         if self._room.stop.requested:

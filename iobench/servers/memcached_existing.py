@@ -19,6 +19,7 @@ from iobench.servers import Endpoint, Room
 from iobench.servers.filling import Generator, ask_stats
 from iobench.servers.memcached_counters import Counted, facts
 from iobench.servers.outage import Outage, told
+from iobench.texts import Told
 
 SCHEME = "memcached://"
 
@@ -136,7 +137,7 @@ class Existing:
         """Return what the probe found, and what became of an outage and of the keys after it."""
         return {"probe.json": self._probe, **told(self._outage, self._readback)}
 
-    def problem(self) -> str | None:
+    def problem(self) -> Told | None:
         """Return nothing: whether they answer is what is measured, and counted."""
         return None
 

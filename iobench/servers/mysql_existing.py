@@ -12,6 +12,7 @@ from iobench.model import Facts, Service, Work, whole
 from iobench.servers import Endpoint, Room, secrets
 from iobench.servers.mysql_session import ANSWER_S, Session
 from iobench.servers.mysql_tables import FILL_S, run, write_config
+from iobench.texts import Phrase, Told
 from iobench.tools import sysbench
 
 # Whose tables sbtest1, sbtest2, … in the database are. Where it is not there, they are not ours.
@@ -109,9 +110,11 @@ class Existing:
         """Return what the server counted, for all who use it."""
         return self._session.end()
 
-    def problem(self) -> str | None:
+    def problem(self) -> Told | None:
         """Return that it does not answer, where that is so. Its log is not ours to read."""
-        return None if self._session.answers() else f"the server {self._url} did not answer within {ANSWER_S} s"
+        if self._session.answers():
+            return None
+        return Phrase("failed.server.silent", {"server": self._url, "seconds": ANSWER_S})
 
     def close(self, kill: bool) -> None:
         """Drop our tables; what cannot be dropped now is dropped by the next run that uses the database."""

@@ -13,6 +13,7 @@ from iobench import proc
 from iobench.errors import InterruptedCampaign, ToolError
 from iobench.model import Facts, Work
 from iobench.results import write_safely
+from iobench.texts import Phrase
 from iobench.tools import mariadb
 
 if TYPE_CHECKING:
@@ -92,10 +93,9 @@ class Session:
             if stop.requested:
                 raise InterruptedCampaign
             if not running.alive() or time.monotonic() > deadline:
-                why = "did not answer in time" if running.alive() else "ended while it started"
-                raise ToolError(
-                    f"the private {Path(running.argv[0]).name} {why}; its last lines: {running.last_lines()}"
-                )
+                why = "failed.server.late" if running.alive() else "failed.server.early"
+                name = Path(running.argv[0]).name
+                raise ToolError(Phrase(why, {"server": name, "said": running.last_lines()}))
             time.sleep(0.02)
 
     # --- before a step ---------------------------------------------------------------------------------

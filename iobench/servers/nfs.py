@@ -18,6 +18,7 @@ from iobench.drives.mounts import mount_of, mounts
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ToolError
 from iobench.model import Facts, Service, Work
 from iobench.servers import Endpoint, Room, Server
+from iobench.texts import Phrase, Told
 from iobench.tools import ganesha
 
 TOOLS: tuple[str, ...] = (ganesha.PROGRAM,) if proc.find(ganesha.PROGRAM) else ()
@@ -60,7 +61,7 @@ class Private:
         self._holder: proc.Running | None = None
         self._running: list[proc.Running] = []
         self._settled = 0.0
-        self._hung: str | None = None
+        self._hung: Told | None = None
         self._begun: tuple[float, float] | None = None
 
     def start(self) -> Endpoint:
@@ -148,9 +149,7 @@ class Private:
             if not running.alive():
                 raise ToolError(self.problem() or f"{running.argv[0]} ended: {running.last_lines()}")
             if time.monotonic() > deadline:
-                raise ToolError(
-                    f"the private NFS server was not ready after {_READY_S:.0f} s; its last lines: {self._last_lines()}"
-                )
+                raise ToolError(Phrase("failed.nfs.late", {"seconds": _READY_S, "said": self._last_lines()}))
             time.sleep(0.01)
 
     def _endpoint(self) -> Endpoint:
@@ -186,7 +185,7 @@ class Private:
     def tick(self, elapsed_s: float) -> None:
         """Raise ToolError when a server has ended: a client would wait for it for minutes."""
         if self._ended() is not None:
-            raise ToolError("the private NFS server ended while it was measured")  # why is added by who asks `problem`
+            raise ToolError(Phrase("failed.nfs.ended"))  # why is added by who asks `problem`
 
     def end(self, work: Work) -> Facts:
         """Return the processor cores that the server used."""
@@ -200,14 +199,13 @@ class Private:
     def _cpu(self) -> float:
         return sum(proc.cpu_seconds(running.pid) or 0.0 for running in self._running)
 
-    def problem(self) -> str | None:
+    def problem(self) -> Told | None:
         """Return which part has ended, or that the server does not answer, with its last lines."""
         ended = self._ended()
         if ended is None and self._hung is None and self._running and not self._answers():  # asking takes its time
-            self._hung = (
-                f"the private NFS server's {ganesha.PROGRAM} runs but did not answer within {_ANSWER_S:.0f} s; "
-                f"its last lines: {self._last_lines(self._running[-1])}"
-            )
+            said = self._last_lines(self._running[-1])
+            how = {"part": ganesha.PROGRAM, "seconds": f"{_ANSWER_S:.0f}", "said": said}
+            self._hung = Phrase("failed.nfs.hangs", how)
         return ended or self._hung
 
     def _answers(self) -> bool:
@@ -218,14 +216,12 @@ class Private:
             return False
         return asked.exit_code == 0
 
-    def _ended(self) -> str | None:
+    def _ended(self) -> Told | None:
         for running in (*self._running, *([self._holder] if self._holder else ())):
             if not running.alive():
                 name = running.argv[running.argv.index("--") + 1]
-                return (
-                    f"the private NFS server's {name} ended with exit code {running.exit_code}; its last lines: "
-                    f"{self._last_lines(running)}"
-                )
+                how = {"part": name, "code": str(running.exit_code), "said": self._last_lines(running)}
+                return Phrase("failed.nfs.part", how)
         return None
 
     def _last_lines(self, running: proc.Running | None = None) -> str:

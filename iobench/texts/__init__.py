@@ -93,6 +93,18 @@ def told_of(held: object) -> Told:
     return held if isinstance(held, str) else ""
 
 
+def said_by(error: Exception) -> Told:
+    """Return what an error says: as data where it was raised with a phrase."""
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, Phrase) else str(error)
+
+
+def last_said(text: str) -> str | Phrase:
+    """Return the last line of what a program said, or that it said nothing."""
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else Phrase("failed.nothing")
+
+
 def _as_json(figure: Figure) -> Any:
     if isinstance(figure, Amount):
         return {"value": figure.value, "unit": figure.unit}

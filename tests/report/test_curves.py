@@ -14,6 +14,7 @@ import pytest
 from pptx import Presentation
 from stored import Measured, make_campaign
 
+from iobench import report
 from iobench.analysis import loadpoints
 from iobench.analysis.capacity import Asked
 from iobench.analysis.compare import compare
@@ -130,6 +131,19 @@ def test_a_name_that_is_a_formula_is_a_text_in_the_points(folder: CampaignFolder
 
 def test_a_campaign_without_a_search_has_no_curve(tmp_path: Path) -> None:
     assert curves.found([make_campaign(tmp_path, _step("d", 100.0, 50.0))]) == []
+
+
+def test_curves_count_in_the_progress(folder: CampaignFolder, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    made = report.build(
+        [folder],
+        tmp_path / "out",
+        report.Options(("html", "png")),
+        progress=lambda done, total: told.append((done, total)),
+    )
+    drawn = sum(path.suffix == ".png" for path in made)
+    assert any("capacity" in path.name for path in made)
+    assert told == [(done, 2 * drawn) for done in range(1, 2 * drawn + 1)]
 
 
 # --- on a slide ------------------------------------------------------------------------------------------

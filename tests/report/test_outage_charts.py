@@ -85,6 +85,9 @@ def test_the_slide_has_a_line_where_the_outage_began_and_where_it_ended(killed: 
         assert xs == [at / 1000, at / 1000], "a line that stands upright"
         assert series[text].points[1].data_label.text_frame.text == text
     assert series["sas"]._element.find("{*}errBars") is not None, "the spread is on it"
+    dashes = {name: [d.get("val") for d in s._element.findall("{*}spPr//{*}prstDash")] for name, s in series.items()}
+    assert dashes.pop("sas") == ["sysDash"], "what is invalid is no whole line"
+    assert set(map(tuple, dashes.values())) == {("dash",)}, "and no moment"
     for slide in deck.slides:
         assert boxes.overlapping(slide) == [] and boxes.cut_off(deck, slide) == []
 
@@ -122,3 +125,19 @@ def test_one_rate_over_loads_is_a_line_along_the_loads(tmp_path: Path) -> None:
     folder = make_campaign(tmp_path, *works)
     made = {c.spec.across: c.spec for c in charts.charts(compare([folder], None), Words("en")) if len(c.rows) > 1}
     assert made[Across.LOAD].loads == (1, 8)
+
+
+def test_the_line_of_a_sound_outage_is_whole(killed: CampaignFolder) -> None:
+    comparison = compare([killed], None)
+    rows = tuple(
+        dataclasses.replace(
+            row, targets={name: dataclasses.replace(e, verdict=Verdict.VALID) for name, e in row.targets.items()}
+        )
+        for row in comparison.rows
+    )
+    content = Content([killed], dataclasses.replace(comparison, rows=rows), Words("en"))
+    deck = Presentation(io.BytesIO(slides.deck(content)))
+    charts_ = [shape.chart for slide in deck.slides for shape in slide.shapes if shape.has_chart]
+    (chart,) = (c for c in charts_ if c.chart_type is XL_CHART_TYPE.XY_SCATTER_LINES_NO_MARKERS)
+    (own,) = (series for series in chart.plots[0].series if series.name == "sas")
+    assert own._element.find("{*}spPr//{*}prstDash") is None

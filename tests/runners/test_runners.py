@@ -321,7 +321,7 @@ def test_an_exit_code_alone_is_an_error() -> None:
     [
         (fio_output(None, exit_code=-9), r"fio wrote no result \(exit code -9\): it said nothing"),
         (fio_output(None, exit_code=1, stderr="a\nfio: bad option\n"), r"\(exit code 1\): fio: bad option"),
-        (fio_output("no-io.json", exit_code=1), r"fio did no I/O \(exit code 1\): it gave no reason"),
+        (fio_output("no-io.json", exit_code=1), r"fio did no I/O \(exit code 1\): it said nothing"),
         (fio_output("no-io.json", exit_code=1, stderr="fio: pid=0, err=5\n"), r"\(exit code 1\): fio: pid=0, err=5"),
         (fio_output("two-jobs.json"), r"fio\.json holds 2 jobs; one job group was asked for"),
     ],

@@ -154,7 +154,7 @@ def test_one_that_dies_is_told_with_its_last_lines(served: tuple[nfs.Private, En
             server.tick(1.0)
             time.sleep(0.02)
     problem = server.problem()
-    assert problem is not None and "ganesha.nfsd ended with exit code -9; its last lines: " in problem
+    assert problem is not None and "ganesha.nfsd ended with exit code -9; its last lines: " in str(problem)
     # Which line is the last of its log depends on how far its threads had come.
     told = problem.partition("its last lines: ")[2].partition(" / ")[0]
     assert told.strip() and told in (room.log / "ganesha.log").read_text()

@@ -12,6 +12,7 @@ from iobench.analysis.rows import RESOLUTION, rows_of
 from iobench.analysis.types import Estimate
 from iobench.model import Campaign, Verdict
 from iobench.results import CampaignFolder
+from iobench.texts import Phrase
 
 # Of a repeat's bytes that its device has to have seen: with more from memory a drive would pass that is too slow.
 SEEN_LEAST = 1 - RESOLUTION
@@ -29,7 +30,7 @@ class Measured:
     estimates: Mapping[tuple[str, str, str, str, int], Estimate]
     dropped: Mapping[tuple[str, str, str, str, int], Counter[str]]
     steady: Mapping[str, steady.Steady]
-    errors: Mapping[tuple[str, str, int], str]
+    errors: Mapping[tuple[str, str, int], Phrase]
     integrity: Mapping[str, tuple[float, frozenset[str], int]]
     left_out: frozenset[tuple[str, str, int]] = frozenset()
     loads: Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class Measured:
 
 def measured(
     folder: CampaignFolder,
-    errors: Mapping[str, str],
+    errors: Mapping[str, Phrase],
     left_out: frozenset[tuple[str, str, int]] = frozenset(),
     states: Mapping[str, steady.Steady] = NO_STATES,
 ) -> Measured:

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from iobench.report import curves, labels
+from iobench.report import labels
 from iobench.report.charts import Chart
 from iobench.report.content import Content
 from iobench.report.spec import Across
@@ -34,9 +34,8 @@ def deck(content: Content) -> bytes:
     summary.add(presentation, content, main or rest)
     for group in main:
         chart.add(presentation, content, group)
-    for results in content.searches:
-        if (spec := curves.spec(results, content.comparison, content.words)) is not None:
-            chart.add_curve(presentation, content, results, spec)
+    for results, spec in content.curves:
+        chart.add_curve(presentation, content, results, spec)
     for group in rest:
         chart.add(presentation, content, group, further=bool(main))
     appendix.add(presentation, content)

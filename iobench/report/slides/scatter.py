@@ -30,7 +30,8 @@ class Trace:
 
     `spans` are the distances down and up to the ends of each point's interval. `sign` is the marker (none: ""),
     `hollow` whether it is pale, `ring` whether it is its edge alone. `note` stands at the point `noted`: to its
-    right or left, or above it.
+    right or left, or above it. `dash` is how the line is broken, by PowerPoint's name of it: a moment's by `dash`,
+    that of figures which are not valid by `sysDash`.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Trace:
     points: tuple[tuple[float, float], ...]
     spans: tuple[tuple[float, float], ...] = ()
     width: float = 0.0
-    dashed: bool = False
+    dash: str = ""
     sign: str = ""
     size: int = 8
     hollow: bool = False
@@ -178,7 +179,7 @@ def recovery(sheet: Sheet, box: Box, spec: ChartSpec, alt: str) -> None:
     for number, (at, text) in enumerate(spec.moments):
         side = "left" if number == 0 and len(spec.moments) > 1 else "right"
         ends_ = ((at / 1000, 0.0), (at / 1000, top * 0.97))
-        traces.append(Trace(text, WARN, ends_, width=1.5, dashed=True, note=text, side=side))
+        traces.append(Trace(text, WARN, ends_, width=1.5, dash="dash", note=text, side=side))
     _place(sheet, frame, traces, along, scale, alt)
     native.name_ends(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale)
 
@@ -188,7 +189,16 @@ def _over_time(series: Series, divisor: float) -> Trace:
         ((p.value - ends(p)[0]) / divisor, (ends(p)[1] - p.value) / divisor) for p in series.points if p.low is not None
     )
     points = tuple((p.load / 1000, native.rounded(p.value, divisor)) for p in series.points)
-    return Trace(series.label, series.color, points, spans if len(spans) == len(points) else (), width=2.25)
+    # Pictures hatch what lies under such a line; a chart of PowerPoint's has no ground under a line to hatch.
+    sound = all(p.verdict is Verdict.VALID for p in series.points)
+    return Trace(
+        series.label,
+        series.color,
+        points,
+        spans if len(spans) == len(points) else (),
+        width=2.25,
+        dash="" if sound else "sysDash",
+    )
 
 
 # --- what both have ----------------------------------------------------------------------------------------
@@ -234,8 +244,8 @@ def _look(series: Any, trace: Trace) -> None:
 
     if trace.width:
         series.format.line.color.rgb, series.format.line.width = rgb(trace.color), Pt(trace.width)
-        if trace.dashed:
-            series.format.line.dash_style = MSO_LINE.DASH
+        if trace.dash:
+            series.format.line.dash_style = MSO_LINE.from_xml(trace.dash)
     else:
         series.format.line.fill.background()
     if trace.sign:

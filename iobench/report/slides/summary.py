@@ -83,9 +83,7 @@ def _title(content: Content, main: Sequence[Sequence[Chart]]) -> str:
     found = [
         chart.spec.title for group in main for chart in group if chart.findings or chart.spec.across is Across.TIME
     ]
-    found += [
-        spec.title for results in content.searches if (spec := curves.spec(results, content.comparison, content.words))
-    ]
+    found += [spec.title for _, spec in content.curves]
     return (
         next(iter(found), "") or labels.title(content.campaigns[0], content.words)[:120] or content.words("page.title")
     )
