@@ -196,7 +196,7 @@ def test_what_makes_a_number_no_figure(counts: dict[str, int], said: str) -> Non
 def test_what_cannot_be_read_is_told() -> None:
     (work,) = planned(loads=(16,))
     failure = json.dumps({**json.loads(CLOSED), "failure": "no server at h:1"})
-    for files, said in (({}, "wrote no result.json"), ({"result.json": failure}, "no server at h:1")):
+    for files, said in (({}, "iobench.kvs wrote no result"), ({"result.json": failure}, "no server at h:1")):
         with pytest.raises(ParseError, match=said):
             read(work, files)
     (outage,) = planned(loads=(8,), rate=800.0, outage="kill")
