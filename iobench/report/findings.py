@@ -156,7 +156,8 @@ def what(finding: Finding, words: Words, metric: bool = False, bare: bool = Fals
     text = labels.workload_name(row.workload, words)
     if op := labels.op_name(row, words):
         text = words("what.metric", workload=text, metric=op)
-    if metric or (row.metric.startswith("latency") and not bare):
+    # A store's rate goes without saying, a time of it does not.
+    if metric or (row.metric.startswith(("latency", "outage")) and not bare):
         text = words("what.metric", workload=text, metric=labels.metric_name(row.metric, words))
     if finding.load is None:
         return text

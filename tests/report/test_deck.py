@@ -142,6 +142,32 @@ def test_the_figures_in_a_chart_are_those_that_were_measured(decks: dict[str, by
     assert [str(c) for c in colors] == ["0072B2", "E69F00", "009E73"]
 
 
+def test_the_package_is_what_a_strict_reader_asks_for(decks: dict[str, bytes]) -> None:
+    """What PowerPoint repairs, or the schema forbids, and what the template would say of somebody else's file."""
+    with zipfile.ZipFile(io.BytesIO(decks["en"])) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert not [name for name in parts if "printerSettings" in name or "thumbnail" in name]
+    assert b"Microsoft" not in parts["docProps/app.xml"] and b"iobench" in parts["docProps/app.xml"]
+    top = etree.fromstring(parts["ppt/presentation.xml"])
+    assert [etree.QName(child).localname for child in top][:4] == [
+        *("sldMasterIdLst", "notesMasterIdLst", "sldIdLst", "sldSz")
+    ]
+    assert top.find("{*}sldSz").get("type") is None, "the template's is 4:3"
+    types = {each.get("PartName") or each.get("Extension") for each in etree.fromstring(parts["[Content_Types].xml"])}
+    for name, blob in parts.items():
+        assert f"/{name}" in types or name.rpartition(".")[2] in types or name == "[Content_Types].xml", name
+        if name.startswith("ppt/slides/slide"):
+            ids = [each.get("id") for each in etree.fromstring(blob).iter("{*}cNvPr")]
+            assert len(ids) == len(set(ids)) and "0" not in ids, name
+        if name.startswith("ppt/charts/chart"):
+            axes = [int(each.get("val")) for each in etree.fromstring(blob).iter(f"{C}axId", f"{C}crossAx")]
+            assert axes and all(0 <= axis < 2**32 for axis in axes), name
+        if name.endswith(".rels"):
+            rels = list(etree.fromstring(blob))
+            assert len({rel.get("Id") for rel in rels}) == len(rels), name
+            assert not [rel for rel in rels if rel.get("TargetMode") == "External"], name
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_fonts_stand_in_the_theme_once(decks: dict[str, bytes], lang: str) -> None:
     with zipfile.ZipFile(io.BytesIO(decks[lang])) as archive:

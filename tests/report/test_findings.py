@@ -144,3 +144,14 @@ def test_names_lose_what_could_harm() -> None:
 def test_an_unknown_language_names_the_known() -> None:
     with pytest.raises(UsageError, match="en"):
         Words("english")
+
+
+def test_a_time_without_answers_is_named_as_such() -> None:
+    figures = {"iodrive": 1.0, "sas": 1.0}
+    what = comparison(
+        [drive("iodrive"), drive("sas")], [row("kvs", "outage", figures, op="all", params={"ttl": "0 s"})]
+    )
+    assert (
+        titles(what)["kvs-outage"]
+        == "Key-value store, time without answers: no difference shown between iodrive and sas"
+    )

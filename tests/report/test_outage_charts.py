@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boxes
+import inked
 import pytest
 from pptx import Presentation
 from pptx.enum.chart import XL_CHART_TYPE
@@ -18,6 +19,7 @@ from stored import Measured, make_campaign
 from iobench.analysis.compare import compare
 from iobench.model import Campaign, Device, Evidence, Finding, Output, Passport, Step, StepResult, Target, Verdict
 from iobench.report import charts, draw, outage, slides, tables
+from iobench.report.canvas import PHONE
 from iobench.report.captions import alt_text
 from iobench.report.content import Content
 from iobench.report.spec import Across, ChartKind
@@ -90,6 +92,17 @@ def test_the_slide_has_a_line_where_the_outage_began_and_where_it_ended(killed: 
     assert set(map(tuple, dashes.values())) == {("dash",)}, "and no moment"
     for slide in deck.slides:
         assert boxes.overlapping(slide) == [] and boxes.cut_off(deck, slide) == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_happened_is_named_beside_its_own_line_on_a_phone(killed: CampaignFolder, lang: str) -> None:
+    words = Words(lang)
+    (chart,) = outage.charts([killed], compare([killed], None), words)
+    (_, first), (_, second) = chart.spec.moments
+    with draw.style(chart.spec.id):
+        boxes_ = dict(inked.texts_of(draw.draw(chart.spec, PHONE).figure))
+    # Each line stands between its name and the other's.
+    assert boxes_[second].x0 - boxes_[first].x1 > boxes_[first].height / 2
 
 
 def test_the_curve_as_csv(killed: CampaignFolder) -> None:

@@ -40,8 +40,7 @@ def deck(content: Content) -> bytes:
         chart.add(presentation, content, group, further=bool(main))
     appendix.add(presentation, content)
     _properties(presentation, content)
-    if presentation.slides and presentation.slides[0].has_notes_slide:
-        theme.paint(presentation.notes_master)
+    theme.finish(presentation)
     target = io.BytesIO()
     presentation.save(target)
     return _undated(target)

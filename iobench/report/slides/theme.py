@@ -14,6 +14,8 @@ TITLE_TOP, TITLE_HEIGHT = 18.0, 70.0
 LATIN, EAST_ASIAN = "Arial", "Yu Gothic"  # on every machine with PowerPoint; others put their own in their place
 _LAYOUT = "Title Only"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
+_EXTENDED = "http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
 def new() -> Any:
@@ -23,6 +25,7 @@ def new() -> Any:
 
     deck: Any = Presentation()
     deck.slide_width, deck.slide_height = Pt(WIDTH), Pt(HEIGHT)
+    _forget(deck)
     master = deck.slide_master
     _keep_one_layout(master)
     for place in (master, master.slide_layouts[0]):
@@ -30,6 +33,37 @@ def new() -> Any:
     _title_style(master)
     paint(master)
     return deck
+
+
+def _forget(deck: Any) -> None:
+    """Take off what the template says of itself: that it is 4:3, its printer, its picture."""
+    from pptx.opc.constants import RELATIONSHIP_TYPE
+
+    deck.part._element.sldSz.attrib.pop("type", None)
+    leftovers = (RELATIONSHIP_TYPE.PRINTER_SETTINGS, RELATIONSHIP_TYPE.THUMBNAIL)
+    for holder in (deck.part, deck.part.package):
+        for rid in [rid for rid, rel in holder._rels.items() if rel.reltype in leftovers]:
+            holder.drop_rel(rid)
+
+
+def finish(deck: Any) -> None:
+    """Name the notes' master where PowerPoint looks for it, paint it, and say what made the file."""
+    from lxml import etree
+    from pptx.opc.constants import RELATIONSHIP_TYPE
+
+    if deck.slides and deck.slides[0].has_notes_slide:
+        paint(deck.notes_master)
+        rid = deck.part.relate_to(deck.notes_master.part, RELATIONSHIP_TYPE.NOTES_MASTER)
+        own = f"{{{deck.part._element.nsmap['p']}}}"
+        holder = etree.Element(f"{own}notesMasterIdLst")
+        etree.SubElement(holder, f"{own}notesMasterId").set(_RELATION, rid)
+        deck.part._element.find(f"{own}sldMasterIdLst").addnext(holder)
+    told = {"Application": "iobench", "PresentationFormat": "Widescreen", "Slides": str(len(deck.slides))}
+    properties = etree.Element(f"{{{_EXTENDED}}}Properties", nsmap={None: _EXTENDED})
+    for name, text in told.items():
+        etree.SubElement(properties, f"{{{_EXTENDED}}}{name}").text = text
+    part = deck.part.package.part_related_by(RELATIONSHIP_TYPE.EXTENDED_PROPERTIES)
+    part._blob = etree.tostring(properties, xml_declaration=True, encoding="UTF-8", standalone=True)
 
 
 def paint(master: Any) -> None:
