@@ -77,7 +77,7 @@ def test_every_value_lies_on_the_drive_before_the_first_step(room: Room) -> None
     finally:
         server.close(kill=False)
         server.close(kill=True)
-    assert server.problem() == "memcached is not running"
+    assert str(server.problem()) == "memcached is not running"
 
 
 def test_a_server_that_dies_is_told_with_its_last_words(room: Room) -> None:
