@@ -68,11 +68,11 @@ def x_of(plot: Plot, spec: ChartSpec, load: int) -> float:
 def _moments(canvas: Surface, spec: ChartSpec, plot: Plot) -> None:
     """A line at each moment, with what happened at its top."""
     places = [x_of(plot, spec, load) for load, _ in spec.moments]
-    for (_, text), x, after in zip(spec.moments, places, [*places[1:], plot.right], strict=True):
+    for number, (x, (_, text)) in enumerate(zip(places, spec.moments, strict=True), 1):
         canvas.line((x, x), (plot.top, plot.bottom), WARN, 1.1, 3)
         line = Line(text, canvas.frame.small + 1, color=WARN)
         top = plot.top - line.height * 0.4
-        if x + line.width + 8 < after:
+        if x + line.width + 8 < (places[number] if number < len(places) else plot.right):
             canvas.put(x + 4, top, line, "left")
         else:
             canvas.put(x - 4, top, line, "right")

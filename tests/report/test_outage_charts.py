@@ -99,7 +99,7 @@ def test_what_happened_is_named_beside_its_own_line_on_a_phone(killed: CampaignF
     words = Words(lang)
     (chart,) = outage.charts([killed], compare([killed], None), words)
     (_, first), (_, second) = chart.spec.moments
-    with draw.style(chart.spec.id):
+    with draw.style():
         boxes_ = dict(inked.texts_of(draw.draw(chart.spec, PHONE).figure))
     # Each line stands between its name and the other's.
     assert boxes_[second].x0 - boxes_[first].x1 > boxes_[first].height / 2
