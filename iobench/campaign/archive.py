@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import shutil
 import tarfile
@@ -61,7 +62,10 @@ def _write(folder: CampaignFolder, to: Path, redact: bool) -> Exported:
     digest = folder.digest()
     about = {"schema_version": SCHEMA_VERSION, "iobench": __version__, "campaign": folder.id, "sha256": digest}
     files = [*folder.contents(), *(path for path in folder.beside() if path.name != _ABOUT)]
-    temporary = to.with_name(f".{to.name}.part")
+    # A device or a pipe is written to as it is, and a link stays: to rename a file over one would take it away.
+    plain = to.is_file() or not to.exists()
+    to = Path(os.path.realpath(to)) if plain else to
+    temporary = to.with_name(f".{to.name}.part") if plain else to
     try:
         try:
             # Without a time and a name inside, the same content is the same file.
@@ -76,9 +80,11 @@ def _write(folder: CampaignFolder, to: Path, redact: bool) -> Exported:
                     with path.open("rb") as content:
                         name = f"{folder.id}/{path.relative_to(folder.path).as_posix()}"
                         _add(archive, name, path.stat().st_size, content)
-            temporary.replace(to)
+            if plain:
+                temporary.replace(to)
         finally:
-            temporary.unlink(missing_ok=True)
+            if plain:
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(
             f"the archive cannot be written to {to}: {error.strerror or error}; choose another place with -o"

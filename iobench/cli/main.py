@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from iobench.errors import EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, IobenchError, near_miss
+from iobench.errors import EXIT_CANNOT_RUN, EXIT_INTERRUPTED, EXIT_TOOL, EXIT_USAGE, IobenchError, near_miss
 
 # name -> (module, attribute, one line for `iobench --help`): the help must not import what it lists.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -188,6 +188,9 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
         _let_go_of_output()  # whoever read it has gone, as in `| head`
         return 141
     except OSError as error:
+        if error.errno == errno.ENOENT and _current_folder_is_gone():
+            say("the current folder was removed; change to another one")
+            return EXIT_CANNOT_RUN
         # Files have names; what has none is what we print to.
         if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             return _unforeseen(error, say)
@@ -196,6 +199,14 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
         return EXIT_TOOL
     except Exception as error:
         return _unforeseen(error, say)
+
+
+def _current_folder_is_gone() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return True
+    return False
 
 
 def _let_go_of_output() -> None:

@@ -1,9 +1,13 @@
 """An archive comes back as it was; what is damaged, foreign or hostile is refused and leaves nothing."""
 
+import contextlib
 import gzip
 import io
 import json
+import os
+import stat
 import tarfile
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from stored import Measured, make_campaign
 
 from iobench.campaign import archive
 from iobench.cli.main import run
-from iobench.errors import EXIT_TOOL, EXIT_USAGE, ParseError, UsageError
+from iobench.errors import EXIT_TOOL, EXIT_USAGE, ParseError, ResultsError, UsageError
 from iobench.results import CampaignFolder, Store
 
 
@@ -51,6 +55,28 @@ def test_at_the_command_line(folder: CampaignFolder, tmp_path: Path, capsys: pyt
     assert run(["export", "-o", str(tmp_path / "no" / "x.tgz"), "--results", where]) == EXIT_TOOL
     assert "choose another place with -o" in capsys.readouterr().err
     assert run(["import", str(tmp_path / "x.tgz"), "--results", other]) == EXIT_USAGE
+
+
+def test_what_it_is_written_to_stays_what_it_is(folder: CampaignFolder, tmp_path: Path) -> None:
+    """To rename a file over it took /dev/null away, where root asked for that."""
+    content = archive.export(folder, tmp_path / "a.tar.gz").path.read_bytes()
+    pipe, link, device = tmp_path / "pipe", tmp_path / "link", tmp_path / "null"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    archive.export(folder, pipe)
+    reader.join(30)
+    assert got == [content] and pipe.is_fifo()
+    link.symlink_to(tmp_path / "real")
+    archive.export(folder, link)
+    assert link.is_symlink() and (tmp_path / "real").read_bytes() == content
+    with contextlib.suppress(PermissionError):
+        os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        with contextlib.suppress(ResultsError):  # devices may not be opened there
+            archive.export(folder, device)
+        assert device.is_char_device()
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_a_damaged_archive_is_refused(folder: CampaignFolder, tmp_path: Path) -> None:

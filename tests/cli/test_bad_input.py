@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from saying import Say
 
 from iobench import runners
 from iobench.campaign import host
-from iobench.cli.main import iobench
+from iobench.cli.main import iobench, run
 from iobench.errors import CannotRunError, UsageError
 
 EVIL = "a b;$(touch X)`touch X`\n|touch X&'\""
@@ -166,3 +167,15 @@ def test_what_should_not_happen_is_a_sentence_too(say: Say, monkeypatch: pytest.
     monkeypatch.setenv("IOBENCH_DEBUG", "1")
     with pytest.raises(RuntimeError):
         say("targets")
+
+
+def test_a_current_folder_that_was_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, gone = Path.cwd(), tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    try:
+        gone.rmdir()
+        assert run(["clean"]) == 3
+    finally:
+        os.chdir(before)
+    assert capsys.readouterr().err == "iobench: the current folder was removed; change to another one\n"
