@@ -104,15 +104,18 @@ def _faster(context: Context, reading: Reading, evidence: Evidence) -> Iterator[
     emulation, seconds = context.passport.emulation, reading.measured_s
     if emulation is None or seconds < SHORTEST_S - TIME_TOLERANCE_S:
         return
+    done = {sample.op: sample.value * seconds for sample in reading.samples if sample.metric == "iops"}
     ways = (
-        (emulation.read_bps, reading.bytes_read, evidence.device_bytes_read),
-        (emulation.write_bps, reading.bytes_written, evidence.device_bytes_written),
+        ("B/s", emulation.read_bps, reading.bytes_read, evidence.device_bytes_read),
+        ("B/s", emulation.write_bps, reading.bytes_written, evidence.device_bytes_written),
+        ("1/s", emulation.read_iops, done.get("read"), evidence.device_reads),
+        ("1/s", emulation.write_iops, done.get("write"), evidence.device_writes),
     )
-    for limit, tool, device in ways:
+    for unit, limit, tool, device in ways:
         # Both, since memory may answer the tool, and other programs may use the device.
         rate = min(tool, device) / seconds if tool is not None and device is not None else 0.0
         if limit is not None and rate > (1 + THROTTLE_NEAR) * limit:
-            rates = {"rate": Amount(rate, "B/s"), "limit": Amount(limit, "B/s")}
+            rates = {"rate": Amount(rate, unit), "limit": Amount(limit, unit)}
             yield _found("errors", "faster", {**rates, "device": _device(evidence)})
 
 

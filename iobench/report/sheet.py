@@ -48,7 +48,7 @@ def _drive(name: str, campaign: Campaign, facts: dict[str, Any], words: Words) -
     size = facts.get("size")
     kind = str(facts.get("kind") or passport.kind)
     parts = [words.or_name(f"drive.kind.{kind}", kind), *told, *([format_bytes(float(size))] if size else [])]
-    return name, f"{passport.target.path} ({words.commas(parts)})"
+    return name, words.noted(passport.target.path, words.commas(parts))
 
 
 def _groups(sheet: Sheet, words: Words) -> list[tuple[str, list[dict[str, str]]]]:

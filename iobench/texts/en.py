@@ -571,7 +571,7 @@ TEXTS: Mapping[str, str] = {
     "failed.nfs.hangs": "the private NFS server's {part} runs but did not answer within {seconds} s; its last lines: {said}",
     "failed.nfs.late": "the private NFS server was not ready after {seconds:.0f} s; its last lines: {said}",
     # why this number is not valid, with its figures
-    "judged.errors.faster": "{device} moved {rate}, which an emulated drive limited to {limit} cannot do: its limits did not hold for what was measured. Take it down and up again (`iobench lab down`, `iobench lab up`), then measure again.",
+    "judged.errors.faster": "{device} did {rate}, which an emulated drive limited to {limit} cannot do: its limits did not hold for what was measured. Take it down and up again (`iobench lab down`, `iobench lab up`), then measure again.",
     "judged.errors.limits": "{device} was not the emulated drive that it is called: {time} after the start its limit {figure} was {found}, not {asked}. The number is of another drive; take it down and up again (`iobench lab down`, `iobench lab up`), then measure again.",
     "judged.errors.said": "The program reported an error: {error}. The number is not one of sound work; look at the raw output and the kernel's log, then measure again.",
     "judged.errors.silent": "The program reported an error. The number is not one of sound work; look at the raw output and the kernel's log, then measure again.",
