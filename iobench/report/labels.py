@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from iobench.analysis.types import Claim, Comparison, Row
+from iobench.errors import UsageError
 from iobench.model import Campaign, ParamValue
 from iobench.texts import Words
-from iobench.units import format_bytes, format_count, format_ratio, format_seconds, format_value
+from iobench.units import format_bytes, format_count, format_ratio, format_seconds, format_value, parse_size
 
 PER_PRICE = "_per_price"  # behind a metric whose figures were divided by the drive's price
 # What the load counts, by workload; elsewhere it is I/Os outstanding.
@@ -167,6 +168,14 @@ def binary_size(value: float) -> str:
     return format_bytes(value)
 
 
+def _value_sizes(text: str) -> str:
+    """Sizes of values as people read them: `4 KiB`; several with their weights stay as they were typed."""
+    try:
+        return binary_size(parse_size(text))
+    except UsageError:
+        return clean(text, 80)
+
+
 def claimed(claim: Claim, words: Words) -> tuple[str, str]:
     """Return what was claimed, and the sentence with the figures, in the report's language.
 
@@ -252,6 +261,8 @@ def _said(name: str, value: ParamValue, words: Words, all: bool = False) -> str:
         return words("param.direct" if value else "param.buffered")
     if name in _SIZES and isinstance(value, int | float):
         return words(f"param.{name}", size=binary_size(value))
+    if name == "value_size":
+        return words("param.value_size", value=_value_sizes(str(value)))
     if name == "duration_s" and isinstance(value, int | float):
         return words("param.duration_s", time=format_seconds(value))
     if name == "ramp_s" and isinstance(value, int | float):

@@ -155,3 +155,12 @@ def test_a_time_without_answers_is_named_as_such() -> None:
         titles(what)["kvs-outage"]
         == "Key-value store, time without answers: no difference shown between iodrive and sas"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("4Ki", "values of 4 KiB"), ("100", "values of 100 B"), ("100:9,4Ki:1", "values of 100:9,4Ki:1")],
+)
+def test_sizes_of_values_are_said_as_people_read_them(typed: str, said: str) -> None:
+    of_kvs = row("kvs", "hits", {"sas": 1.0}, op="get", params={"value_size": typed})
+    assert labels.said_params([of_kvs], WORDS) == said
