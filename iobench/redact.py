@@ -30,8 +30,9 @@ _TEXT_COLUMNS = ("host", "target", "step", "tool", "device_name")
 
 _MAC = r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"
 _UUID = r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
-_ADDRESS = r"(?<![\w:.])(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*[0-9A-Fa-f])(?![\w:])"
-_MAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+# Both look at a run of signs once, and never from its middle: an output may have one of megabytes.
+_ADDRESS = r"(?<![\w:.])(?:(?:\d{1,3}\.){3}\d{1,3}|(?=[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?<=[0-9A-Fa-f]))(?![\w:])"
+_MAIL = r"(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+"
 _HOME = r"(?<![\w.])/(?:(?:home|Users)/[^/\s\"'\\:;,]+|root(?![\w.-]))"
 _JSON_FIELDS = re.compile(
     r'("(?:serial|serial_number|wwn|hostname|host_name|uuid)"\s*:\s*")((?:[^"\\]|\\.)*)(")', re.IGNORECASE

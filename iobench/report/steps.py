@@ -221,7 +221,10 @@ def _facts(sample: Mapping[str, Any], row: Mapping[str, Any], words: Words) -> l
 def _when(microseconds: int | None) -> str:
     if microseconds is None:
         return ""
-    return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # a year that no clock says
+        return ""
 
 
 @lru_cache(maxsize=1024)

@@ -83,12 +83,6 @@ def check_rows(table: str, rows: int, path: str | Path) -> None:
         )
 
 
-def as_written(found: pa.Schema, table: str) -> bool:
-    """Whether a file's schema is a table's, of this schema version, and nothing has to be checked further."""
-    version = (found.metadata or {}).get(_VERSION_KEY)
-    return version == str(SCHEMA_VERSION).encode() and bool(found.equals(schema(table)))
-
-
 def checked(file: pq.ParquetFile, table: str, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a table, or some of its columns, from an opened file.
 

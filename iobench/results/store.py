@@ -236,7 +236,7 @@ class CampaignFolder:
 
     def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
         """Return some columns of a table as lists of what Python has of them. Raises ResultsError as `read` does."""
-        return tables.lists(tables.read(self.path, table, names, coded=True))
+        return tables.lists(self.read(table, names))
 
     def to_pack(self) -> int:
         """Return how many steps will be packed when they are read: 0 where a packed copy is, or are only few."""

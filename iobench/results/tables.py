@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from iobench.errors import ResultsError
 from iobench.results.files import replacing, unwritable
-from iobench.results.schema import TABLES, as_written, check_rows, checked, schema
+from iobench.results.schema import TABLES, check_rows, checked, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,15 +32,12 @@ def finished(campaign: Path) -> set[str]:
     return {entry.name.removesuffix(_ENDING) for entry in _entries(campaign, "samples")} if there else set()
 
 
-def read(campaign: Path, table: str, columns: Sequence[str] | None = None, *, coded: bool = False) -> pa.Table:
-    """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file.
-
-    With `coded`, texts may be dictionaries, as a packed copy has them.
-    """
+def read(campaign: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file."""
     import pyarrow as pa
 
     steps = _steps(campaign, table)
-    packed = _read_packed(campaign, table, steps, columns, coded)
+    packed = _read_packed(campaign, table, steps, columns)
     if packed is not None:
         return packed
     # One after the other: neither Python's threads nor Arrow's own, over a data set, were faster.
@@ -67,9 +64,8 @@ def _list(column: pa.Array) -> list[Any]:
     # from_dlpack: to_numpy would load pandas, which takes longer than all the reading.
     if column.null_count or not len(column):
         found: list[Any] = column.to_pylist()
-    elif pa.types.is_string(column.type) or pa.types.is_dictionary(column.type):
-        # To encode (or to flatten a list) loads all functions that Arrow has: a packed copy's are read as they are.
-        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    elif pa.types.is_string(column.type):
+        coded = column.dictionary_encode()
         texts = coded.dictionary.to_pylist()
         found = [texts[code] for code in np.from_dlpack(coded.indices).tolist()]
     elif pa.types.is_list(column.type):
@@ -146,7 +142,7 @@ def _fingerprint(steps: Sequence[tuple[str, int]]) -> bytes:
 
 
 def _read_packed(
-    campaign: Path, table: str, steps: Sequence[tuple[str, int]], columns: Sequence[str] | None, coded: bool = False
+    campaign: Path, table: str, steps: Sequence[tuple[str, int]], columns: Sequence[str] | None
 ) -> pa.Table | None:
     """Return a table from its packed copy; None where that is not there, or is not of these files."""
     import pyarrow as pa
@@ -158,13 +154,7 @@ def _read_packed(
     try:
         with pq.ParquetFile(path) as file:
             told = (file.schema_arrow.metadata or {}).get(_PACKED_KEY)
-            if told != _fingerprint(steps):
-                return None
-            if not coded or not as_written(file.schema_arrow, table):
-                return checked(file, table, path, columns)
-        texts = [field.name for field in schema(table) if pa.types.is_string(field.type)]
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
-            return file.read(columns=list(columns or schema(table).names))
+            return checked(file, table, path, columns) if told == _fingerprint(steps) else None
     except (OSError, pa.ArrowException, ResultsError):
         return None  # only a copy: the files that it was made of are read instead
 

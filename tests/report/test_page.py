@@ -273,6 +273,16 @@ def test_a_step_name_from_inside_a_file_is_no_path(tmp_path: Path) -> None:
     assert "a-secret" not in page + evidence_in(page)
 
 
+def test_a_step_of_a_year_that_is_none_is_drawn(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+    path = next((folder.path / "samples").glob("*.parquet"))
+    table = pq.read_table(path, partitioning=None)
+    field = table.schema.field("started_at")
+    never = pa.array([-(2**62)] * table.num_rows, pa.int64()).cast(field.type)
+    pq.write_table(table.set_column(table.schema.get_field_index("started_at"), field, never), path)
+    assert report.build([folder], tmp_path / "out", report.Options(("html",)))[-1].is_file()
+
+
 def test_labels_of_two_drives_are_told_apart() -> None:
     what = making.comparison([making.drive("SSD"), making.drive("sas"), making.drive("SSD\x07")], [])
     assert labels.drive_labels(what) == {"SSD": "SSD [1]", "sas": "sas", "SSD\x07": "SSD [3]"}
