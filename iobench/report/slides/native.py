@@ -272,7 +272,8 @@ def chart_of(sheet: Sheet, box: Box, kind: Any, data: Any, alt: str) -> Any:
         after = space.find(f"{{{_CHART}}}date1904")
         space.insert(0, corners) if after is None else after.addnext(corners)
     for axis in (*space.iter(f"{{{_CHART}}}axId"), *space.iter(f"{{{_CHART}}}crossAx")):
-        axis.set("val", str(int(axis.get("val")) % 2**32))  # python-pptx has them below zero, which the schema has not
+        # python-pptx has them below zero, which the schema has not, and LibreOffice knows no more than 31 bits.
+        axis.set("val", str(int(axis.get("val")) % 2**31))
     return chart
 
 
