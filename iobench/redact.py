@@ -168,11 +168,6 @@ class Redacted(CampaignFolder):
         """Return a table, or some of its columns. Raises ResultsError."""
         return self._redactor.table(self._real.read(table, columns))
 
-    def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
-        """Return some columns of a table as lists. Raises ResultsError."""
-        found: dict[str, list[Any]] = self.read(table, names).to_pydict()
-        return found
-
     def findings(self, step: str) -> list[dict[str, Any]]:
         """Return a step's reasons with their sentences."""
         found: list[dict[str, Any]] = self._redactor.value(self._real.findings(self._steps.get(step, step)))

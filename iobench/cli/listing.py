@@ -121,6 +121,9 @@ def _print_head(campaign: Campaign, words: Words) -> None:
 
 def _steps(folder: CampaignFolder, campaign: Campaign) -> list[dict[str, Any]]:
     columns = folder.columns("samples", "step", "verdict", "reasons", "op", "metric", "unit", "value")
+    unknown = next((metric for metric in columns["metric"] if metric not in METRICS), None)
+    if unknown is not None:
+        raise ResultsError(f"{folder.path} has numbers of a metric {unknown!r}, which this iobench does not know")
     values: dict[str, list[dict[str, Any]]] = {}
     said: dict[str, tuple[str, list[str]]] = {}
     for step, verdict, reasons, op, metric, unit, value in zip(*columns.values(), strict=True):

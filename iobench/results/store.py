@@ -35,6 +35,7 @@ except ImportError:  # pragma: no cover
     fcntl = None  # type: ignore[assignment]
 
 OPERATIONS = "operations.json"  # in raw/STEP/, where a program says how long each of its operations took
+_NONE = 1e100  # no figure is as large, in bytes and seconds as they are; what is computed of it has no end
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -235,8 +236,16 @@ class CampaignFolder:
         return tables.read(self.path, table, columns)
 
     def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
-        """Return some columns of a table as lists of what Python has of them. Raises ResultsError as `read` does."""
-        return tables.lists(self.read(table, names))
+        """Return some columns of a table as lists of what Python has of them.
+
+        Raises ResultsError as `read` does, and where samples have what is no number.
+        """
+        found = tables.lists(self.read(table, names))
+        measured = (found.get(name, ()) for name in ("value", "rate")) if table == "samples" else ()
+        wrong = next((v for values in measured for v in values if v is not None and not abs(v) < _NONE), None)
+        if wrong is not None:
+            raise ResultsError(f"{self.path} has {wrong!r} for a number, which nothing gives; restore its archive")
+        return found
 
     def to_pack(self) -> int:
         """Return how many steps will be packed when they are read: 0 where a packed copy is, or are only few."""
@@ -257,7 +266,8 @@ class CampaignFolder:
         try:
             for path in self.contents():
                 content = path.read_bytes()
-                total.update(f"{path.relative_to(self.path).as_posix()}\n{len(content)}\n".encode())
+                head = f"{path.relative_to(self.path).as_posix()}\n{len(content)}\n"
+                total.update(head.encode(errors="surrogateescape"))
                 total.update(content)
         except OSError as error:
             raise ResultsError(f"{self.path} cannot be read: {error.strerror}") from error

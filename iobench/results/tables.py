@@ -114,9 +114,13 @@ def _pack(campaign: Path, table: str, steps: Sequence[tuple[str, int]], whole: p
 def _entries(campaign: Path, table: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(campaign / table) as entries:
-            return [e for e in entries if e.name.endswith(_ENDING) and not e.name.startswith(".")]
+            found = [e for e in entries if e.name.endswith(_ENDING) and not e.name.startswith(".")]
     except OSError as error:
         raise ResultsError(f"{campaign / table} cannot be read: {error.strerror}") from error
+    foreign = next((entry.name for entry in found if not entry.name.isprintable()), None)
+    if foreign is not None:
+        raise ResultsError(f"{campaign / table} holds {foreign!r}, which iobench did not write; move it away")
+    return found
 
 
 def _steps(campaign: Path, table: str) -> list[tuple[str, int]]:
@@ -125,7 +129,10 @@ def _steps(campaign: Path, table: str) -> list[tuple[str, int]]:
     if not whole:
         return []
     found = ((e.name.removesuffix(_ENDING), e) for e in _entries(campaign, table))
-    steps = sorted((name, entry.stat().st_size) for name, entry in found if name in whole)
+    try:
+        steps = sorted((name, entry.stat().st_size) for name, entry in found if name in whole)
+    except OSError as error:
+        raise ResultsError(f"{error.filename} cannot be read: {error.strerror}") from error
     if len(steps) < len(whole):
         lost = min(whole - {name for name, _ in steps})
         raise ResultsError(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from saying import Say
 from stored import Measured
@@ -58,7 +60,7 @@ def test_an_empty_results_folder(say: Say) -> None:
     said = say("list")
     assert said.code == 0 and "there is no campaign in" in said.out and "iobench suite quick" in said.out
     assert say("list", "--json").json["campaigns"] == []
-    for command in (["show"], ["resume"], ["compare"], ["rm", "x"], ["explain", "latest", "1"]):
+    for command in (["show"], ["resume"], ["compare"], ["rm", "x"], ["explain", "latest", "s0-1"]):
         said = say(*command)
         assert said.code == 2 and "there is no campaign" in said.err, command
 
@@ -304,3 +306,55 @@ def test_what_cannot_be_imported_is_named(
     said = say("import", str(path))
     assert said.code == code and sentence in said.err and str(path) in said.err
     assert not (tmp_path / "results").exists()
+
+
+def _with(column: str, value: object) -> Callable[[Path], None]:
+    """Give a step's samples one value in a column."""
+
+    def change(path: Path) -> None:
+        table = pq.read_table(path, partitioning=None)
+        field = table.schema.field(column)
+        values = pa.array([value] * table.num_rows, field.type)
+        pq.write_table(table.set_column(table.schema.get_field_index(column), field, values), path)
+
+    return change
+
+
+def _looped(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def _undecodable(path: Path) -> None:
+    path.rename(path.with_name("\udcff\udcfe.parquet"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _with("value", float("nan")),
+        _with("value", 1e308),
+        _with("rate", float("nan")),
+        _with("metric", "\x1b[2J<script>"),
+        _looped,
+        _undecodable,
+        lambda path: path.rename(path.with_name("a\nb.parquet")),
+    ],
+    ids=["nan", "endless", "rate", "metric", "looped", "undecodable", "line"],
+)
+def test_a_foreign_table_is_told_by_whatever_looks_at_it(
+    spoil: Callable[[Path], None], say: Say, folder: CampaignFolder, tmp_path: Path
+) -> None:
+    spoil(min((folder.path / "samples").glob("*.parquet")))
+    for words in (
+        ["list"],
+        ["show"],
+        ["show", "--json"],
+        ["compare"],
+        ["compare", "--json"],
+        ["explain", "latest", "s0-1"],
+    ):
+        said = say(*words)
+        assert said.code in (0, 1, 4) and "should not have happened" not in said.err, (words, said.err)
+        assert "\x1b" not in said.out + said.err
+    assert say("compare").code == 4
