@@ -103,6 +103,13 @@ def _guards() -> Iterator[Cut]:
             "tests/e2e/test_faults.py::test_two_campaigns_at_once_on_one_drive_are_refused",
         ),
         (
+            "one campaign at a time on a drive, through any mount of it",
+            "iobench/drives/turns.py",
+            "end.bind(_NAME + number)",
+            'end.bind("")',
+            "tests/e2e/test_faults.py::test_a_drive_that_is_measured_already_is_refused_through_another_mount_too",
+        ),
+        (
             "room is asked for before",
             "iobench/campaign/assemble.py",
             "    needs.check_room(works, passports)\n",
@@ -206,6 +213,12 @@ def _folders() -> Iterator[Cut]:
             WORKDIR,
             "if read_marker(self.dir_fd) != self.marker:",
             "if False:",
+        ),
+        (
+            "what is mounted inside is not emptied",
+            "iobench/drives/entries.py",
+            "    if _mount_id(fd) != _mount_id(dir_fd):\n",
+            "    if False:\n",
         ),
         (
             "a folder without our marker is not removed",
