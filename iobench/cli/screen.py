@@ -259,7 +259,8 @@ def _load(row: Row, differing: set[str], words: Words) -> str:
     """Return the load, with the offered rate, and with what tells the row from others of that load."""
     text = str(row.load) if row.rate is None else words("term.rate", load=row.load, rate=format_count(row.rate))
     keys = [key for key in row.params if key in differing]
-    return clean("\n".join([text, *(f"{key} {row.params[key]}" for key in keys)])) if keys else text
+    # Cleaned part by part: the ends of lines between them are our own.
+    return "\n".join([text, *(clean(f"{key} {row.params[key]}") for key in keys)])
 
 
 def _metric(row: Row, with_op: bool, words: Words) -> str:

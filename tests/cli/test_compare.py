@@ -283,3 +283,9 @@ def test_a_campaign_without_its_packed_copy_is_packed_once_and_said(iobench, mak
     assert (first, out) == (second, again)
     assert "has no packed copy" in said and "its 15 steps are read one by one, and packed for the next time" in said
     assert quiet == ""
+
+
+def test_what_tells_rows_of_one_load_apart_stands_beside_the_load(make_campaign):
+    works = [Measured("a", {"throughput": (1e8, 1e8)}, params={"queue": n}) for n in (1, 2)]
+    text = shown(compare([make_campaign(*works)]), 60)
+    assert [line.split()[:2] for line in text.splitlines() if "queue" in line] == [["queue", "1"], ["queue", "2"]]
