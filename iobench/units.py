@@ -75,6 +75,8 @@ def format_seconds(value: float) -> str:
     """Return a time as people read it: `1.52 ms`, `12.0 s`, `4 min 05 s`."""
     if value == 0:
         return "0 s"
+    if not math.isfinite(value):  # of results that others made
+        return f"{value} s"
     if value >= 119.5:  # what would be rounded to 120
         whole = round(value)
         hours, minutes, seconds = whole // 3600, whole % 3600 // 60, whole % 60

@@ -159,6 +159,7 @@ def test_bytes_that_people_read(value: float, text: str) -> None:
         (245, "4 min 05 s"),
         (3599.7, "1 h 00 min"),
         (5400, "1 h 30 min"),
+        (float("inf"), "inf s"),
     ],
 )
 def test_times_that_people_read(value: float, text: str) -> None:

@@ -64,6 +64,19 @@ class StepLeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesStayed:
+    """A target was let go of, and these paths are not known as ours any more: somebody else was at our folder."""
+
+    target: str
+    paths: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What happened, and what to do."""
+        return f"{', '.join(self.paths)} stays on {self.target}: it has lost iobench's marker; look at it and remove it"
+
+
+@dataclass(frozen=True, slots=True)
 class PlanGrew:
     """Steps were added; `seconds` is the whole estimate now, `step_s` that of each step."""
 
@@ -79,5 +92,16 @@ class Ended:
     campaign: Campaign
 
 
-Event = SetupStarted | SetupFinished | StepStarted | Ticked | StepFinished | StepFailed | StepLeftOut | PlanGrew | Ended
+Event = (
+    SetupStarted
+    | SetupFinished
+    | StepStarted
+    | Ticked
+    | StepFinished
+    | StepFailed
+    | StepLeftOut
+    | FilesStayed
+    | PlanGrew
+    | Ended
+)
 Observer = Callable[[Event], None]

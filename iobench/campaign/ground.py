@@ -59,8 +59,8 @@ class Ground(Protocol):
     def direct(self) -> bool:
         """Whether direct I/O is possible."""
 
-    def close(self) -> None:
-        """Remove what is ours and let go."""
+    def close(self) -> tuple[str, ...]:
+        """Remove what is ours and let go; return the paths of what is not known as ours any more, and stays."""
 
 
 class FolderGround:
@@ -170,9 +170,10 @@ class FolderGround:
             os.close(fd)
             self._folder.unlink("probe")
 
-    def close(self) -> None:
-        """Remove the folder with what is in it."""
-        self._folder.remove()
+    def close(self) -> tuple[str, ...]:
+        """Remove the folder with what is in it; return the paths of what is not known as ours any more, and stays."""
+        own = self._folder
+        return tuple(own.path if name == own.name else f"{own.path}/{name}" for name in own.remove())
 
 
 class DeviceGround:
@@ -232,9 +233,10 @@ class DeviceGround:
         """A block device always can."""
         return True
 
-    def close(self) -> None:
+    def close(self) -> tuple[str, ...]:
         """Give the device back."""
         self._held.close()
+        return ()
 
 
 class ServerGround:
@@ -293,5 +295,6 @@ class ServerGround:
         """How it does its I/O is its own affair."""
         return True
 
-    def close(self) -> None:
+    def close(self) -> tuple[str, ...]:
         """Nothing of ours is there."""
+        return ()

@@ -11,7 +11,7 @@ from typing import Self
 
 from iobench import proc
 from iobench.campaign import journal, remains
-from iobench.campaign.events import Observer, SetupFinished, SetupStarted, Ticked
+from iobench.campaign.events import FilesStayed, Observer, SetupFinished, SetupStarted, Ticked
 from iobench.campaign.execution import Executor, text
 from iobench.campaign.limits import LimitReached
 from iobench.campaign.needs import Estimate
@@ -107,6 +107,7 @@ class Targets:
                     self._turns.take_drives(name, underlying(passport.device))
                 keep = remains.names(self._folder, name)
                 site = Site.open(passport, remains.folder_of(campaign, name), works, self._permission, keep)
+                self._stack.callback(self._tell_stays, name, site)
                 self._sites[name] = self._stack.enter_context(site)
                 if site.counters is not None:
                     journal.write(self._folder.path, journal.OPENED, target=name, **mark(site.counters))
@@ -133,6 +134,13 @@ class Targets:
                     self.staying.append(name)
 
         return leave
+
+    def _tell_stays(self, name: str, site: Site) -> None:
+        """Tell what could not be removed from a target that was let go of."""
+        if site.stays:
+            with suppress(IobenchError, OSError):  # whoever looked may be gone
+                journal.write(self._folder.path, "stays", target=name, paths=list(site.stays))
+                self._observe(FilesStayed(name, site.stays))
 
     # --- made ready ------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ class Site:
     group: Path | None = None  # the cgroup (v2) in which an emulated drive's limits hold
     limits: Callable[[], Mapping[str, int]] | None = None  # those that stand on an emulated drive now
     laid_out: set[DataFile] = field(default_factory=set)
+    stays: tuple[str, ...] = ()  # what could not be removed, once it is closed
 
     @classmethod
     def open(
@@ -109,9 +110,9 @@ class Site:
         return sum(known) if known and len(known) == len(counts) else None
 
     def close(self) -> None:
-        """Remove what is ours and let go of the target."""
+        """Remove what is ours and let go of the target; what had to stay is in `stays` then."""
         try:
-            self.ground.close()
+            self.stays = self.ground.close()
         finally:
             for counters in (self.counters, self.disk):
                 if counters is not None:

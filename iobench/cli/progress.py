@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from iobench.campaign.events import (
     Ended,
     Event,
+    FilesStayed,
     PlanGrew,
     SetupFinished,
     SetupStarted,
@@ -111,6 +112,8 @@ class Bar:
                 self._progress.console.print(f"✗ {step.id}: {clean(sentence)}", markup=False, highlight=False)
             case StepLeftOut(step=step, sentence=sentence):
                 self._progress.console.print(f"- {step.id}: {clean(sentence)}", markup=False, highlight=False)
+            case FilesStayed(sentence=sentence):
+                self._progress.console.print(f"- {clean(sentence)}", markup=False, highlight=False)
         # Ten events a second are for the counters; the eye needs two.
         if not isinstance(event, Ticked) or time.monotonic() - self._drawn > 0.5:
             self._drawn = time.monotonic()
@@ -171,6 +174,8 @@ class Lines:
                 self._write(f"{self._position} {step.id} gave no number: {sentence}")
             case StepLeftOut(step=step, sentence=sentence):
                 self._write(f"{step.id} is left out: {sentence}")
+            case FilesStayed(sentence=sentence):
+                self._write(sentence)
             case _:
                 return
 

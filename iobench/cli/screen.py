@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iobench.analysis.types import ClaimResult, Comparison, Difference, DriveSummary, Estimate, Ratio, Row
-from iobench.cli.tables import clean
+from iobench.cli.tables import clean, folded
 from iobench.model import Verdict, main_metrics, of_drive, worst
 from iobench.report.spec import COLORS
 from iobench.texts import Words
@@ -64,7 +64,8 @@ def _print(comparison: Comparison, console: Console, all_metrics: bool, words: W
         *_claims(comparison, words),
         *_notes(comparison, words),
     ):
-        console.print(Padding(Text(clean(line)), (0, 0, 0, indent)))
+        for each in folded(clean(line), max(1, console.width - indent)):
+            console.print(Padding(Text(each, no_wrap=True), (0, 0, 0, indent)))
 
 
 def _main(rows: Sequence[Row]) -> list[Row]:

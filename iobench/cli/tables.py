@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from iobench.texts import lines as breaking
+
 _UNLIMITED = 100_000
 _USUAL = 80
 _GAP = 2
@@ -53,16 +55,18 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
 def hung(head: str, text: str) -> str:
     """Return a head and a text beside it, broken at words where a terminal is too narrow, under the text's begin."""
     from rich.cells import cell_len
-    from rich.console import Console
-    from rich.text import Text
 
     width = shutil.get_terminal_size((_USUAL, 24)).columns - cell_len(head)
     if not sys.stdout.isatty() or cell_len(text) <= width or width < _USUAL // 4:
         return head + text
-    lines = Text(text).wrap(Console(width=width), width)
-    return f"\n{' ' * cell_len(head)}".join(
-        (head + lines[0].plain.rstrip(), *(each.plain.rstrip() for each in lines[1:]))
-    )
+    return head + f"\n{' ' * cell_len(head)}".join(folded(text, width))
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Return the lines of a text broken to so many columns of a terminal, where its language lets it be broken."""
+    from rich.cells import cell_len
+
+    return breaking.folded(text, lambda part: cell_len(part) <= width)
 
 
 def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int) -> tuple[list[int], list[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from iobench.report import fonts
+from iobench.texts import lines as breaking
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -29,7 +29,6 @@ LINE = 1.32  # of the font size: Japanese signs need the room
 # For a name in a script that our own font does not have (Korean, Thai), where this machine has one that does.
 _OTHERS = ("Noto Sans CJK JP", "Noto Sans", "Noto Sans Thai", "Noto Sans Arabic", "Arial Unicode MS")
 _LAST = "DejaVu Sans"  # comes with matplotlib
-_OPENING = "([{（［｛「『【〈《"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def wrap(line: Line, width: float, most: int) -> list[Line]:
     lines: list[Line] = []
     rest = line.text
     while rest and len(lines) < most:
-        taken, rest = _take(rest, line, width)
+        taken, rest = breaking.taken(rest, _fits(line, width))
         if rest and len(lines) == most - 1:
             taken = _shorten(f"{taken} {rest}" if " " in line.text else taken + rest, line, width)
         lines.append(replace(line, text=taken))
@@ -164,42 +163,15 @@ def flow(items: Sequence[str], look: Line, width: float) -> list[Line]:
     return lines
 
 
-def _take(text: str, line: Line, width: float) -> tuple[str, str]:
-    if text_width(text, line.size, line.bold) <= width:
-        return text, ""
-    count = _fitting(text, line, width)
-    places = [i for i in range(count, 0, -1) if _may_break(text, i)]
-    # At a hyphen only where there is no other place: `background-io` is one word.
-    at = next((i for i in places if text[i - 1] not in "-/"), next(iter(places), 0))
-    at = at or max(1, count)
-    return text[:at].rstrip(), text[at:].lstrip()
-
-
-def _fitting(text: str, line: Line, width: float) -> int:
-    low, high = 1, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = text_width(text[:middle], line.size, line.bold) <= width
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return low
-
-
-def _may_break(text: str, at: int) -> bool:
-    if at >= len(text):
-        return False
-    before, after = text[at - 1], text[at]
-    if before == " " or after == " " or before in "-/":
-        return True
-    wide = unicodedata.east_asian_width(before) in "WF" or unicodedata.east_asian_width(after) in "WF"
-    closing = unicodedata.category(after) in ("Pe", "Pf", "Po", "Lm") or after in "ーっゃゅょッャュョ、。"
-    return wide and not closing and before not in _OPENING
+def _fits(line: Line, width: float) -> Callable[[str], bool]:
+    return lambda text: text_width(text, line.size, line.bold) <= width
 
 
 def _shorten(text: str, line: Line, width: float) -> str:
     if text_width(text, line.size, line.bold) <= width:
         return text
     room = width - text_width("…", line.size, line.bold)
-    return text[: _fitting(text, line, max(room, 1.0))].rstrip() + "…"
+    return text[: breaking.longest(text, _fits(line, max(room, 1.0)))].rstrip() + "…"
 
 
 class Surface(Protocol):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from running import ONCE, Drive, Iobench, Result
+from running import ONCE, Drive, Iobench, Result, journal
 
 from iobench import proc
 from iobench.campaign import assemble, site
@@ -69,6 +70,26 @@ def test_a_target_that_is_swapped_once_the_folder_is_made(
     assert said.code == 0, said.err
     assert swapped and _everything(precious) == swapped[0]
     assert iobench.folder().finished() and drive.leftovers() == []
+
+
+def test_a_folder_that_lost_its_marker_stays_and_is_told(
+    inside: Run, iobench: Iobench, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its marker it may be somebody else's by now."""
+    make, made = site.open_folder, list[WorkFolder]()
+
+    def make_and_strip(target: Passport, name: str, keep: Sequence[str] = ()) -> WorkFolder:
+        made.append(make(target, name, keep))
+        Path(made[0].path, "iobench.marker").unlink()
+        return made[0]
+
+    monkeypatch.setattr(site, "open_folder", make_and_strip)
+    said = inside("run", "dd", "--size", "8Mi", *ONCE, "-t", f"one={drive.path}")
+    assert said.code == 0, said.err
+    path = made[0].path
+    assert Path(path).is_dir() and f"{path} stays on one" in said.err and "marker" in said.err
+    shutil.rmtree(path)
+    assert "stays" in [event for event, _ in journal(iobench.folder())]
 
 
 @pytest.mark.parametrize("form", ["link", "link/..", "{up}"])

@@ -21,7 +21,9 @@ _CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _ROOM = 0.17  # of a chart's width, for a name
 _GAP = 14.0  # between a chart and the names beside it
-_THROUGHPUT = '[>=1000000]0.#,,"M";[>=1000]#,##0;General'
+# With a step of one or more; `General` would show what a program reckons of a tick, as 499.999999999999.
+_THROUGHPUT = '[>=1000000]0.#,,"M";[>=1000]#,##0;0'
+_SMALL_THROUGHPUT = "0.0##"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def curves(sheet: Sheet, box: Box, spec: CurveSpec, alt: str) -> None:
         along = Along(spec.x_axis, *native.decades(least, most), 0.0, True, _THROUGHPUT)
     else:
         steps = linear_ticks(most, 1.0)
-        along = Along(spec.x_axis, 0.0, steps[-1] + steps[1], steps[1], False, _THROUGHPUT)
+        form = _THROUGHPUT if steps[1] >= 1 else _SMALL_THROUGHPUT
+        along = Along(spec.x_axis, 0.0, steps[-1] + steps[1], steps[1], False, form)
     apart = _far_apart(spec, along)
     drawn = [
         trace for curve in spec.curves for trace in _of_curve(curve, divisor, {"note": curve.label} if apart else {})
