@@ -13,11 +13,12 @@ from iobench.campaign.director import Deadline, Director, Progress
 from iobench.campaign.events import Ended, Observer, PlanGrew, StepFailed, StepFinished, StepLeftOut, StepStarted
 from iobench.campaign.execution import Executor
 from iobench.campaign.failed import failures
-from iobench.campaign.limits import LimitReached, unsaid
+from iobench.campaign.limits import LimitReached
 from iobench.campaign.measuring import Measurer
 from iobench.campaign.needs import Estimate
 from iobench.campaign.setup import Targets
 from iobench.campaign.site import Permission
+from iobench.campaign.spending import unsaid
 from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError
 from iobench.model import Campaign, Step
 from iobench.results import CampaignFolder

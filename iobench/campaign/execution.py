@@ -8,10 +8,11 @@ from pathlib import Path
 
 from iobench import proc, runners
 from iobench.campaign.director import Deadline
-from iobench.campaign.limits import Guard, Limits, spent
+from iobench.campaign.limits import Guard, Limits
 from iobench.campaign.services import Services
 from iobench.campaign.site import NOWHERE, Site
 from iobench.campaign.source import MemorySource
+from iobench.campaign.spending import spent
 from iobench.errors import InterruptedCampaign, ToolError
 from iobench.model import Campaign, Command, Work
 from iobench.results import CampaignFolder, write_safely

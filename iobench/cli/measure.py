@@ -24,10 +24,11 @@ from iobench.campaign.director import Deadline
 from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, Observer
 from iobench.campaign.failed import failure_code, failures
-from iobench.campaign.limits import Limits, spent
+from iobench.campaign.limits import Limits
 from iobench.campaign.limits import check as check_limits
 from iobench.campaign.plan import Suite
 from iobench.campaign.site import Permission, check_devices
+from iobench.campaign.spending import spent
 from iobench.cli import progress
 from iobench.cli.document import echo_document
 from iobench.cli.existing import endpoint_target, learn_passwords

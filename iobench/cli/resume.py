@@ -16,7 +16,7 @@ from iobench.errors import UsageError
 @options.going_options
 def resume(campaign: str, **kwargs: Any) -> int:
     """Go on with CAMPAIGN where it was interrupted; `latest`, the default, is the newest one."""
-    from iobench.campaign import limits, remains
+    from iobench.campaign import remains, spending
     from iobench.cli.existing import learn_passwords
     from iobench.cli.measure import Show, check_baseline, clean_before, finish, go_on, perform, say
     from iobench.cli.progress import log
@@ -33,7 +33,7 @@ def resume(campaign: str, **kwargs: Any) -> int:
     learn_passwords([p.target for p in stored.passports.values()], None)
     left = len(stored.steps) - len(finished)
     say(f"campaign {stored.id}: {len(finished)} of {len(stored.steps)} steps are kept, {left} are left", shared)
-    for target, more in limits.unsaid(stored, folder.path).items():
+    for target, more in spending.unsaid(stored, folder.path).items():
         say(more.sentence(target), shared)
     directed = (stored.director or {}).get("name")
     if directed == "validate":

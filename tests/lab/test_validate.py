@@ -21,7 +21,7 @@ from labbench import MIB, Bench
 from iobench import lab, proc
 from iobench.analysis import handover, order
 from iobench.analysis.handover import Circumstances
-from iobench.campaign import assemble, journal, limits
+from iobench.campaign import assemble, journal, spending
 from iobench.cli import main
 from iobench.drives.emulated import Record, records
 from iobench.drives.throttle import find_throttle
@@ -416,9 +416,9 @@ def test_what_a_killed_run_wrote_counts_for_a_limit(bench: Bench, run: Run, tmp_
     folder = _folder(tmp_path)
     plan = folder.campaign()
     assert "disk" not in journal.written(folder.path)
-    more = limits.unsaid(plan, folder.path)["disk"]
+    more = spending.unsaid(plan, folder.path)["disk"]
     assert more.counted and least / 2 < more.bytes <= written() - begin
-    planned = limits.unsaid(plan, _of_another_boot(folder, tmp_path))["disk"]
+    planned = spending.unsaid(plan, _of_another_boot(folder, tmp_path))["disk"]
     assert not planned.counted and planned.bytes >= 20 * 0.9 * RATE and "by the plan" in planned.sentence("disk")
     # What is left to be done alone would be within this limit.
     kept = json.loads((folder.path / "campaign.json").read_text())
