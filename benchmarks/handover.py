@@ -88,9 +88,9 @@ def _tries(tries: int, edges: int, seed: int) -> int:
 
 def _explain(folder: Path, campaign: str) -> None:
     """Print what a wrong verdict was made of, and keep its campaign."""
-    (record,) = records()
-    limits = reader(str(record.number))
-    print(f"limits asked for {record.emulation}\nlimits that stand now {limits() if limits else None}")
+    for record in records():
+        limits = reader(str(record.number))
+        print(f"{record.name}: limits asked for {record.emulation}, that stand now {limits() if limits else None}")
     stored = Store(folder / "results").open(campaign)
     seen = {row["step"]: row for row in stored.read("evidence").to_pylist()}
     rows = []
@@ -102,8 +102,8 @@ def _explain(folder: Path, campaign: str) -> None:
     table(("step", "B/s", "s", "verdict", "bytes, tool", "bytes, device", "others'", "limited by"), rows)
     kept = Path.cwd() / f"wrong-verdict-{campaign}.tar.gz"
     argv = (*IOBENCH, "export", campaign, "-o", str(kept), "--results", str(folder / "results"))
-    subprocess.run(argv, capture_output=True, check=False)
-    print(f"kept: {kept}", flush=True)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    print(f"kept: {kept}" if done.returncode == 0 else f"not kept: {done.stderr}", flush=True)
 
 
 def _quick(most: int) -> int:

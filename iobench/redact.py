@@ -31,7 +31,8 @@ _TEXT_COLUMNS = ("host", "target", "step", "tool", "device_name")
 _MAC = r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"
 _UUID = r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
 # Both look at a run of signs once, and never from its middle: an output may have one of megabytes.
-_ADDRESS = r"(?<![\w:.])(?:(?:\d{1,3}\.){3}\d{1,3}|(?=[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?<=[0-9A-Fa-f]))(?![\w:])"
+# A port or a path may stand behind an address: `10.0.0.1:3306`, `10.0.0.1:/export`, `fe80::1: refused`.
+_ADDRESS = r"(?:(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}|(?<![\w:.])(?=[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++)(?!\w|\.\d)"
 _MAIL = r"(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+"
 _HOME = r"(?<![\w.])/(?:(?:home|Users)/[^/\s\"'\\:;,]+|root(?![\w.-]))"
 _JSON_FIELDS = re.compile(
@@ -58,7 +59,10 @@ class Redactor:
         self._add("host", host, host.split(".")[0])
         for passport in campaign.passports.values():
             if passport.target.kind == "server":
-                self._add("server", urlsplit(passport.target.path).hostname or "")
+                for place in urlsplit(passport.target.path).netloc.rpartition("@")[2].split(","):
+                    self._add("server", urlsplit(f"//{place}").hostname or "")
+            exported = passport.no_device_reason.figures.get("source") if passport.no_device_reason else None
+            self._add("server", str(exported or "").partition(":/")[0])  # of a network file system
             self._add("path", passport.target.path if len(passport.target.path) > 1 else "")
             self._add("mount", passport.mount_point or "")
             if passport.device is not None:
@@ -140,11 +144,12 @@ def _field(start: str, value: str) -> str:
 
 def _address(match: re.Match[str]) -> str:
     """An address is one only if it can be one: `12:30:15` and version numbers of three parts are none."""
+    bare = match[0].removesuffix(":")
     try:
-        address = ipaddress.ip_address(match[0])
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return match[0]
-    return match[0] if address.is_loopback or address.is_unspecified else "address"
+    return match[0] if address.is_loopback or address.is_unspecified else "address" + match[0][len(bare) :]
 
 
 class Redacted(CampaignFolder):

@@ -17,6 +17,7 @@ from iobench.texts.lines import folded
         ("background-io", 12, ["background-", "io"]),
         ("abcdefgh", 3, ["abc", "def", "gh"]),
         ("差は「示されない」。", 3, ["差は", "「示さ", "れな", "い」。"]),
+        ("このファイル", 3, ["この", "ファイ", "ル"]),
         ("", 5, [""]),
     ],
 )

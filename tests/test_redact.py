@@ -27,10 +27,12 @@ from iobench.texts import Phrase, kept
 SECRETS = (
     *("db-tokyo-07", "db-tokyo-07.customer.example", "S3Z9NX0M4", "0x5002538e40abcdef", "5002538e40abcdef"),
     *("tanaka", "/srv/customer-a", "192.0.2.17", "2001:db8::17", "52:54:00:12:34:56"),
+    *("192.0.2.18", "192.0.2.19", "fe80::17"),
     *("9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11", "ops@customer.example"),
 )
 RAW = (
-    "Host DB-TOKYO-07 at 192.0.2.17 and [2001:db8::17], mac 52:54:00:12:34:56, 12:30:15, 127.0.0.1, fio-3.33 "
+    "Host DB-TOKYO-07 at 192.0.2.17 and [2001:db8::17], 192.0.2.18:3306, "
+    "192.0.2.19:/srv, fe80::17: refused, mac 52:54:00:12:34:56, 12:30:15, 127.0.0.1, fio-3.33 "
     "/home/tanaka/iobench/results/x /dev/disk/by-id/ata-SAMSUNG_S3Z9NX0M4-part1 /srv/customer-a/.iobench-1/file "
     'uuid 9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11 ops@customer.example {"serial_number": "S3Z9NX0M4", "wwn": "x 1"}\n'
 )

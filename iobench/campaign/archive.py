@@ -54,7 +54,13 @@ def export(folder: CampaignFolder, to: Path, redact: bool = False) -> Exported:
     with tempfile.TemporaryDirectory(prefix="iobench-export-") as room:
         copy = Path(room) / folder.id
         copy.mkdir()
-        write_copy(folder, copy)
+        try:
+            write_copy(folder, copy)
+        except (OSError, ResultsError) as error:
+            said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise ResultsError(
+                f"the redacted copy cannot be made in {room} ({said}); see to that, or set TMPDIR"
+            ) from None
         return _write(CampaignFolder(copy), to, redact)
 
 

@@ -73,7 +73,7 @@ class FilesStayed:
     @property
     def sentence(self) -> str:
         """What happened, and what to do."""
-        return f"{', '.join(self.paths)} stays on {self.target}: it has lost iobench's marker; look at it and remove it"
+        return f"left on {self.target}, as iobench's marker is gone: {', '.join(self.paths)}; look, and remove by hand"
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,10 @@ def show_all(
     view: View,
     took: Took | None = None,
 ) -> int:
-    """Show what drives hold and what searches found; return 4 where one has no answer, 1 where an SLO fails, else 0."""
+    """Show what drives hold and what searches found; return the exit code.
+
+    4 where a search did not end, 1 where an SLO fails at the lowest rate, 5 where that is not decided, else 0.
+    """
     from iobench.analysis import capacity as analysis
     from iobench.analysis.able import able
     from iobench.analysis.search import End

@@ -191,8 +191,12 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
         if error.errno == errno.ENOENT and _current_folder_is_gone():
             say("the current folder was removed; change to another one")
             return EXIT_CANNOT_RUN
-        # Files have names; what has none is what we print to.
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        # What we print to has no name. Nor has a file's failed write, but whoever writes one tells of it.
+        if (
+            error.filename is not None
+            or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+            or os.environ.get("IOBENCH_DEBUG")
+        ):
             return _unforeseen(error, say)
         _let_go_of_output()
         say(f"the output cannot be written: {error.strerror}")

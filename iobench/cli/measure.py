@@ -212,6 +212,8 @@ def perform(assembled: Assembled, folder: CampaignFolder, options: MeasureOption
         if not options.quiet:
             bar = progress.terminal(assembled.estimate)
             observers.append(stack.enter_context(bar) if bar is not None else progress.Lines(sys.stderr))
+        else:
+            observers.append(progress.warn)
 
         def observe(event: Event) -> None:
             for observer in list(observers):

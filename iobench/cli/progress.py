@@ -152,6 +152,12 @@ def _bar() -> Progress:
     )
 
 
+def warn(event: Event) -> None:
+    """Say what has to be known also where nothing else is to be said."""
+    if isinstance(event, FilesStayed):
+        print(f"warning: {clean(event.sentence)}", file=sys.stderr)
+
+
 class Lines:
     """A line for each finished step: for pipes and logs."""
 
@@ -202,7 +208,7 @@ class Log:
         except OSError as error:
             raise ResultsError(
                 f"the log file {self._path} cannot be written: {error.strerror}; make room or choose another. "
-                "Finished steps are kept: `iobench resume` goes on"
+                "What was finished is kept, and `iobench resume` goes on with it"
             ) from error
 
     def __enter__(self) -> Self:

@@ -86,8 +86,6 @@ class Content:
     @cached_property
     def curves(self) -> tuple[tuple[tuple[Result, ...], CurveSpec], ...]:
         """The searches that can be drawn, each with its curve."""
-        from iobench.report import curves
-
         made = ((results, curves.spec(results, self.comparison, self.words)) for results in self.searches)
         return tuple((results, spec) for results, spec in made if spec is not None)
 

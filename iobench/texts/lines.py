@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 
 _OPENING = "([{（［｛「『【〈《"
-_NOT_FIRST = "ーっゃゅょッャュョ、。"
+_NOT_FIRST = "ーっゃゅょゎぁぃぅぇぉッャュョヮァィゥェォヵヶ、。"
 
 
 def taken(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:

@@ -190,7 +190,8 @@ def test_a_drive_whose_limits_went_meanwhile_cannot_pass(bench: Bench, run: Run,
     throttle, number = find_throttle(), str(drive.number)
 
     def spoil() -> None:
-        while '"started"' not in _journal(tmp_path):
+        until = time.monotonic() + 60
+        while '"started"' not in _journal(tmp_path) and time.monotonic() < until:
             time.sleep(0.02)
         time.sleep(1)
         throttle.clear(number)
@@ -202,7 +203,7 @@ def test_a_drive_whose_limits_went_meanwhile_cannot_pass(bench: Bench, run: Run,
     spoiler.start()
     short = ("--ramp", "0", "--duration", "6s", "--repeats", "1", "--size", "16Mi")
     said = run("run", "seq", "--ops", "read", "-t", f"disk={drive.mount}", "--json", *short)
-    spoiler.join()
+    spoiler.join(90)
     assert said.code == 1, said.err
     folder = _folder(tmp_path)
     (step,) = folder.finished()

@@ -22,6 +22,7 @@ from iobench.analysis.types import Comparison
 from iobench.model import Verdict
 from iobench.report import published, slides
 from iobench.report.content import Content
+from iobench.report.slides import scatter
 from iobench.texts import LANGUAGES, Words
 
 C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
@@ -305,3 +306,10 @@ def test_a_redacted_deck_names_no_path(tmp_path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             told = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".xml"))
         assert (b"/mnt/x" in told) is not redact
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "of_one"), [(0.0, 500.0, "0"), (100.0, 100.0, "0"), (0.0, 2.5, "0.0"), (0.5, 0.5, "0.0")]
+)
+def test_ticks_of_parts_are_not_rounded_to_whole_numbers(first: float, step: float, of_one: str) -> None:
+    assert of_one in scatter.ticks_as(first, step).replace("[>=1]", "").split(";")

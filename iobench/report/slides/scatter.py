@@ -21,9 +21,9 @@ _CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _ROOM = 0.17  # of a chart's width, for a name
 _GAP = 14.0  # between a chart and the names beside it
-# With a step of one or more; `General` would show what a program reckons of a tick, as 499.999999999999.
-_THROUGHPUT = '[>=1000000]0.#,,"M";[>=1000]#,##0;0'
-_SMALL_THROUGHPUT = "0.0##"
+# `General` would show what a program reckons of a tick, as 499.999999999999. Of whole ticks, and of others.
+_WHOLE = '[>=1000000]0.0,,"M";[>=1000]#,##0;0'
+_PARTS = "[>=1000]#,##0;[>=1]0.0;0.0##"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ def curves(sheet: Sheet, box: Box, spec: CurveSpec, alt: str) -> None:
     scale = native.Scale(low, high, 10.0, True, Box(left, 8, frame.width - left - 8, frame.height - 56))
     least, most = scatter.reach(spec)
     if spec.x_log:
-        along = Along(spec.x_axis, *native.decades(least, most), 0.0, True, _THROUGHPUT)
+        low_x, high_x = native.decades(least, most)
+        along = Along(spec.x_axis, low_x, high_x, 0.0, True, ticks_as(low_x, low_x))
     else:
         steps = linear_ticks(most, 1.0)
-        form = _THROUGHPUT if steps[1] >= 1 else _SMALL_THROUGHPUT
-        along = Along(spec.x_axis, 0.0, steps[-1] + steps[1], steps[1], False, form)
+        along = Along(spec.x_axis, 0.0, steps[-1] + steps[1], steps[1], False, ticks_as(0.0, steps[1]))
     apart = _far_apart(spec, along)
     drawn = [
         trace for curve in spec.curves for trace in _of_curve(curve, divisor, {"note": curve.label} if apart else {})
@@ -87,6 +87,11 @@ def curves(sheet: Sheet, box: Box, spec: CurveSpec, alt: str) -> None:
     traces = [_limit(spec, along, max(len(trace.points) for trace in drawn)), *drawn]
     _place(sheet, frame, traces, along, scale, alt)
     _beside(sheet, Box(inner.x + inner.width - column, inner.y, column, inner.height), spec.curves)
+
+
+def ticks_as(first: float, step: float) -> str:
+    """Return the number format of the ticks of a throughput, 1/s: whole numbers, or with their parts."""
+    return _WHOLE if first % 1 == 0 and step % 1 == 0 else _PARTS
 
 
 def _far_apart(spec: CurveSpec, along: Along) -> bool:
