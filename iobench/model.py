@@ -118,6 +118,8 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 INVALID_REASONS = frozenset({"page-cache", "unwritten-blocks", "errors", "lost-data"})
 # Those of them by which a drive can only have looked better than it is: memory answered in its place.
 FLATTERING_REASONS = frozenset({"page-cache", "unwritten-blocks"})
+# How far the measured window's ends are uncertain on our clock, in seconds, where a ramp comes before it.
+EDGE_S = 0.05
 # A rate this near to the limit of an emulated drive, or above it, was set by the limit.
 THROTTLE_NEAR = 0.03
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from iobench.model import Campaign, canonical
 from iobench.results import CampaignFolder, from_json, to_json
+from iobench.texts import Phrase
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,8 +62,9 @@ class Redactor:
             if passport.target.kind == "server":
                 for place in urlsplit(passport.target.path).netloc.rpartition("@")[2].split(","):
                     self._add("server", urlsplit(f"//{place}").hostname or "")
-            exported = passport.no_device_reason.figures.get("source") if passport.no_device_reason else None
-            self._add("server", str(exported or "").partition(":/")[0])  # of a network file system
+            why = passport.no_device_reason
+            source = why.figures.get("source") if isinstance(why, Phrase) else None
+            self._add("server", str(source or "").partition(":/")[0])  # of a network file system
             self._add("path", passport.target.path if len(passport.target.path) > 1 else "")
             self._add("mount", passport.mount_point or "")
             if passport.device is not None:

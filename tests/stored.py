@@ -94,6 +94,7 @@ class Measured:
     op: str = "read"
     load: int = 8
     rate: float | None = None
+    ramp_s: float = 0.0
     params: Mapping[str, int] = field(default_factory=dict)
     bins: Sequence[Mapping[int, int]] = ()
     unsound: Mapping[int, tuple[Verdict, str]] = field(default_factory=dict)
@@ -142,7 +143,7 @@ def make_campaign(
 
 def _asked(work: Measured) -> Work:
     params = {"block_size": 4096, **work.params}
-    return Work("seq", work.workload, params, work.load, duration_s=6.0, rate=work.rate)
+    return Work("seq", work.workload, params, work.load, duration_s=6.0, ramp_s=work.ramp_s, rate=work.rate)
 
 
 def _result(work: Measured, step: Step) -> StepResult:

@@ -616,6 +616,17 @@ def test_many_files_are_packed_when_they_are_read(folder: CampaignFolder, monkey
         assert folder.read(table, plain[table].schema.names[:2]).equals(plain[table].select([0, 1]))
 
 
+def test_nothing_is_packed_by_whoever_looks_while_it_runs(
+    folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MANY", 1)
+    with CampaignFolder(folder.path).held():
+        assert folder.to_pack() == 0 and folder.read("samples").num_rows > 0
+        assert not (folder.path / "packed").exists()
+    folder.read("samples")
+    assert (folder.path / "packed/samples.parquet").is_file()
+
+
 @pytest.mark.parametrize("many", [1, 200])
 def test_a_file_that_would_fill_the_memory_is_not_read(
     many: int, folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch

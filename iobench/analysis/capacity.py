@@ -7,6 +7,7 @@ The director (campaign/capacity.py) asks for what `State.wanted` says; the termi
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -135,7 +136,8 @@ class State:
 
     def trials(self, points: Sequence[LoadPoint]) -> list[Trial]:
         """Return points as trials of the SLO."""
-        most = max((p.achieved for p in self.sound if p.verdict is not Verdict.INVALID), default=0.0)
+        # With no point of the drive alone it is not known what it can do, and no failure is surely its own.
+        most = max((p.achieved for p in self.sound if p.verdict is not Verdict.INVALID), default=math.inf)
         return [
             Trial(
                 p.x,

@@ -69,7 +69,7 @@ def _write(folder: CampaignFolder, to: Path, redact: bool) -> Exported:
     about = {"schema_version": SCHEMA_VERSION, "iobench": __version__, "campaign": folder.id, "sha256": digest}
     files = [*folder.contents(), *(path for path in folder.beside() if path.name != _ABOUT)]
     # A device or a pipe is written to as it is, and a link stays: to rename a file over one would take it away.
-    plain = to.is_file() or not to.exists()
+    plain = os.path.isfile(to) or not os.path.exists(to)  # noqa: PTH110, PTH113 - which raise nothing
     to = Path(os.path.realpath(to)) if plain else to
     temporary = to.with_name(f".{to.name}.part") if plain else to
     try:

@@ -123,19 +123,23 @@ class Engine:
         try:
             result = self._measurer.measure(step, self._targets.ready(step.target), self._folder.raw(step.id))
         except (InterruptedCampaign, ResultsError, LimitReached):
-            raise
+            raise  # the campaign ends, and all servers with it
         except (IobenchError, OSError) as error:
             self._failed(step, error)
+            self._drop_failed(step)
             return
-        finally:
-            if step.work.service is not None:
-                self._executor.services.drop_failed(self._targets.site(step.target), step.work.service)
+        self._drop_failed(step)
         self._folder.save(self._campaign, result)
         written = {step.target: self._executor.written(step.target)}
         journal.write(self._folder.path, "finished", step=step.id, written=written)
         if step.work.workload == remains.PREPARES:
             self._targets.was_prepared(step.target, step.work)
         self._observe(StepFinished(result))
+
+    def _drop_failed(self, step: Step) -> None:
+        """End the server that a step used, if something is wrong with it: the next step starts another."""
+        if step.work.service is not None:
+            self._executor.services.drop_failed(self._targets.site(step.target), step.work.service)
 
     def _failed(self, step: Step, error: IobenchError | OSError) -> None:
         """Note why a step gave no number."""

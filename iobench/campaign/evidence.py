@@ -12,6 +12,7 @@ from itertools import pairwise
 from iobench.drives.counters import CounterFile, Counters, CpuTimes, cpu_times
 from iobench.drives.throttle import limits_of
 from iobench.model import (
+    EDGE_S,
     THROTTLE_NEAR,
     Emulation,
     Evidence,
@@ -25,7 +26,6 @@ from iobench.model import (
 from iobench.texts import Amount, Figure, Phrase
 
 REACHED_LEAST = 0.9  # device bytes over the tool's
-EDGE_S = 0.05  # how far the measured window's ends are uncertain on our clock, where a ramp comes before it
 DEPTH_LEAST = 0.8  # achieved depth over asked
 CLIENT_FULL = 0.9  # of a core, for each thread
 CPU_FULL = 0.95  # of all cores

@@ -195,6 +195,8 @@ class Validating:
         for work in works_for(speed, self._parts.speeds):
             steps = [s for s in progress.campaign.steps if s.target == target and s.work == work]
             gone = any(s.id in progress.failed for s in steps) or _left_out(progress, work, target)
+            if gone and speed.of_best is not None:
+                return []  # without that load the best of all stays unknown, however often the others are measured
             if steps and not gone and len(steps) < self._how.most:
                 asks.append(Ask(work, target, len(steps) + 1))
         return asks

@@ -12,12 +12,13 @@ from iobench import proc, runners, servers
 from iobench.campaign import evidence, verdict
 from iobench.campaign.events import Observer, Ticked
 from iobench.campaign.execution import Executor, text
+from iobench.campaign.limits import LimitReached
 from iobench.campaign.programs import named
 from iobench.campaign.site import Site
 from iobench.campaign.source import total_memory
 from iobench.drives.kernel_log import KernelLog
 from iobench.drives.temperature import limit_c, temperature_c
-from iobench.errors import ToolError
+from iobench.errors import ResultsError, ToolError
 from iobench.model import Command, Facts, Output, Reading, Step, StepResult, Work
 from iobench.results import write_safely
 from iobench.servers import Server, Witness
@@ -68,6 +69,8 @@ class Measurer:
         watcher.tick()
         try:
             ended = self._executor.watch(site, command, raw, tick)
+        except (LimitReached, ResultsError):
+            raise  # it ends the campaign, whatever a server says
         except ToolError as error:
             raise _with_problem(error, server) from error
         watcher.tick()

@@ -128,7 +128,9 @@ class Targets:
             with suppress(IobenchError, OSError):
                 written = {name: self._executor.written(name)}
                 journal.write(self._folder.path, "closed", target=name, written=written)
-                stays = site.ground.block or (aborted and name in self._prepared)
+                # A preparation that was begun anew and did not end is none: the next run begins it once more.
+                whole = name not in self._again
+                stays = whole and (site.ground.block or (aborted and name in self._prepared))
                 if stays and remains.keep(self._folder, name, site) and not site.ground.block:
                     site.ground.leave(remains.names(self._folder, name))
                     self.staying.append(name)
@@ -150,10 +152,10 @@ class Targets:
             with self._told(name, "laying out the test file", setup_s):
                 self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
         if name in self._again:
-            work = self._again.pop(name)
             journal.write(self._folder.path, journal.PREPARED_AGAIN, target=name)
             with self._told(name, "preparing it again, as it was changed or is gone", 1.0):
-                self._warm_up(site, name, work)
+                self._warm_up(site, name, self._again[name])
+            del self._again[name]
         for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():
             self._warm.append((name, work))
             with self._told(name, f"warming up {work.workload}", warm_up_s):

@@ -190,7 +190,8 @@ def rm(campaign: str, yes: bool, results: Path, as_json: bool) -> None:
 
 def _remove_prepared(folder: CampaignFolder) -> None:
     """Remove what an aborted run left on the targets for a resume that will not come."""
-    if (folder.path / "prepared.json").is_file():
+    # On a laptop that is no Linux nothing of it is on a drive.
+    if sys.platform == "linux" and (folder.path / "prepared.json").is_file():
         from iobench.campaign import remains
 
         with suppress(ResultsError):  # a campaign that cannot be read can still be deleted

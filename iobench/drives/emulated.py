@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from iobench.drives.layers import SYS, beneath
+from iobench.drives.layers import SYS, beneath, whole_disks
 from iobench.errors import CannotRunError, ParseError
 from iobench.model import Emulation, check_types
 from iobench.texts import Phrase, kept, told_of
@@ -72,6 +72,8 @@ def emulation_of(number: str, sys: Path = SYS) -> Emulation | None:
     Raises ParseError when the state of a drive of ours cannot be read.
     """
     record, marked = _found(number, sys)
+    if record is not None and len(whole_disks(number, sys)) > 1:  # a set's limits are not those of one member
+        return Emulation(record.emulation.profile, notes=(Phrase("lab.several"),))
     if record is not None:
         return record.emulation
     return Emulation("unknown", notes=(Phrase("lab.unknown"),)) if marked else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from iobench.drives import emulated
-from iobench.drives.layers import SYS
+from iobench.drives.layers import SYS, whole_disks
 from iobench.errors import CannotRunError
 from iobench.model import Emulation
 
@@ -121,11 +121,11 @@ def limits_of(emulation: Emulation) -> dict[str, int]:
 def reader(number: str, sys: Path = SYS) -> Callable[[], Mapping[str, int]] | None:
     """Return what reads the limits that stand on the emulated drive that the device `major:minor` is or stands on.
 
-    None where it is no emulated drive, or one whose state or limits this user cannot read. Raises ParseError when the
-    state of a drive of ours cannot be read.
+    None where it is no emulated drive, a set over several, or one whose state or limits this user cannot read. Raises
+    ParseError when the state of a drive of ours cannot be read.
     """
     record = emulated.record_of(number, sys)
-    if record is None or record.number is None or record.throttle_path is None:
+    if record is None or record.number is None or record.throttle_path is None or len(whole_disks(number, sys)) > 1:
         return None
     throttle = Throttle(2 if record.throttle_version == 2 else 1, Path(record.throttle_path))
     return partial(throttle.limits, record.number) if throttle.readable() else None

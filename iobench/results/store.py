@@ -233,7 +233,8 @@ class CampaignFolder:
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table, or some of its columns. Raises ResultsError for a foreign, broken or newer file, named."""
-        return tables.read(self.path, table, columns)
+        # While a campaign runs nothing is written for whoever looks: it would stand in what is measured.
+        return tables.read(self.path, table, columns, keep=not self.running())
 
     def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
         """Return some columns of a table as lists of what Python has of them.
@@ -249,7 +250,7 @@ class CampaignFolder:
 
     def to_pack(self) -> int:
         """Return how many steps will be packed when they are read: 0 where a packed copy is, or are only few."""
-        steps = 0 if (self.path / tables.PACKED).is_dir() else len(self.finished())
+        steps = 0 if (self.path / tables.PACKED).is_dir() or self.running() else len(self.finished())
         return steps if steps >= tables.MANY else 0
 
     def pack(self) -> None:

@@ -32,8 +32,11 @@ def finished(campaign: Path) -> set[str]:
     return {entry.name.removesuffix(_ENDING) for entry in _entries(campaign, "samples")} if there else set()
 
 
-def read(campaign: Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file."""
+def read(campaign: Path, table: str, columns: Sequence[str] | None = None, keep: bool = True) -> pa.Table:
+    """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file.
+
+    With `keep` a large one that is read from the files of its steps is packed by the way.
+    """
     import pyarrow as pa
 
     steps = _steps(campaign, table)
@@ -41,7 +44,7 @@ def read(campaign: Path, table: str, columns: Sequence[str] | None = None) -> pa
     if packed is not None:
         return packed
     # One after the other: neither Python's threads nor Arrow's own, over a data set, were faster.
-    many = len(steps) >= MANY
+    many = keep and len(steps) >= MANY
     parts = [_read_file(campaign / table / f"{step}{_ENDING}", table, None if many else columns) for step, _ in steps]
     if not parts:
         return schema(table).empty_table().select(columns or schema(table).names)
@@ -95,7 +98,7 @@ def pack(campaign: Path) -> None:
     The copy says of which files it is; where these are no longer the ones that are there, it is not read.
     """
     for table in TABLES:
-        _pack(campaign, table, _steps(campaign, table), read(campaign, table))
+        _pack(campaign, table, _steps(campaign, table), read(campaign, table, keep=False))
 
 
 def _pack(campaign: Path, table: str, steps: Sequence[tuple[str, int]], whole: pa.Table) -> None:

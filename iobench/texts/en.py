@@ -389,6 +389,7 @@ TEXTS: Mapping[str, str] = {
     "health.fio-status": "fio-status tells nothing of an ioDrive: {why}",
     "health.fio-status.root": "fio-status tells nothing of an ioDrive (it needs root): {why}",
     "health.fio-status.lists-none": "it lists no block device",
+    "lab.several": "on several drives, emulated ones among them: its figures as a whole are not known",
     "lab.unknown": "made by a lab whose state cannot be read here: its figures are not known",
     "lab.figure.read": "read",
     "lab.figure.write": "write",

@@ -381,6 +381,7 @@ TEXTS: Mapping[str, str] = {
     "health.fio-status": "`fio-status` が ioDrive の情報を返さない：{why}",
     "health.fio-status.root": "`fio-status` が ioDrive の情報を返さない（root 権限が必要）：{why}",
     "health.fio-status.lists-none": "ブロックデバイスが一覧にない",
+    "lab.several": "エミュレーションのドライブを含む複数のドライブにまたがるため、全体としての数値は不明",
     "lab.unknown": "ここからは状態を読めない lab で作られたため、設定値は不明",
     "lab.figure.read": "読み出し速度",
     "lab.figure.write": "書き込み速度",

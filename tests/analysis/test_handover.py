@@ -71,6 +71,17 @@ def test_a_repeat_of_which_memory_answered_a_part_decides_nothing(tmp_path: Path
     assert found.dropped[KEY] == Counter(["page-cache"])
 
 
+def test_the_ends_of_a_window_and_the_nature_of_a_store_are_no_such_part(tmp_path: Path) -> None:
+    seen = {1: Evidence(tool_bytes_read=1000, device_bytes_read=975), 2: Evidence(tool_bytes_read=1000)}
+    rates: list[float | None] = [105.0, 100, 101, 102]
+    ramped = make_campaign(
+        tmp_path / "ramped", StoredWork("a", {"iops": rates}, workload="rand-read", evidence=seen, ramp_s=1.0)
+    )
+    assert handover.measured(ramped, {}).estimates[KEY].n == 4
+    store = make_campaign(tmp_path / "store", StoredWork("a", {"ops": rates}, workload="kvs", evidence=seen))
+    assert [e.n for e in handover.measured(store, {}).estimates.values()] == [4]
+
+
 def test_a_figure_is_judged_and_says_what_it_is() -> None:
     item = handover.judge_speed(_speed(), "a", _figures(105, 106, 107), QUICK)
     assert (item.outcome, item.value, item.interval, item.limit, item.repeats) == (

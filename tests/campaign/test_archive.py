@@ -79,6 +79,11 @@ def test_what_it_is_written_to_stays_what_it_is(folder: CampaignFolder, tmp_path
     assert not list(tmp_path.glob(".*.part"))
 
 
+def test_a_place_that_cannot_be_looked_at_is_told(folder: CampaignFolder, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="choose another place"):
+        archive.export(folder, tmp_path / ("x" * 300))
+
+
 def test_a_damaged_archive_is_refused(folder: CampaignFolder, tmp_path: Path) -> None:
     whole = archive.export(folder, tmp_path / "a.tar.gz").path.read_bytes()
     store = Store(tmp_path / "elsewhere")

@@ -21,6 +21,7 @@ from iobench.drives.throttle import Throttle, find_throttle
 from iobench.errors import CannotRunError, ParseError, ToolError, UsageError
 from iobench.lab import custom, image, measure, work
 from iobench.model import Emulation
+from iobench.texts import Phrase
 
 MIB = 2**20
 STATE = Path("/run/iobench/lab/sas.json")
@@ -338,6 +339,19 @@ def test_the_limits_that_stand_are_read_back_of_what_is_on_an_emulated_drive(sta
     (group / "io.max").write_text("")
     assert limits() == {}
     assert throttle.reader("8:0", tmp_path) is None
+
+
+def test_a_set_over_several_drives_has_not_the_limits_of_one_of_them(state: Path, tmp_path: Path) -> None:
+    """Two striped do twice as much: no reason to call that impossible."""
+    stacked(tmp_path)
+    link(tmp_path / "devices/dm-0/slaves/sda", tmp_path / "devices/sda")
+    group = tmp_path / "cg/iobench-lab"
+    group.mkdir(parents=True)
+    (group / "io.max").write_text("7:3 rbps=9000\n")
+    emulated.save_record(record(state, throttle_path=str(group)))
+    emulation = emulated.emulation_of("252:0", tmp_path)
+    assert emulation is not None and emulation.read_bps is None and emulation.notes == (Phrase("lab.several"),)
+    assert throttle.reader("252:0", tmp_path) is None
 
 
 @pytest.fixture
