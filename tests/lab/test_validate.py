@@ -241,15 +241,16 @@ def test_a_device_stays_prepared_after_an_abort_while_nothing_else_writes(
     with open(str(drive.device), "r+b") as file:
         file.write(os.urandom(4096))
         os.fsync(file.fileno())
+    # A preparation that was begun anew and broken off is none: it is begun once more.
+    assert _aborted(("resume", *allowed), tmp_path, '"prepared-again"') == 130
     assert run("resume", *allowed).code in (0, 5)
     events = [event["event"] for event in journal.read(folder.path)]
-    assert events.count("still-prepared") == 1 and events.count("prepared-again") == 1
+    assert events.count("still-prepared") == 1 and events.count("prepared-again") == 2
     document = json.loads(run("validate", "--of", "latest", "--json").out)
     state = document["steady"]["disk"]
     assert state["reached"] or len(state["rounds"]) == 25
     # The rounds from before it was prepared again say nothing of the drive as it is now.
-    events = [event["event"] for event in journal.read(folder.path)]
-    told = list(journal.read(folder.path))[events.index("prepared-again") :]
+    told = list(journal.read(folder.path))[len(events) - events[::-1].index("prepared-again") :]
     rounds = {event["step"] for event in told if event["event"] == "finished" and "-steady-write" in event["step"]}
     every = {step for step in folder.finished() if "-steady-write" in step}
     assert len(state["rounds"]) == len(rounds) and every - rounds, state
