@@ -174,6 +174,13 @@ def _doors() -> Iterator[Cut]:
             "tests/campaign/test_archive.py",
         ),
         (
+            "an archive is not put in a device's place",
+            "iobench/campaign/archive.py",
+            "    plain = os.path.isfile(to) or not os.path.exists(to)",
+            "    plain = True",
+            "tests/campaign/test_archive.py",
+        ),
+        (
             "no escape code in an error",
             "iobench/cli/main.py",
             "{clean(sentence)}",
@@ -230,6 +237,18 @@ def _folders() -> Iterator[Cut]:
         yield Cut(f"work folder: {name}", file, text, instead, tests)
 
 
+def _limits() -> Iterator[Cut]:
+    file, tests = "iobench/campaign/limits.py", "tests/campaign/test_limits.py"
+    for name, text in (
+        ("--max-write, before", "        if limits.max_write is not None and before + written > limits.max_write:\n"),
+        ("--max-write, while it runs", "            if total > limits.max_write:\n"),
+        ("--min-free, before", "    if free - needed < least:\n"),
+        ("--min-free, while it runs", "        if free < least:\n"),
+        ("--max-temp", "            if now is not None and now > limits.max_temp_c:\n"),
+    ):
+        yield Cut(f"limits: {name}", file, text, f"{text[: len(text) - len(text.lstrip())]}if False:\n", tests)
+
+
 def _rules() -> Iterator[Cut]:
     source = (ROOT / VERDICT).read_text(encoding="utf-8")
     for rule in re.findall(r"^            (_\w+),$", source, re.MULTILINE):
@@ -265,7 +284,7 @@ def _not_ours(folder: str, names: list[str]) -> set[str]:
 
 
 def _cuts() -> list[Cut]:
-    return [*_guards(), *_folders(), *_doors(), *_rules()]
+    return [*_guards(), *_folders(), *_doors(), *_limits(), *_rules()]
 
 
 def _tried(copy: Path, cut: Cut) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def _check_free(limits: Limits, name: str, passport: Passport, needed: int) -> N
     free, total = passport.free_bytes, passport.total_bytes
     if limits.min_free is None or passport.target.kind == "block" or free is None or total is None:
         return
-    least = limits.min_free * total if limits.min_free_is_share else limits.min_free
+    least = _least(limits, total)
     if free - needed < least:
         raise CannotRunError(
             f"target {name}: {format_bytes(free)} are free and the test files take {format_bytes(needed)}, which "
@@ -121,8 +122,14 @@ def _check_free(limits: Limits, name: str, passport: Passport, needed: int) -> N
         )
 
 
+def _least(limits: Limits, total: float) -> float:
+    """The bytes of a file system that have to stay free."""
+    least = limits.min_free or 0.0
+    return least * total if limits.min_free_is_share else least
+
+
 class Guard:
-    """Looks, while a program runs, whether a limit is reached: at what was written each time, at heat once a second."""
+    """Looks, while a program runs, whether a limit is reached: at writes each time, at room and heat once a second."""
 
     def __init__(self, limits: Limits, passport: Passport, written: int) -> None:
         self._limits, self._passport, self._before = limits, passport, written
@@ -138,10 +145,28 @@ class Guard:
                     f"target {name}: {format_bytes(total)} were written, and --max-write is "
                     f"{format_bytes(limits.max_write)}; stopped"
                 )
-        if limits.max_temp_c is not None and time.monotonic() >= self._next:
-            self._next = time.monotonic() + LOOK_EVERY_S
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + LOOK_EVERY_S
+        self._look_for_room()
+        if limits.max_temp_c is not None:
             now = temperature_c(self._passport.device)
             if now is not None and now > limits.max_temp_c:
                 raise LimitReached(
                     f"target {name}: the drive is at {now:.0f} °C, and --max-temp is {limits.max_temp_c:.0f}; stopped"
                 )
+
+    def _look_for_room(self) -> None:
+        """Others may fill the drive meanwhile."""
+        target = self._passport.target
+        if self._limits.min_free is None or target.kind != "file":
+            return
+        try:
+            found = os.statvfs(target.path)
+        except OSError:  # it is gone: the program says so
+            return
+        free, least = found.f_bavail * found.f_frsize, _least(self._limits, found.f_blocks * found.f_frsize)
+        if free < least:
+            raise LimitReached(
+                f"target {target.name}: {format_bytes(free)} are free, and --min-free is {format_bytes(least)}; stopped"
+            )

@@ -257,7 +257,7 @@ class Memcached:
             return
         outage.look(self._out)
         if outage.due():
-            outage.began_at = time.time()
+            outage.begin()
             if outage.how == "freeze":
                 self._running.signal(signal.SIGSTOP)
                 # Ticks are a tenth of a second apart: the length of a stall is kept better than that.

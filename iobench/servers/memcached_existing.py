@@ -84,7 +84,7 @@ class Existing:
             return
         outage.look(self._out)
         if outage.due():
-            outage.began_at = time.time()
+            outage.begin()
             self._run("outage", outage.how)
         elif outage.over() and outage.restore:
             outage.restored_at = time.time()

@@ -21,7 +21,8 @@ class Outage:
     """A failure at `at_s` seconds after the measured window began, until `lasts_s` seconds later.
 
     `how` is `kill` or `freeze` for a server of ours, else the command that stops one; `restore` is the command that
-    starts it again. Moments are Unix time; an exit code is None while a command runs, and where there is none.
+    starts it again. Moments are Unix time, as the series have it; when it is due and over is told by a clock that
+    nobody sets. An exit code is None while a command runs, and where there is none.
     """
 
     how: str
@@ -34,6 +35,8 @@ class Outage:
     restore_exit: int | None = None
     problem: str | None = None
     window_at: float | None = None
+    _opens: float | None = dataclasses.field(default=None, repr=False)  # by the monotonic clock, as below
+    _begun: float | None = dataclasses.field(default=None, repr=False)
 
     @classmethod
     def of(cls, params: Params) -> Outage | None:
@@ -49,18 +52,24 @@ class Outage:
         if self.window_at is None:
             with contextlib.suppress(OSError, ValueError):  # it is not written yet, or not whole
                 self.window_at = float((out / BEGAN).read_text(encoding="ascii"))
+                self._opens = time.monotonic() + self.window_at - time.time()
+
+    def begin(self) -> None:
+        """Note that it begins now."""
+        self.began_at, self._begun = time.time(), time.monotonic()
 
     def due(self) -> bool:
         """Whether it is time for it to begin."""
-        return self.began_at is None and self.window_at is not None and time.time() >= self.window_at + self.at_s
+        return self.began_at is None and self._opens is not None and time.monotonic() >= self._opens + self.at_s
 
     def over(self) -> bool:
         """Whether it is time for it to end."""
-        return self.began_at is not None and self.restored_at is None and time.time() >= self.began_at + self.lasts_s
+        return self._begun is not None and self.restored_at is None and time.monotonic() >= self._begun + self.lasts_s
 
     def text(self) -> str:
         """Return it as JSON, as it is kept beside the program's output."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1)
+        told = {name: value for name, value in dataclasses.asdict(self).items() if not name.startswith("_")}
+        return json.dumps(told, ensure_ascii=False, indent=1)
 
 
 def told(outage: Outage | None, readback: str | None) -> Mapping[str, str]:

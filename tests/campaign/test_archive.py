@@ -63,7 +63,7 @@ def test_what_it_is_written_to_stays_what_it_is(folder: CampaignFolder, tmp_path
     pipe, link, device = tmp_path / "pipe", tmp_path / "link", tmp_path / "null"
     os.mkfifo(pipe)
     got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
     reader.start()
     archive.export(folder, pipe)
     reader.join(30)

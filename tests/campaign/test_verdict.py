@@ -26,7 +26,7 @@ from iobench.model import (
     Verdict,
     Work,
 )
-from iobench.texts import Words, told_of
+from iobench.texts import Amount, Phrase, Words, told_of
 
 MB, MIB = 10**6, 1 << 20
 STEADY = tuple([100.0 * MB, 101.0 * MB] * 6)
@@ -69,9 +69,12 @@ class Case:
     limit_c: float | None = 70.0
     unwritten: int | None = 0
     temperature: float | None = 40.0
+    unlimited: Phrase | None = None
 
     def judged(self) -> tuple[Verdict, tuple[Finding, ...]]:
-        context = Context(dataclasses.replace(WORK, **self.work), self.passport, self.memory, self.limit_c)
+        context = Context(
+            dataclasses.replace(WORK, **self.work), self.passport, self.memory, self.limit_c, self.unlimited
+        )
         reading = dataclasses.replace(READING, **self.reading)
         counted = dataclasses.replace(COUNTED, **self.counted)
         found = gather(context, reading, counted, (), self.unwritten, self.temperature)
@@ -85,7 +88,19 @@ SLOW_SEEN = {"bytes_read": 342 * 4096, "disk_read": 342 * 4096}
 # dbench works in memory and flushes: it tells no bytes, but how often it asked for them to be on the drive.
 FLUSHES = {"bytes_read": None, "bytes_written": None, "flushes": 10_000, "depth_achieved": None}
 
+NO_LIMIT = Phrase(
+    "judged.errors.limits",
+    {
+        "device": "sdb",
+        "figure": Phrase("lab.figure.read"),
+        "time": Amount(2.0, "s"),
+        "found": Phrase("lab.no-limit"),
+        "asked": Amount(60e6, "B/s"),
+    },
+)
+
 PRODUCED = [
+    Case("errors", "its limit read was none, not 60.0 MB/s", unlimited=NO_LIMIT),
     Case("page-cache", "asked 10,000 times for data to be on the drive, but only 40.9 MB reached sdb", reading=FLUSHES,
          counted={"bytes_written": 40_900_000}),
     Case("not-steady", "791 MB were written to sdb while the load read and wrote 125 MB in all",

@@ -189,3 +189,12 @@ def test_an_address_without_a_name_is_not_repeated() -> None:
     with pytest.raises(UsageError) as caught:
         parse_target("mysql://bench:s3cret@db/sb")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_drive_with_another_serial_is_refused_and_both_are_named() -> None:
+    def of(serial: str, name: str = "sda") -> Passport:
+        return Passport(Target("a", "/mnt/a"), Device(name, 8, 0, 1000, kind="SATA SSD", serial=serial))
+
+    module.refuse_other_drive(of("S1"), of("S1", "sdb"))  # the same drive under another name
+    with pytest.raises(CannotRunError, match=r"it was sda .*serial S1\) and is sda .*serial S2\)"):
+        module.refuse_other_drive(of("S1"), of("S2"))

@@ -1,4 +1,4 @@
-"""The program that a step runs is killed, or hangs, for every workload: the step alone is lost, all else goes on."""
+"""The program that a step runs is killed, or hangs, for each such program: the step alone is lost, all else goes on."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import inked
 import making
 import pytest
 from making import comparison, curve, drive, estimate, row, usual
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
 
 from iobench.analysis.types import Comparison, Estimate
@@ -150,6 +150,15 @@ def test_bars_start_at_zero_and_their_heights_are_the_values() -> None:
     assert per_value == pytest.approx([per_value[0]] * 3)
 
 
+def test_ratios_stand_on_bars_and_the_spread_is_a_band() -> None:
+    of = {chart.spec.id: chart.spec for chart in made(usual())}
+    with draw.style():
+        texts = [text for text, _ in inked.texts_of(draw.draw(of["seq-read-throughput"], canvas.SLIDE).figure)]
+        bands = draw.draw(of["rand-read-iops"], canvas.SLIDE).figure.findobj(Polygon)
+    assert "3.4×" in texts and "1.69×" in texts
+    assert len(bands) == 3
+
+
 def test_what_is_not_valid_is_hatched_and_named() -> None:
     bar, line = made(unsound())
     hatches = [b.get_hatch() for b in bars_of(bar)]
@@ -284,7 +293,7 @@ def test_an_interval_that_is_far_wider_than_the_figures_is_cut_off_and_it_is_sai
     assert not any("cut off" in note for chart in tame for note in chart.spec.footnotes)
 
 
-def test_a_long_japanese_title_breaksbetween_phrases() -> None:
+def test_a_long_japanese_title_breaks_between_phrases() -> None:
     text = "キーバリューストア・取得・p99 レイテンシー・負荷 16：ssd と sas の間に差は認められない（2 回の簡易測定）"
     first, second = draw.between_phrases(canvas.Line(text, 20, bold=True), 850)
     assert (first.text, second.text) == tuple(text.split("：")[i] + ("：" if i == 0 else "") for i in (0, 1))

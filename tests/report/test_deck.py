@@ -313,3 +313,21 @@ def test_a_redacted_deck_names_no_path(tmp_path: Path) -> None:
 )
 def test_ticks_of_parts_are_not_rounded_to_whole_numbers(first: float, step: float, of_one: str) -> None:
     assert of_one in scatter.ticks_as(first, step).replace("[>=1]", "").split(";")
+
+
+def test_hostile_names_are_text_in_the_deck_and_its_workbooks(tmp_path: Path) -> None:
+    names = ('=HYPERLINK("http://x")', "<script>\x1b[31m\u202e&", "http://evil/")
+    argv = ["fio", "</a:t>\x1b]0;x\x07"]
+    folder = stored(tmp_path, names=names, title="<b>=1+1\x07", command=argv, rounds=1, loads=(1, 8))
+    (path,) = report.build([folder], tmp_path / "out", report.Options(("pptx",)))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert any(b"HYPERLINK" in blob for name, blob in parts.items() if name.startswith("ppt/charts/chart"))
+    for name, blob in parts.items():
+        if name.endswith((".xml", ".rels")):
+            etree.fromstring(blob)
+            assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|TargetMode=\"External\"", blob), name
+        if name.endswith(".xlsx"):
+            with zipfile.ZipFile(io.BytesIO(blob)) as book:
+                sheet = book.read("xl/worksheets/sheet1.xml")
+            assert b"<f>" not in sheet and b"hyperlink" not in sheet, name
