@@ -35,6 +35,8 @@ WORKLOADS = {
     "seq": ((*_SHORT, "--size", "32Mi"), 4, 4.0, 0.8),
     "dd": (("--size", "32Mi", "--repeats", "3"), 6, 3.0, 0.5),
     "verify": (("--size", "32Mi", "--repeats", "3"), 3, 3.0, 0.8),
+    # Its plan grows: rounds are asked for until they are steady.
+    "steady": (("--size", "16Mi", "--duration", "300ms"), 7, 3.0, 0.8),
     "dbench": (("--clients", "1,4", "--duration", "1s", "--repeats", "2"), 4, 3.0, 3.0),
     "oltp": (("--threads", "1,4", "--tables", "1", "--ramp", "1s", *_SERVED), 4, 12.0, 3.0),
     "kvs": (("--loads", "1,4", "--ramp", "0", *_SERVED), 4, 8.0, 2.0),
