@@ -72,19 +72,24 @@ def emulation_of(number: str, sys: Path = SYS) -> Emulation | None:
     Raises ParseError when the state of a drive of ours cannot be read.
     """
     record, marked = _found(number, sys)
-    if record is not None and len(whole_disks(number, sys)) > 1:  # a set's limits are not those of one member
-        return Emulation(record.emulation.profile, notes=(Phrase("lab.several"),))
     if record is not None:
-        return record.emulation
+        several = Emulation(record.emulation.profile, notes=(Phrase("lab.several"),))
+        return several if _is_set(number, sys) else record.emulation
     return Emulation("unknown", notes=(Phrase("lab.unknown"),)) if marked else None
 
 
 def record_of(number: str, sys: Path = SYS) -> Record | None:
-    """Return the emulated drive that the device `major:minor` is, or stands on; None where its state is not known.
+    """Return the emulated drive that the device `major:minor` is, or stands on; None where that is not known, or a set.
 
     Raises ParseError when the state of a drive of ours cannot be read.
     """
-    return _found(number, sys)[0]
+    record, _ = _found(number, sys)
+    return None if record is None or _is_set(number, sys) else record
+
+
+def _is_set(number: str, sys: Path) -> bool:
+    """Whether a device stands on several drives: what limits one of them does not limit the whole."""
+    return len(whole_disks(number, sys)) > 1
 
 
 def _found(number: str, sys: Path) -> tuple[Record | None, bool]:

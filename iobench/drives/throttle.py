@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from iobench.drives import emulated
-from iobench.drives.layers import SYS, whole_disks
+from iobench.drives.layers import SYS
 from iobench.errors import CannotRunError
 from iobench.model import Emulation
 
@@ -125,7 +125,7 @@ def reader(number: str, sys: Path = SYS) -> Callable[[], Mapping[str, int]] | No
     ParseError when the state of a drive of ours cannot be read.
     """
     record = emulated.record_of(number, sys)
-    if record is None or record.number is None or record.throttle_path is None or len(whole_disks(number, sys)) > 1:
+    if record is None or record.number is None or record.throttle_path is None:
         return None
     throttle = Throttle(2 if record.throttle_version == 2 else 1, Path(record.throttle_path))
     return partial(throttle.limits, record.number) if throttle.readable() else None

@@ -234,7 +234,7 @@ class CampaignFolder:
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table, or some of its columns. Raises ResultsError for a foreign, broken or newer file, named."""
         # While a campaign runs nothing is written for whoever looks: it would stand in what is measured.
-        return tables.read(self.path, table, columns, keep=not self.running())
+        return tables.read(self.path, table, columns, keep=lambda: not self.running())
 
     def columns(self, table: str, *names: str) -> dict[str, list[Any]]:
         """Return some columns of a table as lists of what Python has of them.

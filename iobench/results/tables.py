@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,10 +32,12 @@ def finished(campaign: Path) -> set[str]:
     return {entry.name.removesuffix(_ENDING) for entry in _entries(campaign, "samples")} if there else set()
 
 
-def read(campaign: Path, table: str, columns: Sequence[str] | None = None, keep: bool = True) -> pa.Table:
+def read(
+    campaign: Path, table: str, columns: Sequence[str] | None = None, keep: Callable[[], bool] = lambda: True
+) -> pa.Table:
     """Return a table, or some of its columns, of the steps that are whole. Raises ResultsError, naming the file.
 
-    With `keep` a large one that is read from the files of its steps is packed by the way.
+    A large one that is read from the files of its steps is packed by the way, where `keep`, asked only then, says so.
     """
     import pyarrow as pa
 
@@ -44,7 +46,7 @@ def read(campaign: Path, table: str, columns: Sequence[str] | None = None, keep:
     if packed is not None:
         return packed
     # One after the other: neither Python's threads nor Arrow's own, over a data set, were faster.
-    many = keep and len(steps) >= MANY
+    many = len(steps) >= MANY and keep()
     parts = [_read_file(campaign / table / f"{step}{_ENDING}", table, None if many else columns) for step, _ in steps]
     if not parts:
         return schema(table).empty_table().select(columns or schema(table).names)
@@ -98,7 +100,7 @@ def pack(campaign: Path) -> None:
     The copy says of which files it is; where these are no longer the ones that are there, it is not read.
     """
     for table in TABLES:
-        _pack(campaign, table, _steps(campaign, table), read(campaign, table, keep=False))
+        _pack(campaign, table, _steps(campaign, table), read(campaign, table, keep=lambda: False))
 
 
 def _pack(campaign: Path, table: str, steps: Sequence[tuple[str, int]], whole: pa.Table) -> None:
