@@ -239,10 +239,10 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _show(programs: list[Found], machine: list[Condition], install: str | None, ready: bool) -> None:
-    columns = (Column("PROGRAM"), Column("FOUND"), Column("WHAT FOR", shrinks=True))
+    columns = (Column("PROGRAM"), Column("FOUND"), Column("WHAT FOR", wraps=True))
     print_table(columns, [(found.name, _state(found), found.purpose) for found in programs])
     click.echo()
-    columns = (Column("THIS MACHINE"), Column(""), Column("", shrinks=True))
+    columns = (Column("THIS MACHINE"), Column(""), Column("", wraps=True))
     print_table(columns, [(each.name, "yes" if each.ok else "no", each.detail) for each in machine])
     if install is not None:
         click.echo(f"\nTo install what is missing:\n  {install}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 import unicodedata
@@ -19,7 +20,8 @@ _GAP = 2
 class Column:
     """A column. Where all do not fit, those with the highest `drop` go first; 0 never goes.
 
-    A column that `shrinks` is cut, to `least` characters, before any column is dropped for it.
+    A column that `shrinks` is cut, to `least` characters, before any column is dropped for it; one that `wraps`, too,
+    shrinks, and loses nothing: it holds sentences, which are broken over lines.
     """
 
     title: str
@@ -27,6 +29,7 @@ class Column:
     right: bool = False
     shrinks: bool = False
     least: int = 8
+    wraps: bool = False
 
 
 def clean(text: str) -> str:
@@ -43,13 +46,23 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     limit = shutil.get_terminal_size((_USUAL if sys.stdout.isatty() else _UNLIMITED, 24)).columns
     kept, widths = fit(columns, cells, limit)
     shown = [columns[i] for i in kept]
-    lines = [[cut(row[i], width) for i, width in zip(kept, widths, strict=True)] for row in cells]
+    lines = [line for row in cells for line in _lines([row[i] for i in kept], shown, widths)]
     if sys.stdout.isatty():
-        _draw(shown, lines, limit)
+        # Where even the last columns do not fit the terminal breaks the lines: an ID that is cut names nothing.
+        _draw(shown, lines, max(limit, _total(widths)))
         return
     for line in ([c.title for c in shown], *lines):
         padded = [_pad(cell, width, c.right) for cell, width, c in zip(line, widths, shown, strict=True)]
         print((" " * _GAP).join(padded).rstrip())
+
+
+def _lines(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> list[list[str]]:
+    """A row as lines of cells: more than one where a sentence was broken."""
+    of = [
+        folded(cell, width) if column.wraps else [cut(cell, width)]
+        for cell, column, width in zip(row, columns, widths, strict=True)
+    ]
+    return [list(line) for line in itertools.zip_longest(*of, fillvalue="")]
 
 
 def hung(head: str, text: str) -> str:
@@ -93,7 +106,7 @@ def cut(text: str, width: int) -> str:
 def _shrunk(widths: list[int], columns: Sequence[Column], limit: int) -> list[int]:
     widths = list(widths)
     while _total(widths) > limit:
-        able = [i for i, c in enumerate(columns) if c.shrinks and widths[i] > max(c.least, len(c.title))]
+        able = [i for i, c in enumerate(columns) if (c.shrinks or c.wraps) and widths[i] > max(c.least, len(c.title))]
         if not able:
             break
         widths[max(able, key=lambda i: widths[i])] -= 1

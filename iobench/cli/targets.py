@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.cli.tables import Column, clean, print_table
+from iobench.cli.tables import Column, clean, hung, print_table
 from iobench.drives import health, inventory
 from iobench.drives import prometheus as metrics
 from iobench.drives.inventory import DriveRecord, MountedFs, Partition
@@ -21,14 +21,14 @@ from iobench.units import format_bytes
 _NOTHING = "-"
 _COLUMNS = (
     Column("DRIVE"),
-    Column("KIND"),
+    Column("KIND", drop=1),
     Column("MODEL", drop=3, shrinks=True),
     Column("BUS", drop=6),
     Column("SIZE", right=True),
     Column("MOUNTED AT", shrinks=True),
     Column("FILE SYSTEM", drop=4),
     Column("USED", drop=7, right=True),
-    Column("FREE", drop=1, right=True),
+    Column("FREE", drop=2, right=True),
     Column("HEALTH", drop=5),
     Column("ID"),
 )
@@ -56,9 +56,10 @@ def targets(as_json: bool, prometheus: bool) -> None:
     rows = [row for drive in drives for row in _rows(drive, words[healths[drive.name].passed])]
     print_table(_COLUMNS, rows)
     for note in _notes(drives, healths):
-        click.echo(clean(note))
-    click.echo("\nEverything that is known, and why something is not:  iobench targets --json")
-    click.echo("Measure one:  iobench run seq -t NAME=FOLDER  (a folder on the drive)")
+        click.echo(hung("", clean(note)))
+    click.echo()
+    click.echo(hung("", "Everything that is known, and why something is not:  iobench targets --json"))
+    click.echo(hung("", "Measure one:  iobench run seq -t NAME=FOLDER  (a folder on the drive)"))
 
 
 def document(drives: list[DriveRecord], healths: Mapping[str, Health]) -> dict[str, object]:

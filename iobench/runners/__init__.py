@@ -27,7 +27,10 @@ class Address(NamedTuple):
 
 
 class Runner(Protocol):
-    """What a workload module offers. `Params` is a frozen dataclass of `params.param` fields."""
+    """What a workload module offers. `Params` is a frozen dataclass of `params.param` fields.
+
+    A module may have `DIRECTOR` too, the name in campaign/director.py of what makes its plan grow, and `ENDPOINT`.
+    """
 
     NAME: str
     SUMMARY: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from iobench import profiles
@@ -18,6 +20,18 @@ def test_what_ships_is_read_and_each_figure_has_a_source(name: str) -> None:
     assert {fact.group for fact in found.facts} == {"identity", "health"}
     assert all(each.source for each in (*found.facts, *found.speeds))
     assert found.speeds and found.integrity
+
+
+@pytest.mark.parametrize("name", profiles.names("handover"))
+def test_the_conditions_of_a_figure_are_those_that_it_is_measured_under(name: str) -> None:
+    found, _ = order.read(name)
+    blocks = {"seq": "1 MiB", "rand": "4 KiB", "steady": "4 KiB"}
+    for speed in found.speeds:
+        conditions = speed.conditions or ""
+        assert blocks[speed.workload.partition("-")[0]] in conditions, speed
+        assert re.search(rf"\b{speed.load} (outstanding|threads)", conditions), speed
+    for _, entry in found.workloads:  # other blocks would make the sentences untrue
+        assert entry.get("block_size", "1Mi") == "1Mi"
 
 
 def test_the_iodrive_has_the_figures_of_its_order() -> None:

@@ -17,9 +17,9 @@ from iobench import proc
 from iobench.campaign import host
 from iobench.cli import doctor as doctor_module
 from iobench.cli import targets as targets_module
-from iobench.cli.doctor import PROGRAMS, doctor, look, package_manager, parse_version
+from iobench.cli.doctor import PROGRAMS, look, package_manager, parse_version
+from iobench.cli.main import iobench
 from iobench.cli.tables import Column, clean, fit
-from iobench.cli.targets import targets
 from iobench.drives import throttle as throttle_module
 from iobench.drives.inventory import DriveRecord, MountedFs
 from iobench.model import Health
@@ -64,7 +64,7 @@ def test_fio_too_old_is_not_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_the_exit_code_and_the_command_that_installs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor_module, "package_manager", lambda: "dnf")
     fake(monkeypatch, tmp_path, {"fio": "fio-3.1", "mysqld": "mysqld  Ver 8.0.36"})
-    got = CliRunner().invoke(doctor, ["--json"])
+    got = CliRunner().invoke(iobench, ["doctor", "--json"])
     document = json.loads(got.stdout)
     assert (got.exit_code, document["ready"], document["schema_version"]) == (3, False, 1)
     install = document["install"].split()
@@ -74,12 +74,12 @@ def test_the_exit_code_and_the_command_that_installs(monkeypatch: pytest.MonkeyP
     assert install.count("util-linux") == 1
 
     fake(monkeypatch, tmp_path, {"fio": "fio-3.33"})
-    assert CliRunner().invoke(doctor, []).exit_code == 0
+    assert CliRunner().invoke(iobench, ["doctor"]).exit_code == 0
 
 
 def test_everything_there_needs_no_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake(monkeypatch, tmp_path, {program.name: "x 9.9.9" for program in PROGRAMS})
-    assert json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)["install"] is None
+    assert json.loads(CliRunner().invoke(iobench, ["doctor", "--json"]).stdout)["install"] is None
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_package_manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: 
 
 def condition(name: str) -> dict[str, Any]:
     """What doctor says of this machine under a name."""
-    machine = json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)["machine"]
+    machine = json.loads(CliRunner().invoke(iobench, ["doctor", "--json"]).stdout)["machine"]
     found: dict[str, Any] = next(each for each in machine if each["name"] == name)
     return found
 
@@ -135,7 +135,7 @@ def test_doctor_finds_the_throttle_where_the_lab_does(monkeypatch: pytest.Monkey
 
 
 def test_doctor_on_this_machine_is_plain_in_a_pipe() -> None:
-    got = CliRunner().invoke(doctor, [])
+    got = CliRunner().invoke(iobench, ["doctor"])
     assert "\x1b" not in got.stdout
     assert "fio" in got.stdout
     assert "io_uring" in got.stdout
@@ -159,7 +159,7 @@ def listing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         monkeypatch.setattr(
             targets_module.health, "of_all", lambda found: {drive.name: Health(passed=True) for drive in found}
         )
-        got = CliRunner().invoke(targets, list(options))
+        got = CliRunner().invoke(iobench, ["targets", *options])
         assert got.exit_code == 0, got.output
         return got.stdout
 
@@ -175,6 +175,20 @@ def test_targets_fit_80_columns_and_keep_the_id_whole(listing: Callable[..., str
     wide = listing([_drive()], columns=300)
     for word in ("HEALTH", "passed", "MZWLL1T6HEHP-00003 日本製 very long", "100 GB", "900 GB"):
         assert word in wide
+
+
+def test_a_narrow_window_cuts_no_id(listing: Callable[..., str]) -> None:
+    for columns in (20, 40, 60):
+        assert "S3HDNX0K500123456789" in listing([_drive()], columns=columns)
+
+
+def test_doctor_in_a_narrow_window_loses_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {}
+    for columns in (40, 60, 300):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        texts[columns] = CliRunner().invoke(iobench, ["doctor"]).stdout
+    assert all(cell_len(line) <= columns for columns, text in texts.items() for line in text.splitlines())
+    assert sorted(texts[40].split()) == sorted(texts[60].split()) == sorted(texts[300].split())
 
 
 def test_targets_strip_what_would_drive_the_terminal(listing: Callable[..., str]) -> None:
@@ -199,7 +213,7 @@ def test_targets_on_a_machine_that_shows_none(listing: Callable[..., str]) -> No
 
 
 def test_targets_of_this_machine() -> None:
-    document = json.loads(CliRunner().invoke(targets, ["--json"]).stdout)
+    document = json.loads(CliRunner().invoke(iobench, ["targets", "--json"]).stdout)
     assert all(drive["id"] and drive["size"] > 0 for drive in document["targets"])
 
 

@@ -15,7 +15,7 @@ from iobench import proc
 from iobench.analysis import handover, order
 from iobench.analysis.handover import Known
 from iobench.cli import targets as targets_module
-from iobench.cli.targets import targets
+from iobench.cli.main import iobench
 from iobench.drives import facts, health, inventory, passport
 from iobench.drives.emulated import STATE_VARIABLE
 from iobench.model import Passport, Target
@@ -73,7 +73,7 @@ def listing(fake_sys: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -
     def run(*options: str, columns: int = 300, **lines: str | None) -> str:
         for name, line in lines.items():
             machine.does(name.replace("_", "-"), line)
-        got = CliRunner().invoke(targets, list(options), env={"COLUMNS": str(columns)})
+        got = CliRunner().invoke(iobench, ["targets", *options], env={"COLUMNS": str(columns)})
         assert got.exit_code == 0 and got.exception is None, got.output
         return got.stdout
 

@@ -16,8 +16,20 @@ import pytest
 
 from iobench import params, proc, runners, servers
 from iobench.errors import ParseError, UsageError
-from iobench.model import METRICS, PERCENTILES, LatencyBins, Output, Place, Sample, Service, Work, canonical
+from iobench.model import (
+    MAIN_METRICS,
+    METRICS,
+    PERCENTILES,
+    LatencyBins,
+    Output,
+    Place,
+    Sample,
+    Service,
+    Work,
+    canonical,
+)
 from iobench.runners import dd, fio_work, rand, seq
+from iobench.texts import TEXTS
 
 MIB = 1 << 20
 SIZE = 8 * MIB
@@ -152,6 +164,13 @@ def _holds(work: Work, samples: tuple[Sample, ...]) -> None:
         # A count of errors may be 0; a rate, a time or a size is not.
         assert sample.value >= 0 if METRICS[sample.metric].unit == "1" else sample.value > 0
     assert any(METRICS[s.metric].better == "higher" for s in samples), work.workload
+
+
+@pytest.mark.parametrize("name", list(runners.registry()))
+def test_each_workload_has_main_figures_and_a_name_in_every_language(name: str, tmp_path: Path) -> None:
+    for workload in {work.workload for work in _works(runners.find(name), tmp_path)}:
+        assert set(MAIN_METRICS[workload]) <= set(METRICS)
+        assert [lang for lang, texts in TEXTS.items() if f"workload.{workload}" not in texts] == []
 
 
 # --- planning --------------------------------------------------------------------------------------------
