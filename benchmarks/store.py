@@ -65,6 +65,7 @@ def main() -> None:
             _timed(folder, f"list, as the first time ({campaigns + 1})", "list", cold=True),
             _timed(folder, f"show ({steps:,} steps)", "show", large),
             _timed(folder, f"compare ({steps:,} steps)", "compare", large),
+            _timed(folder, f"compare, for people ({steps:,} steps)", "compare", large, json=False),
             _timed(folder, "compare (20 campaigns)", "compare", *recent, "--pool"),
             _timed(folder, f"compare, not packed ({steps:,} steps)", "compare", large, packed=False),
         ]
@@ -128,7 +129,7 @@ def _result(step: Step, at: datetime, drawn: random.Random) -> StepResult:
 
 
 def _timed(
-    folder: Path, what: str, *argv: str, packed: bool = True, cold: bool = False
+    folder: Path, what: str, *argv: str, packed: bool = True, cold: bool = False, json: bool = True
 ) -> tuple[object, ...]:  # fmt: skip
     """Time a command, and read its greatest memory; without the packed copy where that is asked for."""
     if not packed:
@@ -138,7 +139,8 @@ def _timed(
     for _ in range(TRIES if packed and not cold else 1):
         if cold:
             _forget()
-        took, cpu, memory = _run([*common.IOBENCH, *argv, "--json", "--results", str(folder / "results")])
+        form = ["--json"] if json else []
+        took, cpu, memory = _run([*common.IOBENCH, *argv, *form, "--results", str(folder / "results")])
         seconds.append(took)
         work.append(cpu)
         most = max(most, memory)

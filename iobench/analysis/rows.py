@@ -165,7 +165,7 @@ def _estimate(cells: Iterable[_Cell]) -> None:
             n=len(f.rounds),
             median=points[cell.at],
             ci95=stats.as_interval(ends[cell.at]),
-            verdict=worst(repeat.verdict for repeat in cell.repeats),
+            verdict=worst({repeat.verdict for repeat in cell.repeats}),
             reasons=_reasons(cell.repeats),
             values=tuple(values[cell.at]),
             rounds=f.rounds,

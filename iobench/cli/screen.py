@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from iobench.analysis.types import ClaimResult, Comparison, Difference, DriveSummary, Estimate, Ratio, Row
-from iobench.cli.tables import clean, folded
+from iobench.cli import grid
+from iobench.cli.grid import Cell, Line, Piece
+from iobench.cli.tables import clean
 from iobench.model import Verdict, main_metrics, of_drive, worst
 from iobench.report.spec import COLORS
 from iobench.texts import Words
@@ -17,13 +19,8 @@ from iobench.units import format_bytes, format_count, format_value
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-# Narrower than this, figures are broken over lines rather than cut.
-_NARROW = 56
 _LONGEST, _SHORTEST = 16, 4  # bars, in cells
-_GAP = 2  # between columns
 _STYLES = {Verdict.VALID: "", Verdict.SUSPECT: "yellow", Verdict.INVALID: "red"}
 
 
@@ -35,37 +32,28 @@ def show(comparison: Comparison, console: Console | None = None, all_metrics: bo
     """
     from rich.console import Console
 
-    console, words = console or Console(highlight=False), Words(lang)
-    if console.is_terminal:
-        _print(comparison, console, all_metrics, words)
-        return
-    with console.capture() as captured:
-        _print(comparison, console, all_metrics, words)
-    # Cells are padded to their column: in a pipe or a file the blanks at the ends of lines are noise.
-    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    console = console or Console(highlight=False)
+    lines = list(_lines(comparison, console.width, all_metrics, Words(lang)))
+    console.print(grid.Page(lines), crop=False)
 
 
-def _print(comparison: Comparison, console: Console, all_metrics: bool, words: Words) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
+def _lines(comparison: Comparison, width: int, all_metrics: bool, words: Words) -> Iterator[Line]:
     rows = list(comparison.rows) if all_metrics else _without_parts(_main(comparison.rows))
     sections = [[row for row in rows if row.workload == name] for name in dict.fromkeys(r.workload for r in rows)]
-    tables = [_wide(comparison, section, words) for section in sections]
-    unlimited = console.options.update(max_width=10_000)
-    fits = all(console.measure(table, options=unlimited).maximum <= console.width for table in tables)
-    for section, table in zip(sections, tables, strict=True):
-        console.print(Text(_title(section, words), style="bold"))
-        for part in [table] if fits else _long(comparison, section, console.width, words):
-            console.print(part)
-        console.print()
-    for indent, line in (
-        *_legend(comparison, rows, words),
-        *_claims(comparison, words),
-        *_notes(comparison, words),
-    ):
-        for each in folded(clean(line), max(1, console.width - indent)):
-            console.print(Padding(Text(each, no_wrap=True), (0, 0, 0, indent)))
+    shown = [[_shown(comparison, *named, words) for named in _named(section, words)] for section in sections]
+    tables = [_wide(comparison, each, words) for each in shown]
+    columns = [grid.widths(table) for table in tables]
+    fits = all(grid.total(each) <= width for each in columns)
+    for section, lines, table, across in zip(sections, shown, tables, columns, strict=True):
+        yield from grid.paragraph(_title(section, words), width, style="bold")
+        if fits:
+            yield from chain.from_iterable(grid.beside(cells, across) for cells in table)
+        else:
+            yield from _long(comparison, lines, width, words)
+        yield []
+    below = (*_legend(comparison, rows, words), *_claims(comparison, words), *_notes(comparison, words))
+    for indent, said in below:
+        yield from grid.paragraph(clean(said), width, indent)
 
 
 def _main(rows: Sequence[Row]) -> list[Row]:
@@ -83,129 +71,105 @@ def _without_parts(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.op == "all" or (row.workload, row.metric) not in summed]
 
 
-def _wide(comparison: Comparison, rows: Sequence[Row], words: Words) -> Table:
-    """Return a table with a column a drive: the figure, its bar and its ratio below."""
-    from rich.text import Text
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """A drive's figure in a row: its bar as a share of the row's greatest, where it has one, and what is said."""
 
-    table = _table()
+    drive: DriveSummary
+    bar: float | None
+    color: str
+    valid: bool
+    figure: Piece
+    ratio: Cell
+
+    def drawn(self, cells: int) -> Cell:
+        """Return the bar, in eighths of a cell: `cells` are the greatest figure's. Dots where it is not valid."""
+        if self.bar is None:
+            return []
+        eighths = max(1, round(self.bar * cells * 8))
+        if not self.valid:
+            return [Piece("░" * max(1, eighths // 8), self.color)]
+        return [Piece("█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8], self.color)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A row as it is shown: its load, of lines, its metric, and a figure a drive that has one."""
+
+    load: Sequence[str]
+    metric: str
+    figures: Sequence[_Figure]
+
+
+def _shown(comparison: Comparison, row: Row, load: str, metric: str, words: Words) -> _Shown:
+    greatest = max((estimate.median for estimate in row.targets.values()), default=0.0)
+    figures = []
+    for number, drive in enumerate(comparison.drives):
+        estimate = row.targets.get(drive.name)
+        if estimate is None:
+            continue
+        share = estimate.median / greatest if greatest > 0 and estimate.median >= 0 else None
+        color = drive.color or COLORS[number % len(COLORS)]
+        figure, *ratio = _figure_lines(comparison, row, drive.name, estimate, words)
+        figures.append(_Figure(drive, share, color, estimate.verdict is Verdict.VALID, figure, ratio))
+    return _Shown(load.split("\n"), metric, figures)
+
+
+def _wide(comparison: Comparison, rows: Sequence[_Shown], words: Words) -> list[Sequence[Cell]]:
+    """Return a table with a column a drive: the figure, its bar and its ratio below; the titles are its first row."""
     drives = _measured(comparison, rows)
-    columns = [words("term.load"), words("term.metric")]
-    titles = [*columns, *(_drive_title(comparison, drive, "\n", words) for drive in drives)]
-    height = max(title.count("\n") for title in titles)
-    for title in titles:
-        table.add_column(Text(title + "\n" * (height - title.count("\n"))))
-    for row, load, metric in _named(rows, words):
-        cells = []
-        for drive in drives:
-            figure, *ratio = _figure_lines(comparison, row, drive.name, words)
-            drawn = [bar] if (bar := _bar(comparison, row, drive.name, _LONGEST)) else []
-            cells.append(Text("\n").join([figure, *drawn, *ratio]))
-        table.add_row(Text(load), Text(metric), *cells)
+    titles = [grid.cell(text, style="bold") for text in (words("term.load"), words("term.metric"))]
+    titles += [grid.cell(*_drive_title(comparison, drive, words), style="bold") for drive in drives]
+    table: list[Sequence[Cell]] = [titles]
+    for row in rows:
+        of = {each.drive.name: [each.figure, *each.drawn(_LONGEST), *each.ratio] for each in row.figures}
+        figures = [of.get(drive.name, [Piece("-", "dim")]) for drive in drives]
+        table.append([grid.cell(*row.load), grid.cell(row.metric), *figures])
     return table
 
 
-def _long(comparison: Comparison, rows: Sequence[Row], width: int, words: Words) -> Iterator[Text | Table]:
-    """Yield what stands below each other in a narrow window: a row's name, then a line a drive."""
-    from rich.text import Text
+def _long(comparison: Comparison, rows: Sequence[_Shown], width: int, words: Words) -> Iterator[Line]:
+    """Yield what stands below each other in a narrow window: a row's name, then its drives.
 
-    lines = [[_line(comparison, row, d, words) for d in comparison.drives if d.name in row.targets] for row in rows]
-    columns = _columns([line for of_row in lines for line in of_row], width)
-    for (row, load, metric), of_row in zip(_named(rows, words), lines, strict=True):
-        yield Text(words("term.row", load=load.replace("\n", words("list.comma")), metric=metric))
-        table = _table()
-        table.show_header = False
-        for column in columns:
-            table.add_column(overflow="fold", no_wrap=column.whole, width=column.width)
-        for line in of_row:
-            drawn = [_bar(comparison, row, line.drive, columns[1].width or 0) or Text()] if len(columns) == 4 else []
-            name = "\n".join(line.name) if columns[0].broken else words("list.comma").join(line.name)
-            figure = line.figure
-            if not drawn and (below := _bar(comparison, row, line.drive, _LONGEST // 2)):
-                figure = Text("\n").join([figure, below])
-            table.add_row(Text(textwrap.indent(name, "  ")), *drawn, figure, line.ratio)
-        yield table
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A drive's line in a narrow window: its name with what is said of it, the figure and the ratio."""
-
-    drive: str
-    name: tuple[str, ...]
-    figure: Text
-    ratio: Text
-
-    def widths(self, broken: bool) -> tuple[int, int, int]:
-        """Its cells' widths; `broken` has what is said of a drive under its name."""
-        from rich.cells import cell_len
-
-        names = [cell_len(part) for part in self.name]
-        ratio = max(map(cell_len, self.ratio.plain.split("\n")))
-        return (max(names) if broken else sum(names) + 2 * len(names) - 2) + 2, cell_len(self.figure.plain), ratio
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column of a narrow window: its cells, or None to leave that to rich; whether its texts stay whole."""
-
-    width: int | None
-    whole: bool = True
-    broken: bool = False
-
-
-def _line(comparison: Comparison, row: Row, drive: DriveSummary, words: Words) -> _Line:
-    from rich.text import Text
-
-    figure, *ratio = _figure_lines(comparison, row, drive.name, words)
-    name = tuple(_drive_title(comparison, drive, "\n", words).split("\n"))
-    return _Line(drive.name, name, figure, Text("\n").join(ratio))
-
-
-def _columns(lines: Sequence[_Line], width: int) -> list[_Column]:
-    """Return the columns that fit: name, bar, figure, ratio; in the narrowest the bar stands below the figure."""
-    for broken in (False, True):
-        name, figure, ratio = (max(each) for each in zip(*(line.widths(broken) for line in lines), strict=True))
-        bar = min(_LONGEST, width - name - figure - ratio - 3 * _GAP)
-        if bar >= (_LONGEST // 2 if not broken else _SHORTEST):
-            return [_Column(name, broken=broken), _Column(bar), _Column(figure), _Column(ratio)]
-    whole = width >= _NARROW
-    return [_Column(None, whole=False, broken=True), _Column(None, whole), _Column(None, whole)]
-
-
-def _bar(comparison: Comparison, row: Row, name: str, cells: int) -> Text | None:
-    """Return a figure's bar, in eighths of a cell: from zero, the greatest figure of the row being `cells` long.
-
-    What is not valid is drawn as a row of dots, in the drive's colour too.
+    A drive has a line, with its bar between name and figure, as long as there is room; what is said of a drive
+    goes below its name before the bar becomes too short. In the narrowest all stands below the name.
     """
-    from rich.text import Text
+    between = words("list.comma")
+    titles = {drive.name: _drive_title(comparison, drive, words) for drive in _measured(comparison, rows)}
+    said = [each for row in rows for each in row.figures]
+    figure, ratio = (max(map(grid.width, cells)) for cells in zip(*(((f.figure,), f.ratio) for f in said), strict=True))
+    for broken in (False, True):
+        names = {
+            name: [f"  {t}" for t in (title if broken else [between.join(title)])] for name, title in titles.items()
+        }
+        name = max(grid.width(grid.cell(*lines)) for lines in names.values())
+        bar = min(_LONGEST, width - name - figure - ratio - 3 * grid.GAP)
+        if bar >= (_SHORTEST if broken else _LONGEST // 2):
+            break
+    for row in rows:
+        load = between.join(row.load)
+        yield from grid.paragraph(words("term.row", load=load, metric=row.metric), width)
+        for each in row.figures:
+            lines = names[each.drive.name]
+            if bar >= _SHORTEST:
+                cells = [grid.cell(*lines), each.drawn(bar), [each.figure], each.ratio]
+                yield from grid.beside(cells, (name, bar, figure, ratio))
+                continue
+            yield from grid.paragraph(between.join(titles[each.drive.name]), width, 2)
+            for piece in (each.figure, *each.drawn(_LONGEST // 2), *each.ratio):
+                yield from grid.paragraph(piece.text, width, 4, piece.style)
 
-    greatest = max((estimate.median for estimate in row.targets.values()), default=0.0)
-    estimate = row.targets.get(name)
-    if estimate is None or greatest <= 0 or estimate.median < 0:
-        return None
-    number, drive = next((i, drive) for i, drive in enumerate(comparison.drives) if drive.name == name)
-    eighths = max(1, round(estimate.median / greatest * cells * 8))
-    if estimate.verdict is Verdict.VALID:
-        drawn = "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
-    else:
-        drawn = "░" * max(1, eighths // 8)
-    return Text(drawn, style=drive.color or COLORS[number % len(COLORS)])
+
+def _measured(comparison: Comparison, rows: Sequence[_Shown]) -> list[DriveSummary]:
+    there = {each.drive.name for row in rows for each in row.figures}
+    return [drive for drive in comparison.drives if drive.name in there]
 
 
-def _table() -> Table:
-    from rich.table import Table
-
-    return Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-
-
-def _measured(comparison: Comparison, rows: Sequence[Row]) -> list[DriveSummary]:
-    return [drive for drive in comparison.drives if any(drive.name in row.targets for row in rows)]
-
-
-def _drive_title(comparison: Comparison, drive: DriveSummary, between: str, words: Words) -> str:
+def _drive_title(comparison: Comparison, drive: DriveSummary, words: Words) -> list[str]:
+    """Return a drive's name, and what is said of it: that it is emulated, the baseline."""
     tags = [words("chart.emulated")] if drive.emulated else []
     tags += [words("chart.baseline")] if drive.name == comparison.baseline else []
-    return between.join([clean(drive.name), *tags])
+    return [clean(drive.name), *tags]
 
 
 def _title(rows: Sequence[Row], words: Words) -> str:
@@ -272,21 +236,17 @@ def _metric(row: Row, with_op: bool, words: Words) -> str:
     return clean(f"{name} ({op})" if with_op else name)
 
 
-def _figure_lines(comparison: Comparison, row: Row, name: str, words: Words) -> list[Text]:
+def _figure_lines(comparison: Comparison, row: Row, name: str, estimate: Estimate, words: Words) -> Cell:
     """Return a drive's lines in a row: the figure, then its ratio with what it shows."""
-    from rich.text import Text
-
-    estimate, ratio = row.targets.get(name), comparison.shown_ratio(row, name)
-    if estimate is None:
-        return [Text("-", style="dim")]
-    lines = [Text(estimate.verdict.mark + _figure(estimate, row.unit), style=_STYLES[estimate.verdict])]
+    ratio = comparison.shown_ratio(row, name)
+    lines = [Piece(estimate.verdict.mark + _figure(estimate, row.unit), _STYLES[estimate.verdict])]
     if ratio is None:
         return lines
     base = row.targets[comparison.baseline or name]
     unsound = worst((estimate.verdict, base.verdict))
-    lines.append(Text(unsound.mark + _ratio(ratio, words), style=_ratio_style(row, ratio, unsound)))
+    lines.append(Piece(unsound.mark + _ratio(ratio, words), _ratio_style(row, ratio, unsound)))
     if ratio.difference is Difference.NONE_SHOWN:
-        lines.append(Text(words("chart.none-shown"), style="dim"))
+        lines.append(Piece(words("chart.none-shown"), "dim"))
     return lines
 
 
