@@ -9,14 +9,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from iobench.model import Campaign, canonical
-from iobench.results import CampaignFolder, from_json, to_json
+from iobench.results import TABLES, CampaignFolder, as_bytes, from_json, in_order, schema, to_json
 from iobench.texts import Phrase
 
 if TYPE_CHECKING:
@@ -91,6 +90,11 @@ class Redactor:
         text = re.sub(_UUID, "uuid", text)
         text = re.sub(_MAC, "address", text)
         return re.sub(_ADDRESS, _address, text)
+
+    def content(self, content: bytes) -> bytes:
+        """Return a file's content with every name in it replaced."""
+        text = content.decode("utf-8", errors="surrogateescape")
+        return self.text(text).encode("utf-8", errors="surrogateescape")
 
     def value(self, value: Any, key: str = "") -> Any:
         """Return a value of JSON with each text in it replaced; what is a field by its name goes whole."""
@@ -192,34 +196,37 @@ def redacted(folders: Sequence[CampaignFolder]) -> list[CampaignFolder]:
     return [Redacted(folder, redactor) for folder in folders]
 
 
-def write_copy(folder: CampaignFolder, to: Path) -> None:
-    """Write a campaign into an empty folder, redacted: plan, tables, diary and raw outputs.
+def contents(folder: CampaignFolder) -> Iterator[tuple[str, bytes]]:
+    """Yield what makes up a campaign, redacted: path and content, in the order of the hash; then what stands beside.
 
-    Raises ResultsError for what cannot be read or written.
+    Nothing is written: whatever is killed meanwhile leaves nothing. Raises ResultsError for what cannot be read.
     """
-    from iobench.results import TABLES, write_rows, write_safely
-
     redactor = Redactor([folder])
     view = Redacted(folder, redactor)
-    told = json.dumps(to_json(view.campaign()), ensure_ascii=False, indent=1)
-    for name in (*TABLES, "raw"):
-        (to / name).mkdir(parents=True)
-    for table in TABLES:
-        whole = view.read(table)
-        for step in sorted(view.finished()):
-            write_rows(to / table / f"{step}.parquet", _of_step(whole, step))
-    raw = [path for path in folder.contents() if "raw" in path.relative_to(folder.path).parts[:1]]
-    for path in [*raw, *folder.beside()]:
-        if path.is_file():
-            parts = [redactor.text(part) for part in path.relative_to(folder.path).parts]
-            place = to.joinpath(*parts)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_bytes().decode("utf-8", errors="surrogateescape")
-            place.write_bytes(redactor.text(text).encode("utf-8", errors="surrogateescape"))
-    write_safely(to / "campaign.json", told)
+    raw = {
+        "/".join(redactor.text(part) for part in path.relative_to(folder.path).parts): path
+        for path in folder.contents()
+        if path.relative_to(folder.path).parts[0] == "raw"
+    }
+    tables = {f"{table}/{step}.parquet": (table, step) for table in TABLES for step in view.finished()}
+    table = ""
+    rows: dict[str, pa.Table] = {}
+    for name in sorted(["campaign.json", *tables, *raw], key=in_order):
+        if name in raw:
+            yield name, redactor.content(folder.content(raw[name]))
+        elif name in tables:
+            wanted, step = tables[name]
+            if wanted != table:  # one after the other: they may be large
+                table, rows = wanted, _by_step(view.read(wanted))
+            yield name, as_bytes(rows.get(step, schema(table).empty_table()))
+        else:
+            yield name, json.dumps(to_json(view.campaign()), ensure_ascii=False, indent=1).encode()
+    for path in folder.beside():
+        yield redactor.text(path.name), redactor.content(folder.content(path))
 
 
-def _of_step(table: pa.Table, step: str) -> pa.Table:
-    import pyarrow.compute as pc
-
-    return table.filter(pc.equal(table.column("step"), step))
+def _by_step(table: pa.Table) -> dict[str, pa.Table]:
+    places: dict[str, list[int]] = {}
+    for place, step in enumerate(table.column("step").to_pylist()):
+        places.setdefault(step, []).append(place)
+    return {step: table.take(at) for step, at in places.items()}

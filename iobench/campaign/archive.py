@@ -10,16 +10,19 @@ import re
 import shutil
 import tarfile
 import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from iobench import SCHEMA_VERSION, __version__
-from iobench.errors import ParseError, ResultsError, UsageError
-from iobench.redact import write_copy
-from iobench.results import TABLES, CampaignFolder, Store
+from iobench.errors import IobenchError, ParseError, ResultsError, UsageError
+from iobench.redact import contents as redacted
+from iobench.results import TABLES, CampaignFolder, Digest, Store
 
-_ABOUT = "export.json"
+_ABOUT, _PLAN = "export.json", "campaign.json"
 _MOST_FILES = 2_000_000
 _MOST_BYTES = 64 << 30
 # Unpacked, a campaign has some ten times the bytes of its archive; what has more than this fills a disk by intent.
@@ -49,59 +52,71 @@ def is_archive(path: Path) -> bool:
 
 def export(folder: CampaignFolder, to: Path, redact: bool = False) -> Exported:
     """Write a campaign into one .tar.gz; the same campaign gives the same bytes. Raises ResultsError."""
-    if not redact:
-        return _write(folder, to, redact)
-    with tempfile.TemporaryDirectory(prefix="iobench-export-") as room:
-        copy = Path(room) / folder.id
-        copy.mkdir()
-        try:
-            write_copy(folder, copy)
-        except (OSError, ResultsError) as error:
-            said = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise ResultsError(
-                f"the redacted copy cannot be made in {room} ({said}); see to that, or set TMPDIR"
-            ) from None
-        return _write(CampaignFolder(copy), to, redact)
-
-
-def _write(folder: CampaignFolder, to: Path, redact: bool) -> Exported:
-    digest = folder.digest()
-    about = {"schema_version": SCHEMA_VERSION, "iobench": __version__, "campaign": folder.id, "sha256": digest}
-    files = [*folder.contents(), *(path for path in folder.beside() if path.name != _ABOUT)]
+    files = redacted(folder) if redact else _contents(folder)
     # A device or a pipe is written to as it is, and a link stays: to rename a file over one would take it away.
     plain = os.path.isfile(to) or not os.path.exists(to)  # noqa: PTH110, PTH113 - which raise nothing
     to = Path(os.path.realpath(to)) if plain else to
-    temporary = to.with_name(f".{to.name}.part") if plain else to
     try:
-        try:
-            # Without a time and a name inside, the same content is the same file.
-            with (
-                temporary.open("wb") as raw,
-                gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
-                tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-            ):
-                told = json.dumps({**about, "redacted": redact}, indent=1).encode()
-                _add(archive, f"{folder.id}/{_ABOUT}", len(told), io.BytesIO(told))
-                for path in files:
-                    with path.open("rb") as content:
-                        name = f"{folder.id}/{path.relative_to(folder.path).as_posix()}"
-                        _add(archive, name, path.stat().st_size, content)
-            if plain:
-                temporary.replace(to)
-        finally:
-            if plain:
-                temporary.unlink(missing_ok=True)
+        with _placed_whole(to) if plain else to.open("wb") as raw:
+            count, digest = _write(folder.id, files, raw, redact)
     except OSError as error:
         raise ResultsError(
             f"the archive cannot be written to {to}: {error.strerror or error}; choose another place with -o"
         ) from error
-    return Exported(to, len(files), digest, redact)
+    return Exported(to, count, digest, redact)
 
 
-def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
+def _contents(folder: CampaignFolder) -> Iterator[tuple[str, bytes]]:
+    """The files of a campaign, path and content, in the order of the hash; then what stands beside."""
+    for path in [*folder.contents(), *folder.beside()]:
+        yield path.relative_to(folder.path).as_posix(), folder.content(path)
+
+
+def _write(campaign: str, files: Iterable[tuple[str, bytes]], raw: IO[bytes], redact: bool) -> tuple[int, str]:
+    """Write an archive; return how many files are in it, and the hash of what was measured."""
+    count, digest = 0, Digest()
+    # Without a time and a name inside, the same content is the same file.
+    with (
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name, content in files:
+            if name == _ABOUT:
+                continue
+            if "/" in name or name == _PLAN:
+                digest.add(name, content)
+            _add(archive, f"{campaign}/{name}", content)
+            count += 1
+        about = {"schema_version": SCHEMA_VERSION, "iobench": __version__, "campaign": campaign, "sha256": digest.hex}
+        _add(archive, f"{campaign}/{_ABOUT}", json.dumps({**about, "redacted": redact}, indent=1).encode())
+    return count, digest.hex
+
+
+@contextmanager
+def _placed_whole(to: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that is at its place when it is whole; before, it has no name where the file system can do that."""
+    part = to.with_name(f".{to.name}.part")
+    try:
+        fd = os.open(to.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    except (AttributeError, OSError):
+        fd = -1
+    try:
+        with part.open("wb") if fd < 0 else open(fd, "wb") as file:
+            yield file
+            file.flush()
+            if fd >= 0:
+                part.unlink(missing_ok=True)
+                # A folder's descriptor, though the path is whole: without one, Python does not follow it to the file.
+                os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd, follow_symlinks=True)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
-    member.size, member.mode = size, 0o644
-    archive.addfile(member, content)
+    member.size, member.mode = len(content), 0o644
+    archive.addfile(member, io.BytesIO(content))
 
 
 def take_in(path: Path, store: Store) -> CampaignFolder:
@@ -113,11 +128,26 @@ def take_in(path: Path, store: Store) -> CampaignFolder:
     """
     try:
         store.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".import-", dir=store.root) as room:
-            about = _unpack(path, Path(room))
-            return _placed(path, store, Path(room), about)
+        with _room(store.root) as room:
+            about = _unpack(path, room)
+            return _placed(path, store, room, about)
     except OSError as error:
         raise ResultsError(f"{path} cannot be taken into {store.root}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _room(root: Path) -> Iterator[Path]:
+    """Yield an empty folder in the results, marked as ours: `iobench clean` knows it after a kill."""
+    with ExitStack() as stack:
+        try:
+            from iobench.drives.workdir import WorkFolder
+
+            folder = stack.enter_context(WorkFolder.make(str(root), f"import-{os.getpid()}-{time.time_ns()}"))
+            room = Path(folder.make_folder("archive"))
+        except (ImportError, AttributeError, IobenchError, OSError):  # no Linux, or a file system that keeps no owners
+            stack.close()
+            room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".import-", dir=root)))
+        yield room
 
 
 def _unpack(path: Path, room: Path) -> dict[str, object]:
@@ -143,7 +173,7 @@ def _unpack(path: Path, room: Path) -> dict[str, object]:
         if type(error).__module__ == "zlib":
             raise ParseError(f"{path} is damaged: {error}") from error
         raise
-    tops = list(room.iterdir())
+    tops = [entry for entry in room.iterdir() if entry.is_dir()]
     try:
         about = json.loads((tops[0] / _ABOUT).read_text(encoding="utf-8")) if len(tops) == 1 else None
     except (OSError, ValueError, RecursionError):

@@ -24,15 +24,15 @@ from iobench.results import CampaignFolder, Store
 def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
     """Remove what a killed run left: its programs, its files on the targets, half-made emulated drives.
 
-    Only what carries iobench's marker is touched. It looks in the current folder, the folder for
-    temporary files, on all mounted drives, in the targets of all stored campaigns, and in each FOLDER.
+    Only what carries iobench's marker is touched. It looks in the current folder, the folder for temporary files,
+    the results (a killed import), on all mounted drives, in the targets of all stored campaigns, and in each FOLDER.
     """
     from iobench.lab import clean as clean_lab
 
     ended = proc.end_orphans()
     removed = {
         leftover.path: remove_leftover(leftover)
-        for base in sorted(_places(folders, results))
+        for base in sorted(looked_in(folders, results))
         for leftover in find_leftovers(base)
     }
     drives = clean_lab()
@@ -50,10 +50,12 @@ def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
         click.echo(printable(line))
 
 
-def _places(folders: tuple[Path, ...], results: Path) -> set[str]:
+def looked_in(folders: tuple[Path, ...], results: Path) -> set[str]:
+    """Return the folders in which what a killed run left is looked for."""
     places = {str(Path.cwd()), tempfile.gettempdir(), *(str(folder.absolute()) for folder in folders)}
     places |= {mount.mount_point for mount in mounts() if mount.source.startswith("/dev/")}
     store = Store(results)
+    places.add(str(store.root))
     for name in store.ids():
         try:
             campaign = CampaignFolder(store.root / name).campaign()

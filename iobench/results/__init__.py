@@ -21,18 +21,21 @@ from iobench.results.files import write_safely
 from iobench.results.histograms import decode, decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
 from iobench.results.schema import TABLES, schema
-from iobench.results.store import CampaignFolder, Store, new_id
-from iobench.results.tables import PACKED, write_rows
+from iobench.results.store import CampaignFolder, Digest, Store, in_order, new_id
+from iobench.results.tables import PACKED, as_bytes, write_rows
 
 __all__ = [
     "PACKED",
     "TABLES",
     "CampaignFolder",
+    "Digest",
     "Store",
+    "as_bytes",
     "decode",
     "decode_bins",
     "encode_bins",
     "from_json",
+    "in_order",
     "new_id",
     "schema",
     "to_json",

@@ -263,16 +263,17 @@ class CampaignFolder:
         Over campaign.json, the tables and the raw outputs in the order of their paths: path, size and content
         each. Not in it are the diary, the packed copy and reports, which change without a new number.
         """
-        total = hashlib.sha256()
+        total = Digest()
+        for path in self.contents():
+            total.add(path.relative_to(self.path).as_posix(), self.content(path))
+        return total.hex
+
+    def content(self, path: Path) -> bytes:
+        """Return what a file of the campaign holds. Raises ResultsError."""
         try:
-            for path in self.contents():
-                content = path.read_bytes()
-                head = f"{path.relative_to(self.path).as_posix()}\n{len(content)}\n"
-                total.update(head.encode(errors="surrogateescape"))
-                total.update(content)
+            return path.read_bytes()
         except OSError as error:
-            raise ResultsError(f"{self.path} cannot be read: {error.strerror}") from error
-        return total.hexdigest()
+            raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
 
     def beside(self) -> list[Path]:
         """Return the files that stand beside what was measured and go with it: the diary, drives' health, a sheet."""
@@ -288,7 +289,29 @@ class CampaignFolder:
                 folders.sort()
                 found += [Path(folder, each) for each in names if not each.endswith(".part")]
         files = (path for path in found if path.is_file() and not path.is_symlink())
-        return sorted(files, key=lambda path: path.relative_to(self.path).as_posix().encode(errors="surrogateescape"))
+        return sorted(files, key=lambda path: in_order(path.relative_to(self.path).as_posix()))
+
+
+class Digest:
+    """The hash of what was measured: of each file, in the order of their paths, its path, its size and its content."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def add(self, name: str, content: bytes) -> None:
+        """Take in a file by its path in the campaign, with slashes."""
+        self._total.update(f"{name}\n{len(content)}\n".encode(errors="surrogateescape"))
+        self._total.update(content)
+
+    @property
+    def hex(self) -> str:
+        """The hash."""
+        return self._total.hexdigest()
+
+
+def in_order(name: str) -> bytes:
+    """Return what a campaign's files are sorted by, whatever the machine's language."""
+    return name.encode(errors="surrogateescape")
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

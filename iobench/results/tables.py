@@ -94,6 +94,17 @@ def write_rows(path: Path, rows: pa.Table) -> None:
         raise unwritable(path, error) from error
 
 
+def as_bytes(rows: pa.Table) -> bytes:
+    """Return the rows of one step as the content of a file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
 def pack(campaign: Path) -> None:
     """Keep each table in one file beside those of the steps, for quick reading. Raises ResultsError.
 

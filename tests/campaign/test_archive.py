@@ -5,17 +5,23 @@ import gzip
 import io
 import json
 import os
+import random
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from stored import Measured, make_campaign
 
 from iobench.campaign import archive
+from iobench.cli.clean import looked_in
 from iobench.cli.main import run
+from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.errors import EXIT_TOOL, EXIT_USAGE, ParseError, ResultsError, UsageError
 from iobench.results import CampaignFolder, Store
 
@@ -174,3 +180,44 @@ def test_an_archive_that_would_fill_the_disk_is_not_unpacked(tmp_path: Path) -> 
     with pytest.raises(ParseError, match="holds more than a campaign does"):
         archive.take_in(hostile, Store(tmp_path / "results"))
     assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_kill_leaves_nothing_that_is_not_known(folder: CampaignFolder, tmp_path: Path) -> None:
+    """Of an export nothing has a name before it is whole; of an import stays a folder that carries our marker."""
+    (folder.raw("s0-1") / "much").write_bytes(random.Random(1).randbytes(48 << 20))
+    out, temporary, other = tmp_path / "out", tmp_path / "temporary", tmp_path / "elsewhere"
+    for place in (out, temporary, other):
+        place.mkdir()
+    for redact in ((), ("--redact",)):
+        argv = ("export", folder.id, "-o", str(out / "x.tgz"), "--results", str(folder.path.parent), *redact)
+        _killed(argv, temporary, lambda pid: any(str(out) in link for link in _open_files(pid)))
+        assert list(out.iterdir()) == list(temporary.iterdir()) == []
+    archive.export(folder, out / "x.tgz")
+    argv = ("import", str(out / "x.tgz"), "--results", str(other))
+    _killed(argv, temporary, lambda _: any("much" in names for _, _, names in os.walk(other)))
+    (left,) = other.iterdir()
+    assert left.name.startswith(".iobench-import-") and Store(other).ids() == []
+    (other / ".iobench-import-of-somebody").mkdir()
+    assert str(other) in looked_in((), other)
+    found = find_leftovers(str(other))
+    assert [leftover.name for leftover in found] == [left.name] and remove_leftover(found[0]) == ()
+    assert [path.name for path in other.iterdir()] == [".iobench-import-of-somebody"]
+
+
+def _open_files(pid: int) -> list[str]:
+    found = []
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(link.readlink()))
+    return found
+
+
+def _killed(argv: Sequence[str], temporary: Path, now: Callable[[int], bool]) -> None:
+    """Run a command and kill it as soon as `now` says so of its process."""
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    process = subprocess.Popen([sys.executable, "-m", "iobench.cli.main", *argv], env=env, stdout=subprocess.DEVNULL)
+    while not now(process.pid):
+        assert process.poll() is None, "it was over before it could be killed"
+    process.kill()
+    process.wait(60)
