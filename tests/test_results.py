@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from iobench.model import (
     Work,
     of_drive,
 )
-from iobench.results import CampaignFolder, Store, decode_bins, encode_bins, tables
+from iobench.results import CampaignFolder, Store, decode_bins, encode_bins, latencies, tables
 from iobench.results.histograms import HISTOGRAM_TOP_NS
 from iobench.texts import Amount, Phrase, Quoted, Words, told_of
 
@@ -614,6 +614,55 @@ def test_many_files_are_packed_when_they_are_read(folder: CampaignFolder, monkey
         assert folder.read(table).equals(plain[table], check_metadata=True)
     for table in results.TABLES:
         assert folder.read(table, plain[table].schema.names[:2]).equals(plain[table].select([0, 1]))
+
+
+def _bins_of(folder: CampaignFolder) -> dict[tuple[str, str], dict[int, int]]:
+    return {
+        key: dict(zip(found.edges.tolist(), found.counts.tolist(), strict=True)) | {-1: found.operations}
+        for key, found in folder.latencies().items()
+    }
+
+
+def test_latencies_are_unpacked_once_and_read_the_same(folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = folder.read("latency").to_pylist()
+    plain = _bins_of(folder)
+    assert plain == {
+        (row["step"], row["op"]): (bins := decode_bins(row["histogram"])) | {-1: sum(bins.values())} for row in table
+    }
+    assert plain and not (folder.path / "packed").exists()  # few
+    monkeypatch.setattr(tables, "MANY", 1)
+    assert _bins_of(folder) == plain
+    monkeypatch.setattr(latencies, "decode", None)
+    assert _bins_of(folder) == plain
+    min((folder.path / "samples").glob("*.parquet")).unlink()  # another campaign now: its texts are read
+    with pytest.raises(TypeError, match="not callable"):
+        folder.latencies()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kept: kept.set_column(2, "edges", pa.array([[9, 5]] * len(kept), pa.list_(pa.int64()))),
+        lambda kept: kept.set_column(2, "edges", pa.array([[-1]] * len(kept), pa.list_(pa.int64()))),
+        lambda kept: kept.set_column(2, "edges", pa.array([[1, None]] * len(kept), pa.list_(pa.int64()))),
+        lambda kept: kept.set_column(2, "edges", pa.array([None] * len(kept), pa.list_(pa.int64()))),
+        lambda kept: kept.set_column(2, "edges", pa.array([[1]] * len(kept), pa.list_(pa.int32()))),
+        lambda kept: kept.set_column(2, "edges", pa.array([[]] * len(kept), pa.list_(pa.int64()))),
+        lambda kept: kept.set_column(3, "counts", pa.array([[0]] * len(kept), pa.list_(pa.int64()))),
+        lambda kept: kept.drop_columns("counts"),
+    ],
+    ids=["fall", "below-0", "null", "no-list", "kind", "other-length", "count-0", "lost"],
+)
+def test_latencies_are_read_from_their_texts_where_the_arrays_are_none(
+    folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[pa.Table], pa.Table]
+) -> None:
+    monkeypatch.setattr(tables, "MANY", 1)
+    plain = _bins_of(folder)
+    path = folder.path / "packed" / "bins.parquet"
+    kept = pq.read_table(path)
+    pq.write_table(spoil(kept).replace_schema_metadata(kept.schema.metadata), path)
+    assert _bins_of(folder) == plain
+    assert pq.read_table(path).equals(kept)  # and are right again
 
 
 def test_nothing_is_packed_by_whoever_looks_while_it_runs(

@@ -11,7 +11,7 @@ from iobench.analysis.types import DriveSummary
 from iobench.bins import Histogram
 from iobench.errors import ResultsError
 from iobench.model import METRICS, Campaign, Verdict, canonical
-from iobench.results import CampaignFolder, decode
+from iobench.results import CampaignFolder
 from iobench.texts import Phrase, Told
 
 _COLUMNS = ("target", "workload", "op", "params", "load", "rate", "metric", "step")
@@ -107,7 +107,7 @@ def _read_one(
     """Add a campaign's repeats; return the targets that have any."""
     columns = folder.columns("samples", *_COLUMNS, *_NUMBERS)
     measured = set(columns["target"])
-    bins, verdicts = _bins(folder), {verdict.value: verdict for verdict in Verdict}
+    bins, verdicts = folder.latencies(), {verdict.value: verdict for verdict in Verdict}
     for target, metric, verdict in set(zip(*(columns[name] for name in ("target", "metric", "verdict")), strict=True)):
         if target not in names or metric not in METRICS or verdict not in verdicts:
             raise ResultsError(
@@ -125,13 +125,6 @@ def _read_one(
             repeats = lists[place] = by_metric.setdefault(metric, {}).setdefault(names[target], [])
         repeats.append(Repeat(first_round + round_, value, verdicts[verdict], tuple(reasons), bins.get((step, op))))
     return measured
-
-
-def _bins(folder: CampaignFolder) -> dict[tuple[str, str], Histogram]:
-    """Return a campaign's latencies by step and operation, where there are any."""
-    columns = folder.columns("latency", "step", "op", "histogram")
-    found = zip(columns["step"], columns["op"], decode(columns["histogram"]), strict=True)
-    return {(step, op): histogram for step, op, histogram in found if histogram.operations}
 
 
 def _without(text: str, names: frozenset[str]) -> str:

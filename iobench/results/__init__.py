@@ -9,6 +9,7 @@ whole. packed/ has each table once more in one file, for quick reading; the file
 | `store` | a results folder, and one campaign in it: made, kept step by step, locked, read, deleted |
 | `schema` | the tables' columns, and the check of what is read |
 | `tables` | the tables' files and their packed copy: the only part that opens Parquet |
+| `latencies` | the latencies of many steps as arrays, kept beside the packed tables |
 | `rows` | a step's result as rows |
 | `plan` | campaign.json |
 | `histograms` | latencies as text, and back |
@@ -18,7 +19,7 @@ whole. packed/ has each table once more in one file, for quick reading; the file
 from __future__ import annotations
 
 from iobench.results.files import write_safely
-from iobench.results.histograms import decode, decode_bins, encode_bins
+from iobench.results.histograms import decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
 from iobench.results.schema import TABLES, schema
 from iobench.results.store import CampaignFolder, Digest, Store, in_order, new_id
@@ -31,7 +32,6 @@ __all__ = [
     "Digest",
     "Store",
     "as_bytes",
-    "decode",
     "decode_bins",
     "encode_bins",
     "from_json",

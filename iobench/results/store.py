@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iobench import SCHEMA_VERSION
+from iobench.bins import Histogram
 from iobench.errors import CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Finding, StepResult
-from iobench.results import tables
+from iobench.results import latencies, tables
 from iobench.results.files import flush_all, unwritable, write_safely
 from iobench.results.histograms import decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
@@ -248,6 +249,10 @@ class CampaignFolder:
             raise ResultsError(f"{self.path} has {wrong!r} for a number, which nothing gives; restore its archive")
         return found
 
+    def latencies(self) -> dict[latencies.Key, Histogram]:
+        """Return latencies by step and operation, of those that have any. Raises ResultsError as `read` does."""
+        return latencies.read(self.path, keep=lambda: not self.running())
+
     def to_pack(self) -> int:
         """Return how many steps will be packed when they are read: 0 where a packed copy is, or are only few."""
         steps = 0 if (self.path / tables.PACKED).is_dir() or self.running() else len(self.finished())
@@ -256,6 +261,7 @@ class CampaignFolder:
     def pack(self) -> None:
         """Keep each table in one file beside those of the steps, for quick reading. Raises ResultsError."""
         tables.pack(self.path)
+        latencies.read(self.path, keep=lambda: True)
 
     def digest(self) -> str:
         """Return the SHA-256 of what was measured, by which a report names the campaign it was made of.

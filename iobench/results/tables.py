@@ -16,7 +16,9 @@ from iobench.results.schema import TABLES, check_rows, checked, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
+Steps = Sequence[tuple[str, int]]  # finished ones, in order, with the size of each one's file in a table
 PACKED = "packed"
 _PACKED_KEY = b"iobench.packed"
 _ENDING = ".parquet"
@@ -41,8 +43,8 @@ def read(
     """
     import pyarrow as pa
 
-    steps = _steps(campaign, table)
-    packed = _read_packed(campaign, table, steps, columns)
+    steps = steps_of(campaign, table)
+    packed = read_copy(campaign, table, steps, lambda file, path: checked(file, table, path, columns))
     if packed is not None:
         return packed
     # One after the other: neither Python's threads nor Arrow's own, over a data set, were faster.
@@ -53,7 +55,7 @@ def read(
     whole = pa.concat_tables(parts)
     if many:
         with suppress(ResultsError):  # it may be where nothing can be written
-            _pack(campaign, table, steps, whole)
+            write_copy(campaign, table, steps, whole)
     return whole.select(columns or whole.schema.names)
 
 
@@ -111,20 +113,39 @@ def pack(campaign: Path) -> None:
     The copy says of which files it is; where these are no longer the ones that are there, it is not read.
     """
     for table in TABLES:
-        _pack(campaign, table, _steps(campaign, table), read(campaign, table, keep=lambda: False))
+        write_copy(campaign, table, steps_of(campaign, table), read(campaign, table, keep=lambda: False))
 
 
-def _pack(campaign: Path, table: str, steps: Sequence[tuple[str, int]], whole: pa.Table) -> None:
+def write_copy(campaign: Path, name: str, steps: Steps, whole: pa.Table) -> None:
+    """Keep a table of finished steps beside the campaign's own, with what it is of. Raises ResultsError."""
     import pyarrow.parquet as pq
 
     folder = campaign / PACKED
     told = {**(whole.schema.metadata or {}), _PACKED_KEY: _fingerprint(steps)}
     try:
         folder.mkdir(exist_ok=True)
-        with replacing(folder / f"{table}{_ENDING}") as temporary:
+        with replacing(folder / f"{name}{_ENDING}") as temporary:
             pq.write_table(whole.replace_schema_metadata(told), temporary, compression="zstd")
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def read_copy(
+    campaign: Path, name: str, steps: Steps, check: Callable[[pq.ParquetFile, Path], pa.Table]
+) -> pa.Table | None:
+    """Return a table that `write_copy` kept, as `check` reads it; None where there is none, or of other steps."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = campaign / PACKED / f"{name}{_ENDING}"
+    if not path.is_file():
+        return None
+    try:
+        with pq.ParquetFile(path) as file:
+            told = (file.schema_arrow.metadata or {}).get(_PACKED_KEY)
+            return check(file, path) if told == _fingerprint(steps) else None
+    except (OSError, pa.ArrowException, ResultsError):
+        return None  # only a copy: the files that it was made of are read instead
 
 
 def _entries(campaign: Path, table: str) -> list[os.DirEntry[str]]:
@@ -139,7 +160,7 @@ def _entries(campaign: Path, table: str) -> list[os.DirEntry[str]]:
     return found
 
 
-def _steps(campaign: Path, table: str) -> list[tuple[str, int]]:
+def steps_of(campaign: Path, table: str) -> Steps:
     """Return the finished steps with their files' sizes in a table, in order. Raises ResultsError if one is lost."""
     whole = finished(campaign)
     if not whole:
@@ -158,28 +179,10 @@ def _steps(campaign: Path, table: str) -> list[tuple[str, int]]:
     return steps
 
 
-def _fingerprint(steps: Sequence[tuple[str, int]]) -> bytes:
+def _fingerprint(steps: Steps) -> bytes:
     """Return what a packed copy is of: how many steps, and a hash of their names and sizes."""
     names = hashlib.sha256("".join(f"{name}\n{size}\n" for name, size in steps).encode(errors="surrogateescape"))
     return f"{len(steps)} {names.hexdigest()}".encode()
-
-
-def _read_packed(
-    campaign: Path, table: str, steps: Sequence[tuple[str, int]], columns: Sequence[str] | None
-) -> pa.Table | None:
-    """Return a table from its packed copy; None where that is not there, or is not of these files."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = campaign / PACKED / f"{table}{_ENDING}"
-    if not path.is_file():
-        return None
-    try:
-        with pq.ParquetFile(path) as file:
-            told = (file.schema_arrow.metadata or {}).get(_PACKED_KEY)
-            return checked(file, table, path, columns) if told == _fingerprint(steps) else None
-    except (OSError, pa.ArrowException, ResultsError):
-        return None  # only a copy: the files that it was made of are read instead
 
 
 def _read_file(path: Path, table: str, columns: Sequence[str] | None) -> pa.Table:
