@@ -166,22 +166,25 @@ class _Merged:
     def reached(self, times: Floats, q: float, low: Places, high: Places) -> Places:
         """Return of each figure, for each resample (how often it has each round), the first bin with q percent.
 
-        It lies from `low` to `high`, and is found by halving: a table of all resamples by all bins would be a
-        thousand times as much to compute. A hair less than q, for rounding.
+        It lies from `low` to `high`, and is found in strides, each half of the one before: a table of all resamples
+        by all bins would be a thousand times as much to compute. A hair less than q, for rounding.
         """
         import numpy as np
 
         wanted = (self.below[:, self.end].T @ times.T) * (q / 100 * (1 - latencies.HAIR))
-        low, high = np.broadcast_to(low, wanted.shape), np.broadcast_to(high, wanted.shape)
-        for _ in range(int((high - low).max(initial=0)).bit_length()):
-            middle = (low + high) // 2
-            seen = np.zeros(wanted.shape)
+        at, high = np.broadcast_to(low, wanted.shape), np.broadcast_to(high, wanted.shape)
+        seen, of_one = np.empty(wanted.shape), np.empty(wanted.shape)
+        stride = 1 << int((high - at).max(initial=0)).bit_length()
+        while stride := stride >> 1:
+            last = np.minimum(at + (stride - 1), high)
+            seen.fill(0)
             for below, drawn in zip(self.below, times.T, strict=True):
-                seen += below.take(middle) * drawn
-            enough = seen >= wanted
-            high = np.where(enough, middle, high)
-            low = np.where(enough, low, np.minimum(middle + 1, high))
-        return high
+                # "clip" only spares take its own check and copy: no place is out of bounds.
+                np.take(below, last, out=of_one, mode="clip")
+                of_one *= drawn
+                seen += of_one
+            at = np.where(seen < wanted, np.minimum(at + stride, high), at)
+        return at
 
 
 def _merged(histograms: Sequence[Sequence[latencies.Histogram]]) -> _Merged:
