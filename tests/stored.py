@@ -112,6 +112,7 @@ def make_campaign(
     emulated: Mapping[str, Emulation] | None = None,
     serials: Mapping[str, str] | None = None,
     unfinished: int = 0,
+    title: str = "made for a test",
 ) -> CampaignFolder:
     """Store a campaign in a results folder, through the same code as the engine."""
     targets = list(dict.fromkeys(work.target for work in works))
@@ -124,7 +125,7 @@ def make_campaign(
         id=id,
         created_at=datetime(2025, 1, 1, tzinfo=UTC),
         profile=None,
-        title="made for a test",
+        title=title,
         rounds=max(work.rounds for work in works),
         steps=tuple(step for _, step in planned),
         passports={

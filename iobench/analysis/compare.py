@@ -60,6 +60,7 @@ def compare(
         notes=tuple(data.notes),
         despite=tuple(gap.phrase for gap in gaps),
         labels=labels,
+        names=names,
     )
 
 

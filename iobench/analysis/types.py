@@ -112,6 +112,11 @@ class Comparison:
     notes: tuple[Told, ...] = ()
     despite: tuple[Phrase, ...] = ()  # what differs between campaigns that were compared all the same
     labels: Mapping[str, str] = field(default_factory=dict)  # what each campaign is called, by its id
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)  # its drive, by a campaign's id and target
+
+    def drive_of(self, campaign: str, target: str) -> str:
+        """Return the name of the drive that a campaign's target is here: of several campaigns it may have another."""
+        return self.names.get((campaign, target), target)
 
     def shown_ratio(self, row: Row, drive: str) -> Ratio | None:
         """Return a row's ratio as a person may see it: none of or to an invalid figure, which reads like a claim."""

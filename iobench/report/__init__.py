@@ -125,15 +125,7 @@ def _written(
         yield _write(out / DECK_NAME, slides.deck(content))
         step()
     if "html" in formats or "pdf" in formats:
-        page = html.page(
-            content.comparison,
-            content.folders,
-            content.charts,
-            content.words,
-            published=content.published,
-            redacted=content.redacted,
-            drawn=step,
-        )
+        page = html.page(content, step)
         if "pdf" in formats:
             yield _write(out / PDF_NAME, pdf.pdf(page))
             step()

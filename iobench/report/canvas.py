@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -134,6 +135,10 @@ class Line:
         return self.size * LINE
 
 
+# How names that begin alike end: `(after)`, `（エミュレーション）`, `[2]`.
+_TELLING = re.compile(r" ?(?:\([^()]{1,24}\)|（[^（）]{1,24}）|\[\d{1,3}\])$")
+
+
 def wrap(line: Line, width: float, most: int) -> list[Line]:
     """Return a line broken to a width in points, over `most` lines; what is left over ends in `…`."""
     lines: list[Line] = []
@@ -168,10 +173,14 @@ def _fits(line: Line, width: float) -> Callable[[str], bool]:
 
 
 def _shorten(text: str, line: Line, width: float) -> str:
+    """A text cut to a width, but for what it ends in if that tells it apart: `Samsung MZ7… (after)`."""
     if text_width(text, line.size, line.bold) <= width:
         return text
-    room = width - text_width("…", line.size, line.bold)
-    return text[: breaking.longest(text, _fits(line, max(room, 1.0)))].rstrip() + "…"
+    found = _TELLING.search(text)
+    tail = found[0] if found and text_width(found[0], line.size, line.bold) <= width * 0.7 else ""
+    room = width - text_width("…" + tail, line.size, line.bold)
+    head = text.removesuffix(tail)
+    return head[: breaking.longest(head, _fits(line, max(room, 1.0)))].rstrip() + "…" + tail
 
 
 class Surface(Protocol):

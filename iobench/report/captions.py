@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from iobench.analysis.throttled import throttled
 from iobench.analysis.types import Comparison, Row
@@ -48,7 +48,7 @@ def footnotes(
 ) -> tuple[str, ...]:
     """Return the lines under a chart: repeats and interval, what is emulated, what is marked, stability."""
     drawn = {s.drive for s in series if s.points}
-    notes = [" · ".join((*_method(series, kind, words), *_emulated(comparison, drawn, words)))]
+    notes = [" · ".join((*_method(series, kind, words), *emulated(comparison, drawn, words)))]
     if shared:
         notes.append(words("foot.shared", reasons=words.commas(shared)))
     if stable:
@@ -65,7 +65,9 @@ def footnotes(
         priced = [(names[d.name], cost.price(d)) for d in comparison.drives if d.price]
         said = [words("foot.price-of", drive=drive, price=price) for drive, price in priced]
         notes.append(words("foot.prices", prices=words("list.semicolon").join(said)))
-    if kind is ChartKind.LINE:
+    if kind is ChartKind.LINE:  # bars have a place for each
+        absent = [names[d.name] for d in comparison.drives if not any(d.name in row.targets for row in rows)]
+        notes += [words("foot.not-measured", drives=words.commas(absent))] if absent else []
         notes += _not_emulated(comparison, rows[0].better, names, words)
     return tuple(notes)
 
@@ -103,7 +105,8 @@ def _method(series: Sequence[Series], kind: ChartKind, words: Words) -> list[str
     return [median, words("foot.bars" if kind is ChartKind.BAR else "foot.band")]
 
 
-def _emulated(comparison: Comparison, drawn: set[str], words: Words) -> list[str]:
+def emulated(comparison: Comparison, drawn: Collection[str], words: Words) -> list[str]:
+    """Return what names the emulated drives among those that are drawn; nothing where none is."""
     here = [d for d in comparison.drives if d.name in drawn]
     if not any(d.emulated for d in here):
         return []

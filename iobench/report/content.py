@@ -81,7 +81,7 @@ class Content:
     @cached_property
     def searches(self) -> tuple[tuple[Result, ...], ...]:
         """The searches of capacity campaigns, those of one objective together. Raises ResultsError."""
-        return tuple(curves.found(self.folders))
+        return tuple(curves.found(self.folders, self.comparison))
 
     @cached_property
     def curves(self) -> tuple[tuple[tuple[Result, ...], CurveSpec], ...]:
@@ -103,6 +103,7 @@ class Content:
     def runs(self) -> tuple[Run, ...]:
         """The finished steps, as they were planned. Raises ResultsError."""
         found: dict[tuple[str, str], Run] = {}
+        called = labels.drive_labels(self.comparison)
         for folder in self.folders:
             evidence = {row["step"]: row for row in folder.read("evidence").select(list(_EVIDENCE)).to_pylist()}
             names = ("step", "target", "workload", "op", "load", "repeat", "verdict", "reasons", "tool")
@@ -114,7 +115,7 @@ class Content:
                     found[folder.id, step] = Run(
                         folder,
                         step,
-                        labels.clean(target, 80),
+                        called.get(self.comparison.drive_of(folder.id, target), labels.clean(target, 80)),
                         workload,
                         op,
                         load,

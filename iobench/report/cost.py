@@ -41,11 +41,18 @@ def rows(comparison: Comparison) -> list[Row]:
     per = {d.name: _PER.get(name, 1000.0) / d.price for d in comparison.drives if d.price}
     found: dict[tuple[str, str], Row] = {}
     for row in comparison.rows:
-        if row.metric == _rate(row, comparison.rows) and row.better is Better.HIGHER:
+        # What was offered, or answered around a failure, is not what a drive gives.
+        plain = row.rate is None and not row.params.get("outage")
+        if plain and row.metric == _rate(row, comparison.rows) and row.better is Better.HIGHER:
             key = (row.workload, row.op)
-            if key not in found or row.load >= found[key].load:
+            if key not in found or _standing(row) >= _standing(found[key]):
                 found[key] = row
     return [made for row in found.values() if (made := _priced(row, per, comparison))]
+
+
+def _standing(row: Row) -> tuple[int, int]:
+    """Of a workload's rows the one at the highest load is taken, and of those the one that was repeated most."""
+    return row.load, max(own.n for own in row.targets.values())
 
 
 def _rate(row: Row, every: Sequence[Row]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iobench.analysis import capacity as analysis
 from iobench.analysis.capacity import Judged, Result
@@ -12,7 +13,7 @@ from iobench.analysis.loadpoints import ACHIEVED_LEAST, CLOSED, POISSON
 from iobench.analysis.search import End
 from iobench.analysis.types import Comparison
 from iobench.report import capacity as said
-from iobench.report import labels
+from iobench.report import captions, labels
 from iobench.report.spec import COLORS, MARKERS, Curve, CurvePoint, CurveSpec
 from iobench.report.tables import Cell, Table, csv_cell
 from iobench.results import CampaignFolder
@@ -21,19 +22,24 @@ from iobench.units import format_seconds
 
 # From drives so far apart on, the throughput's axis is logarithmic: the slower ones would stand on its edge.
 _FAR_APART = 5.0
+_MOST_NAMED = 3  # drives in a title; of more, the two ends
 _CSV = (
     *("slo", "drive", "arrival", "load", "offered", "achieved", "metric", "latency", "backlog", "backlog_growth"),
     *("verdict", "reasons", "holds", "why", "step"),
 )
 
 
-def found(folders: Sequence[CampaignFolder]) -> list[tuple[Result, ...]]:
-    """Return the searches of campaigns, those of one objective together. Raises ResultsError."""
+def found(folders: Sequence[CampaignFolder], comparison: Comparison) -> list[tuple[Result, ...]]:
+    """Return the searches of campaigns, those of one objective together, each with its drive's name in the comparison.
+
+    Raises ResultsError.
+    """
     groups: dict[str, list[Result]] = {}
     for folder in folders:
         for result in analysis.results(folder):
             if result.by == "rate" and result.points:
-                groups.setdefault(result.slo.text, []).append(result)
+                named = replace(result, target=comparison.drive_of(folder.id, result.target))
+                groups.setdefault(result.slo.text, []).append(named)
     return [tuple(group) for group in groups.values()]
 
 
@@ -47,7 +53,7 @@ def spec(results: Sequence[Result], comparison: Comparison, words: Words) -> Cur
         return None
     every = [
         _curve(result, drives.get(result.target, 0), names.get(result.target, result.target), comparison, words)
-        for result in results
+        for result in sorted(results, key=lambda result: drives.get(result.target, 0))
     ]
     curves = tuple(curve for curve in every if curve.points)
     reached = [max(point.x for point in curve.points) for curve in curves]
@@ -56,7 +62,7 @@ def spec(results: Sequence[Result], comparison: Comparison, words: Words) -> Cur
     scale = labels.scale("s", [*latencies, objective.limits[0].seconds])
     title = words("axis.plain", metric=f"{metric[:1].upper()}{metric[1:]}", unit=scale.unit)
     foot = words("capacity.chart.foot", least=f"{ACHIEVED_LEAST * 100:g} %")
-    emulated = [words("foot.emulated")] if any(d.emulated for d in comparison.drives) else []
+    emulated = captions.emulated(comparison, {curve.drive for curve in curves}, words)
     unit = words("capacity.chart.x")
     return CurveSpec(
         id=labels.slug(f"capacity-{objective.text}"),
@@ -76,14 +82,17 @@ def spec(results: Sequence[Result], comparison: Comparison, words: Words) -> Cur
 def _headline(results: Sequence[Result], comparison: Comparison, words: Words) -> str:
     """What was found, drive by drive: the highest load that held the objective."""
     objective, names = results[0].slo, labels.said_labels(comparison, words)
-    figures = words.commas(
-        [
-            words("say.figure-of", a=names.get(r.target, labels.clean(r.target, 60)), value=_held(r, words))
-            for r in results
-        ]
-    )
-    workload = labels.workload_name(objective.workload, words)
-    return words("capacity.chart", workload=workload, limits=said.limits_text(objective, words), figures=figures)
+    told = {"workload": labels.workload_name(objective.workload, words), "limits": said.limits_text(objective, words)}
+
+    def figure(result: Result) -> str:
+        name = names.get(result.target, labels.clean(result.target, 60))
+        return words("say.figure-of", a=name, value=_held(result, words))
+
+    held = sorted((point.x, place) for place, r in enumerate(results) if (point := r.best or r.even))
+    if len(results) > _MOST_NAMED and len(held) == len(results):
+        low, high = (figure(results[place]) for _, place in (held[0], held[-1]))
+        return words("capacity.chart.many", **told, n=len(results), low=low, high=high)
+    return words("capacity.chart", **told, figures=words.commas([figure(result) for result in results]))
 
 
 def _held(result: Result, words: Words) -> str:
@@ -203,7 +212,7 @@ def points_csv(results: Sequence[Result]) -> str:
         for judged in result.points:
             p = judged.point
             known = (
-                *(result.slo.text, p.target, p.arrival, p.load, p.offered, p.achieved),
+                *(result.slo.text, result.target, p.arrival, p.load, p.offered, p.achieved),
                 *(result.slo.metric, p.latencies.get(result.slo.metric), p.backlog, p.growth, p.verdict.value),
                 *(" ".join(p.reasons), judged.judgement.holds, " ".join(judged.judgement.why), p.step),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from iobench.analysis.types import Comparison, DriveSummary
@@ -41,11 +41,11 @@ def sheets(comparison: Comparison, words: Words) -> list[Sheet]:
     return [_sheet(comparison, i, d, names[d.name], words) for i, d in enumerate(comparison.drives)]
 
 
-def hosts(campaigns: Sequence[Campaign], words: Words) -> list[Host]:
-    """Return each campaign's machine and programs."""
+def hosts(campaigns: Sequence[Campaign], called: Mapping[str, str], words: Words) -> list[Host]:
+    """Return each campaign's machine and programs; `called` is what each campaign is called, by its id."""
     return [
         Host(
-            labels.clean(c.id, 100),
+            labels.clean(called.get(c.id, c.id), 100),
             tuple((_host_name(k, words), _host(k, v)) for k, v in _known(c)),
             tuple((labels.clean(k, 40), labels.clean(v, 200)) for k, v in c.tools.items()),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,18 +64,31 @@ def _of_kind(value: Any, kind: type | tuple[type, ...], key: str, what: str, whe
 def dressed(comparison: Comparison, asked: Sequence[tuple[str, str]]) -> Comparison:
     """Return a comparison whose drives are shown as their profiles (pairs of drive and profile) have it.
 
-    Drives with an order stand first, in that order. Raises UsageError for a drive that was not measured.
+    Drives with an order stand first, in that order. A target that is several drives, one of each campaign, gives its
+    look to each of them, its colour to the first. Raises UsageError for a drive that was not measured.
     """
-    names = [drive.name for drive in comparison.drives]
-    if unknown := next((name for name, _ in asked if name not in names), None):
-        raise UsageError(f"no drive {unknown!r} was measured; {near_miss(unknown, names)}")
-    looks: Mapping[str, Look] = {name: load(profile) for name, profile in asked}
+    looks: dict[str, Look] = {}
+    for name, profile in asked:
+        look = load(profile)
+        for number, drive in enumerate(_drives(comparison, name)):
+            label = f"{look.label}{drive.removeprefix(name)}" if look.label else None
+            looks[drive] = replace(look, label=label, color=None if number else look.color)
     drives = [
-        replace(drive, label=look.label, color=look.color, price=look.price, currency=look.currency)
-        if (look := looks.get(drive.name))
+        replace(drive, label=own.label, color=own.color, price=own.price, currency=own.currency)
+        if (own := looks.get(drive.name))
         else drive
         for drive in comparison.drives
     ]
     places = {name: look.order for name, look in looks.items() if look.order is not None}
     drives.sort(key=lambda drive: places.get(drive.name, 10**9))
     return replace(comparison, drives=tuple(drives))
+
+
+def _drives(comparison: Comparison, name: str) -> list[str]:
+    """The drives of a name: the one that is called so, else those of a target that several campaigns have."""
+    names = [drive.name for drive in comparison.drives]
+    own = {drive for (_, target), drive in comparison.names.items() if target == name}
+    found = [name] if name in names else [drive for drive in names if drive in own]
+    if not found:
+        raise UsageError(f"no drive {name!r} was measured; {near_miss(name, names)}")
+    return found

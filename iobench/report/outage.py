@@ -34,7 +34,7 @@ def charts(folders: Sequence[CampaignFolder], comparison: Comparison, words: Wor
     rows = [row for row in comparison.rows if row.params.get("outage") and row.metric == "hits"]
     if not rows:
         return []
-    steps = list(_steps(folders))
+    steps = list(_steps(folders, comparison))
     made = []
     for number, row in enumerate(rows, 1):
         curves = [curve for d in comparison.drives if (curve := _curve(steps, row, d.name))]
@@ -45,14 +45,14 @@ def charts(folders: Sequence[CampaignFolder], comparison: Comparison, words: Wor
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    target: str
+    drive: str
     load: int
     rate: float | None
     params: Any
     series: tuple[tuple[float, str, float], ...]
 
 
-def _steps(folders: Sequence[CampaignFolder]) -> Iterator[_Step]:
+def _steps(folders: Sequence[CampaignFolder], comparison: Comparison) -> Iterator[_Step]:
     for folder in folders:
         series: dict[str, list[tuple[float, str, float]]] = {}
         columns = folder.read("series").to_pydict()
@@ -63,14 +63,15 @@ def _steps(folders: Sequence[CampaignFolder]) -> Iterator[_Step]:
         for step, target, load, rate, params in zip(*samples.values(), strict=True):
             if step not in seen and step in series:
                 seen.add(step)
-                yield _Step(target, load, rate, json.loads(params), tuple(series[step]))
+                drive = comparison.drive_of(folder.id, target)
+                yield _Step(drive, load, rate, json.loads(params), tuple(series[step]))
 
 
 def _curve(steps: Sequence[_Step], row: Row, drive: str) -> Curve | None:
     rounds = [
         step
         for step in steps
-        if (step.target, step.load, step.rate, step.params) == (drive, row.load, row.rate, dict(row.params))
+        if (step.drive, step.load, step.rate, step.params) == (drive, row.load, row.rate, dict(row.params))
     ]
     ticks: dict[int, list[float]] = {}
     restored: list[float] = []

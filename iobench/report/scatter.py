@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iobench.report import labels
-from iobench.report.canvas import GRID, INK, MUTED, WARN, Line, Surface, flow, text_width
+from iobench.report.canvas import GRID, INK, MUTED, WARN, Line, Surface, wrap
 from iobench.report.plot import Plot, axis, linear_ticks, log_ticks, tick_room
 from iobench.report.spec import Curve, CurvePoint, CurveSpec
 
@@ -63,11 +63,12 @@ class _Label:
 
 def draw(canvas: Surface, spec: CurveSpec, top: float, bottom: float) -> None:
     """Draw the curves between two heights of the canvas; a legend only where a name has no room by its curve."""
-    placed = _placed(canvas, spec, _places(canvas, spec, top, bottom), named=True)
+    at = _places(canvas, spec, top, bottom)
+    placed = _placed(canvas, spec, at, named=True)
     if placed is None:
         top = _legend(canvas, spec, top)
-        placed = _placed(canvas, spec, _places(canvas, spec, top, bottom), named=False) or {}
-    at = _places(canvas, spec, top, bottom)
+        at = _places(canvas, spec, top, bottom)
+        placed = _placed(canvas, spec, at, named=False) or {}
     axis(canvas, at.plot, spec, latencies(spec))
     _throughputs(canvas, spec, at)
     _limit(canvas, spec, at)
@@ -114,17 +115,27 @@ def _places(canvas: Surface, spec: CurveSpec, top: float, bottom: float) -> _Pla
 
 
 def _legend(canvas: Surface, spec: CurveSpec, top: float) -> float:
-    frame, x, y = canvas.frame, canvas.frame.margin, top + 2
-    size = _size(canvas)
-    for curve in spec.curves:
-        width = text_width(curve.label, size, bold=True) + 26
-        if x > frame.margin and x + width > frame.width - frame.margin:
-            x, y = frame.margin, y + size * 1.5
-        canvas.marker(x + 6, y + size * 0.65, curve.marker, curve.color, _SIGN, 6)
-        room = frame.width - 2 * frame.margin - 16
-        canvas.stack(x + 15, y, flow([curve.label], Line(curve.label, size, bold=True, color=INK), room))
-        x += width
-    return y + size * 1.6
+    """The drives, each with what it holds: beside many curves not every figure would find room."""
+    frame, size = canvas.frame, _size(canvas)
+    room = frame.width - 2 * frame.margin
+    entries = [_entry(curve, size, room - 16) for curve in spec.curves]
+    widest = max(max(line.width for line in lines) for lines in entries) + 34
+    columns = max(1, min(len(entries), int((room + 18) / widest)))
+    y = top + 2
+    for first in range(0, len(entries), columns):
+        row = range(first, min(first + columns, len(entries)))
+        for number in row:
+            curve, lines = spec.curves[number], entries[number]
+            x = frame.margin + (number - first) * max(widest, (room + 18) / columns)
+            canvas.marker(x + 6, y + lines[0].height / 2, curve.marker, curve.color, _SIGN, 6)
+            canvas.stack(x + 15, y, lines)
+        y += max(sum(line.height for line in entries[number]) for number in row) + 3
+    return y + size * 0.4
+
+
+def _entry(curve: Curve, size: float, room: float) -> list[Line]:
+    lines = wrap(Line(curve.label, size, bold=True, color=INK), room, 1)
+    return lines + (wrap(Line(curve.best_text, size), room, 1) if curve.best_text else [])
 
 
 def _size(canvas: Surface) -> float:
@@ -194,12 +205,11 @@ def _placed(canvas: Surface, spec: CurveSpec, at: _Place, named: bool) -> dict[_
 
 def _labels(canvas: Surface, spec: CurveSpec, named: bool) -> Iterator[_Label]:
     size = _size(canvas)
-    for curve in spec.curves:
+    for curve in spec.curves if named else ():
         point = curve.best or (curve.line or curve.points)[-1]
-        lines = [Line(curve.label, canvas.frame.label, bold=True)] if named else []
+        lines = [Line(curve.label, canvas.frame.label, bold=True)]
         lines += [Line(curve.best_text, size)] if curve.best_text else []
-        if lines:
-            yield _Label(curve, point, tuple(lines), named)
+        yield _Label(curve, point, tuple(lines), True)
     for curve in spec.curves:
         if curve.knee is not None and not bends_where_it_holds(curve):
             yield _Label(curve, curve.knee, (Line(curve.knee_text, size, color=MUTED),), False)

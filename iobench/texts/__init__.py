@@ -7,6 +7,7 @@ before this kept, and what programs say themselves, is text in one language: `To
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -16,6 +17,7 @@ from iobench.errors import UsageError, near_miss
 from iobench.texts import en, ja
 from iobench.units import format_seconds, format_value
 
+_AFTER_BRACKET = re.compile("(?<=）) (?=[ぁ-ヿ一-鿿])")
 TEXTS: Mapping[str, Mapping[str, str]] = {"en": en.TEXTS, "ja": ja.TEXTS}
 LANGUAGES = tuple(TEXTS)
 
@@ -140,12 +142,16 @@ class Words:
 
     def __call__(self, key: str, /, **fields: object) -> str:
         """Return the text of a key with its fields filled in."""
-        return self._table[key].format(**fields)
+        return self._set(self._table[key].format(**fields))
 
     def say(self, phrase: Phrase) -> str:
         """Return a phrase as a sentence. A field that has no figure is left open as `?`, never an error."""
         fields = _Fields({name: _Shown(figure, self) for name, figure in phrase.figures.items()})
-        return self._table[phrase.key].format_map(fields)
+        return self._set(self._table[phrase.key].format_map(fields))
+
+    def _set(self, text: str) -> str:
+        """Return a filled text; the blank that a Latin name needs before `の` is none after a wide bracket."""
+        return _AFTER_BRACKET.sub("", text) if self.lang == "ja" else text
 
     def tell(self, told: Told) -> str:
         """Return a sentence in this language; one that is text is returned as it is."""

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import boxes
+import everything
 import inked
 import pytest
 from pptx import Presentation
@@ -26,35 +27,17 @@ from iobench.report.svg import svg
 from iobench.results import CampaignFolder
 from iobench.texts import LANGUAGES, Words
 
-SLO = parse("rand-read p99<10ms", loadpoints.WORKLOADS)
 NAMES = ("iodrive", 'sas <script>alert("x")</script> & a long name that wraps')
-
-
-def _step(target: str, limit: float, rate: float | None, arrival: str = "even", load: int = 64) -> Measured:
-    achieved = min(limit, rate) if rate is not None else min(limit, load * limit / 4)
-    over = rate is None or rate > limit
-    figures = {"iops": [achieved], "latency_mean": [0.02 if over else 0.001], "latency_p99": [0.06 if over else 0.002]}
-    params = {"arrival": arrival} if rate is not None else {}
-    return Measured(target, figures, workload="rand-read", load=load, rate=rate, params=params)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> CampaignFolder:
     """Two drives, one ten times as fast, each with its closed loops and a search."""
-    steps: list[Measured] = []
-    for name, limit in zip(NAMES, (10_000.0, 1_000.0), strict=True):
-        steps += [_step(name, limit, None, load=1), _step(name, limit, None)]
-        steps += [_step(name, limit, limit * x) for x in (0.4, 0.75, 0.98, 0.995, 1.004, 1.02)]
-        steps += [_step(name, limit, round(1.004 * limit) + 0.0)]  # the failure is tried twice
-        steps += [_step(name, limit, limit * x, "poisson") for x in (0.995, 0.9751)]
-    made = make_campaign(tmp_path, *steps)
-    director = Asked((SLO,), curve=False).as_director()
-    made.replan(dataclasses.replace(made.campaign(), director=director))
-    return made
+    return everything.searched(tmp_path, dict(zip(NAMES, (10_000.0, 1_000.0), strict=True)))
 
 
 def _specs(folder: CampaignFolder, words: Words) -> curves.CurveSpec:
-    (results,) = curves.found([folder])
+    (results,) = curves.found([folder], compare([folder]))
     spec = curves.spec(results, compare([folder]), words)
     assert spec is not None
     return spec
@@ -114,23 +97,22 @@ def test_the_rates_that_were_searched_of_a_store_are_no_chart_each(tmp_path: Pat
 def test_the_page_says_what_was_found(folder: CampaignFolder) -> None:
     words = Words("ja")
     comparison = compare([folder])
-    page = html.page(comparison, [folder], charts.charts(comparison, words), words)
+    page = html.page(Content([folder], comparison, words))
     assert 'id="capacity-1"' in page and words("capacity.about") in page
     assert "<script>alert" not in page
-    (results,) = curves.found([folder])
+    (results,) = curves.found([folder], comparison)
     assert len(curves.sentences(results, comparison, words)) == len(NAMES)
     assert curves.points_csv(results).count("\r\n") == 1 + 22
 
 
 def test_a_name_that_is_a_formula_is_a_text_in_the_points(folder: CampaignFolder) -> None:
-    ((result,),) = [found[:1] for found in curves.found([folder])]
-    first = result.points[0]
-    named = dataclasses.replace(first, point=dataclasses.replace(first.point, target="=1+1\x1b[2J"))
-    assert ",'=1+1[2J," in curves.points_csv([dataclasses.replace(result, points=(named,))])
+    ((result,),) = [found[:1] for found in curves.found([folder], compare([folder]))]
+    assert ",'=1+1[2J," in curves.points_csv([dataclasses.replace(result, target="=1+1\x1b[2J")])
 
 
 def test_a_campaign_without_a_search_has_no_curve(tmp_path: Path) -> None:
-    assert curves.found([make_campaign(tmp_path, _step("d", 100.0, 50.0))]) == []
+    folder = make_campaign(tmp_path, Measured("d", {"iops": [50.0]}, workload="rand-read", rate=50.0))
+    assert curves.found([folder], compare([folder])) == []
 
 
 def test_curves_count_in_the_progress(folder: CampaignFolder, tmp_path: Path) -> None:

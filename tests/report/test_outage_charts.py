@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import boxes
+import everything
 import inked
 import pytest
 from pptx import Presentation
@@ -17,14 +16,13 @@ from pptx.enum.chart import XL_CHART_TYPE
 from stored import Measured, make_campaign
 
 from iobench.analysis.compare import compare
-from iobench.model import Campaign, Device, Evidence, Finding, Output, Passport, Step, StepResult, Target, Verdict
+from iobench.model import Verdict
 from iobench.report import charts, draw, outage, slides, tables
 from iobench.report.canvas import PHONE
 from iobench.report.captions import alt_text
 from iobench.report.content import Content
 from iobench.report.spec import Across, ChartKind
-from iobench.results import CampaignFolder, Store
-from iobench.runners import kvs
+from iobench.results import CampaignFolder
 from iobench.texts import LANGUAGES, Words
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "kvs-1"
@@ -32,25 +30,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures" / "kvs-1"
 
 @pytest.fixture
 def killed(tmp_path: Path) -> CampaignFolder:
-    """A campaign of one drive and two rounds of the same real outage, the second a little later in its window."""
-    params = kvs.Params(size=8 << 20, loads=(8,), rate=800.0, outage="kill", duration=6.0)
-    (work,) = kvs.plan(params)
-    files = {name: (FIXTURES / f"killed{part}.json").read_text() for name, part in _FILES.items()}
-    steps = tuple(Step(f"000{i}-r{i}-kvs-8-sas", "sas", i, work) for i in (1, 2))
-    passport = Passport(Target("sas", "/mnt/sas"), Device("sda", 8, 0, kind="SAS"))
-    now = datetime(2025, 1, 1, tzinfo=UTC)
-    campaign = Campaign("20250101-000000", now, None, "outage", 2, steps, {"sas": passport}, {"name": "host"}, {})
-    folder = Store(tmp_path).create(campaign)
-    for i, step in enumerate(steps):
-        told = json.loads(files["outage.json"])
-        told = {**told, "began_at": told["began_at"] + i * 0.1, "restored_at": told["restored_at"] + i * 0.1}
-        reading = kvs.read(work, Output((), 0, "", "", {**files, "outage.json": json.dumps(told)}, 8.0, 1.0))
-        lost = Finding("lost-data", "keys were gone")
-        folder.save(campaign, StepResult(step, reading, Evidence(), Verdict.INVALID, (lost,), now, "memcached 1.6.18"))
-    return folder
-
-
-_FILES = {"result.json": "", "readback.json": "-readback", "outage.json": "-outage"}
+    return everything.killed(tmp_path)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import re
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from iobench import report
 from iobench.analysis.compare import compare
 from iobench.cli.main import run
 from iobench.errors import ResultsError, UsageError
-from iobench.model import Campaign, Finding, Verdict
-from iobench.report import charts, evidence, fonts, html, labels, tables, widths
+from iobench.model import Finding, Verdict
+from iobench.report import beginning, charts, evidence, fonts, labels, tables, widths
+from iobench.report.content import Content
 from iobench.texts import Words
 
 HOSTILE = ("<script>alert(1)</script>\"'`$x$", "ドライブ\u202e東京", "sas")
@@ -167,15 +167,16 @@ def test_each_reason_stands_with_its_own_sentences_and_class(tmp_path: Path) -> 
     assert '<p class="suspect">It measured for 3 s.</p>' in step
 
 
-def test_one_figure_of_few_rounds_makes_no_quick_look_of_the_report() -> None:
+def test_one_figure_of_few_rounds_makes_no_quick_look_of_the_report(tmp_path: Path) -> None:
+    folder = stored(tmp_path, rounds=1, loads=(1,))
+
     def notice(n: int) -> object:
         rows = [
             making.row("seq-read", "throughput", {"sas": 1e8}, baseline=None, n=n),
             making.row("seq-write", "throughput", {"sas": 1e8}, baseline=None, n=4),
         ]
         what = making.comparison([making.drive("sas")], rows, None)
-        campaign = Campaign("c", datetime(2026, 1, 1, tzinfo=UTC), None, "t", n, (), {}, {}, {})
-        return html._head(what, [campaign], Words("en"), False)["quick"]
+        return beginning.head(Content([folder], what, Words("en")))["quick"]
 
     assert notice(5) == ""
     assert str(notice(4)).startswith("A quick look")

@@ -22,6 +22,7 @@ _TALK = (
     ("kvs",),
 )
 _PANELS = 2  # charts on a slide, at most
+_PROPERTY = 255  # signs in a property of the file; python-pptx refuses more
 _NARROW = 5  # drives that can be named beside a chart of half a slide
 
 
@@ -97,12 +98,22 @@ def _properties(presentation: Any, content: Content) -> None:
     """What the file says of itself; its dates are those of the campaign, so that the same figures say the same."""
     told = presentation.core_properties
     campaign = content.campaigns[0]
-    told.title = labels.title(campaign, content.words) or content.words("page.title")
+    told.title = _first([labels.title(campaign, content.words) or content.words("page.title")])
     told.author, told.language = "iobench", content.words.lang
-    told.subject = content.words.commas([labels.clean(c.id, 100) for c in content.campaigns])
-    told.comments = " ".join(f"sha256:{digest}" for digest in content.digests)
+    told.subject = _first([labels.clean(c.id, 100) for c in content.campaigns])
+    told.comments = _first([f"sha256:{digest}" for digest in content.digests])
     told.created = told.modified = campaign.created_at.replace(tzinfo=None)
     told.last_modified_by = "iobench"
+
+
+def _first(texts: Sequence[str]) -> str:
+    """The first of texts, as many as a property of a file holds; the summary's notes have every one."""
+    told = texts[0][:_PROPERTY]
+    for text in texts[1:]:
+        if len(told) + len(text) + 4 > _PROPERTY:
+            return f"{told}, …"[:_PROPERTY]
+        told += f", {text}"
+    return told
 
 
 __all__ = ["Group", "arranged", "deck"]

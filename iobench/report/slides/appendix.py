@@ -91,7 +91,7 @@ def _measured(presentation: Any, content: Content) -> None:
     """What was measured, and how to repeat it: profile, versions, host, hash, the command."""
     words = content.words
     told = repeat.all_of(content.folders, content.campaigns, content.comparison.labels, words, content.digests)
-    for campaign, host in zip(told, drives.hosts(content.campaigns, words), strict=True):
+    for campaign, host in zip(told, drives.hosts(content.campaigns, content.comparison.labels, words), strict=True):
         rows = [*campaign.facts, (words("page.host"), words("list.semicolon").join(f"{k} {v}" for k, v in host.facts))]
         rows += [
             (measured.workload, words("list.semicolon").join(part for part in _of(measured, words) if part))
