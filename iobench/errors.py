@@ -56,10 +56,16 @@ class InterruptedCampaign(IobenchError):
     exit_code = EXIT_INTERRUPTED
 
 
+_MOST_NAMED, _MOST_LETTERS = 30, 200
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
-    """Return the hint that ends an "unknown name" message: the nearest name, else all of them."""
+    """Return the hint that ends an "unknown name" message: the nearest name, else those that there are."""
     names = list(known)
+    word = word[:_MOST_LETTERS]  # to look for a name like a text of megabytes would take long
     close = get_close_matches(word, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
-    return "known: " + ", ".join(names) if names else "none is known"
+    more = len(names) - _MOST_NAMED
+    shown = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"known: {shown}" if names else "none is known"

@@ -93,7 +93,7 @@ def _read(p: Param, raw: object, where: str) -> object:
         raise UsageError(f"{where}: {p.name}: {error}") from None
     smallest = min(value) if isinstance(value, tuple) and value and p.kind is Kind.COUNTS else value
     if isinstance(smallest, int | float) and not isinstance(smallest, bool) and smallest < p.least:
-        raise UsageError(f"{where}: {p.name}: {raw!r} is too small; the least is {p.least:g}")
+        raise UsageError(f"{where}: {p.name}: {raw!r} is too small; the least is {p.least:.12g}")
     return value
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from iobench.errors import UsageError
 
+T = TypeVar("T")
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50}
 _SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -46,6 +49,14 @@ def parse_duration(text: str) -> float:
     if unit not in _SECONDS:
         raise UsageError(f"{text!r} has no known unit of time; write it as 10s, 500ms or 2m")
     return number * _SECONDS[unit]
+
+
+def option_read(option: str, text: str, read: Callable[[str], T]) -> T:
+    """Return what an option says, by one of the readers above. Raises UsageError that names the option."""
+    try:
+        return read(text)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}") from None
 
 
 def _significant(value: float, digits: int = 3) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tarfile
 import tempfile
 import time
@@ -44,9 +45,10 @@ class Exported:
 def is_archive(path: Path) -> bool:
     """Whether a file looks like what `iobench export` writes."""
     try:
-        with path.open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
-    except OSError:
+        # A pipe would be waited for.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(2) == b"\x1f\x8b"
+    except (OSError, ValueError):
         return False
 
 
@@ -126,13 +128,16 @@ def take_in(path: Path, store: Store) -> CampaignFolder:
     such archive or is damaged, UsageError where a campaign of that name is there already, ResultsError where the
     results cannot be written.
     """
+    store.ids()  # says what is wrong with a results folder that is none
     try:
         store.root.mkdir(parents=True, exist_ok=True)
         with _room(store.root) as room:
             about = _unpack(path, room)
             return _placed(path, store, room, about)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be taken into {store.root}: {error.strerror or error}") from error
+        raise ResultsError(
+            f"{path} cannot be taken into {store.root}: {error.strerror or error}; choose another folder with --results"
+        ) from error
 
 
 @contextmanager

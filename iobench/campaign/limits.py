@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from iobench.campaign.needs import Estimate
 from iobench.drives.temperature import temperature_c
 from iobench.errors import CannotRunError, ToolError, UsageError
 from iobench.model import Campaign, ParamValue, Passport
-from iobench.units import format_bytes, parse_size
+from iobench.units import format_bytes, option_read, parse_size
 
 LOOK_EVERY_S = 1.0
 
@@ -76,8 +77,11 @@ def read(min_free: str | None, max_temp: float | None, max_write: str | None, id
         if not 0 <= share < 1:
             raise UsageError(f"--min-free: {min_free!r} is not between 0% and 100%")
     elif min_free is not None:
-        share, is_share = float(parse_size(min_free)), False
-    return Limits(share, is_share, max_temp, parse_size(max_write) if max_write is not None else None, idle)
+        share, is_share = float(option_read("--min-free", min_free, parse_size)), False
+    if max_temp is not None and not math.isfinite(max_temp):  # nothing is hotter than `nan`
+        raise UsageError(f"--max-temp: {max_temp} is no temperature; write degrees Celsius, as 60")
+    most = option_read("--max-write", max_write, parse_size) if max_write is not None else None
+    return Limits(share, is_share, max_temp, most, idle)
 
 
 def check(

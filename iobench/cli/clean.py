@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from iobench import SCHEMA_VERSION, proc
-from iobench.cli.options import json_option, results_option
+from iobench.cli.options import GivenPath, json_option, results_option
 from iobench.cli.tables import clean as printable
 from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.mounts import mounts
@@ -18,7 +18,7 @@ from iobench.results import CampaignFolder, Store
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[FOLDER]…")
+@click.argument("folders", nargs=-1, type=GivenPath(path_type=Path, exists=True, file_okay=False), metavar="[FOLDER]…")
 @results_option
 @json_option
 def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:

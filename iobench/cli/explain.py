@@ -47,7 +47,7 @@ def explain(what: str, step: str | None, lang: str, results: Path, as_json: bool
         return
     store = Store(results)
     if step is None:
-        if what == "latest" or any(name.startswith(what) for name in store.ids()):
+        if what == "latest" or (what and any(name.startswith(what) for name in store.ids())):
             raise UsageError(f"which step? `iobench show {what}` lists them; then `iobench explain {what} STEP`")
         raise UsageError(f"{what!r} is neither a reason nor a campaign; {near_miss(what, REASONS)}")
     folder = store.open(what)

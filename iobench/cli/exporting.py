@@ -9,7 +9,7 @@ import click
 from iobench import SCHEMA_VERSION
 from iobench.cli.document import echo_document
 from iobench.cli.listing import complete_campaign
-from iobench.cli.options import json_option, results_option
+from iobench.cli.options import GivenPath, json_option, results_option
 from iobench.cli.tables import clean
 
 
@@ -18,7 +18,7 @@ from iobench.cli.tables import clean
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Where to write it.  [default: CAMPAIGN.tar.gz]",
 )

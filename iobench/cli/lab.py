@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iobench import SCHEMA_VERSION
-from iobench.cli.options import WholeGroup, json_option
+from iobench.cli.options import GivenPath, WholeGroup, json_option
 from iobench.cli.tables import Column, print_table
 from iobench.errors import InterruptedCampaign
 from iobench.units import format_bytes, format_count, format_seconds, format_value, parse_size
@@ -32,7 +32,7 @@ def lab() -> None:
 @lab.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--size", metavar="SIZE", help="Size of each drive (4G is 4*10^9, 4Gi is 2^32).  [default: 1Gi]")
-@click.option("--dir", "directory", type=click.Path(path_type=Path), help="Folder for the images.")
+@click.option("--dir", "directory", type=GivenPath(path_type=Path), help="Folder for the images.")
 @click.option("--block", is_flag=True, help="A bare block device, with no file system.")
 @json_option
 def up(names: tuple[str, ...], size: str | None, directory: Path | None, block: bool, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
     from iobench.results import Store
 
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
-    if path.exists():
-        raise UsageError(f"{path} exists; a profile is not overwritten, choose another name")
+    _check_place(path)
     found, text = order.read(base or BASE)
     targets = parse_targets(shared.targets) or [default_target()]
     if len(targets) != 1:
         raise UsageError("a profile is learnt from one drive; give one -t")
-    measure.clean_before(targets, shared)
+    if not shared.dry_run:
+        measure.clean_before(targets, shared)
     store = Store(shared.results)
     wish = handover.Wish(size=shared.size, duration=shared.duration, most=shared.repeats or LEAST_REPEATS)
     assembled, _ = handover.begin(found, text, targets, wish, store.ids())
@@ -43,6 +44,9 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
         assembled, campaign=dataclasses.replace(assembled.campaign, limits=shared.limits.as_params())
     )
     measure.keep_to(shared.limits, assembled)
+    if shared.dry_run:
+        measure.show_plan(assembled, shared)
+        return 0
     folder = measure.create(store, assembled.campaign)
     validation.look_at_drives(folder, assembled.campaign.passports.values(), validation.BEFORE)
     with progress.log(shared.log_file) as log:
@@ -62,6 +66,22 @@ def learn_profile(name: str, base: str | None, shared: MeasureOptions) -> int:
         raise CannotRunError(f"{path} cannot be written: {error.strerror}") from error
     click.echo(f"written: {path}; look through it, then: iobench validate ./{path} -t NAME=PATH", err=shared.as_json)
     return 0
+
+
+def _check_place(path: Path) -> None:
+    """Raise UsageError, before anything is measured, for a profile that could not be written."""
+    try:
+        if path.stem.startswith("."):
+            raise UsageError(f"{path} is no name for a profile; give a word, as --learn good-server")
+        path.lstat()
+    except FileNotFoundError:
+        if path.parent.is_dir() and os.access(path.parent, os.W_OK):
+            return
+        raise UsageError(f"{path} cannot be written: {path.parent} is no folder that can be written in") from None
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{path} cannot be written ({said}); choose another name") from None
+    raise UsageError(f"{path} exists; a profile is not overwritten, choose another name")
 
 
 def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target: str) -> Any:

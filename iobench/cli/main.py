@@ -9,6 +9,7 @@ import importlib
 import io
 import itertools
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -38,6 +39,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "clean": ("clean", "clean", "Remove what a killed run left (only what carries our marker)."),
     "lab": ("lab", "lab", "Emulated drives of known speed."),
 }
+
+
+_LONG = 300  # letters of a word: the path of a file may have as many
 
 
 class LazyGroup(click.Group):
@@ -132,6 +136,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
+    if any("\0" in word for word in words):  # only from Python: no command line can hold one
+        _say("what was typed holds a NUL")
+        return EXIT_USAGE
     if not asks_for_nagios(words):
         return _run(words, _say)
     # A monitoring system takes 2 for a failure, and only what stands on standard output.
@@ -174,7 +181,9 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> int:
         return EXIT_INTERRUPTED
     except click.ClickException as error:
         if say is _say:
-            error.show()
+            shown = io.StringIO()
+            error.show(shown)
+            click.echo(shortened(shown.getvalue()), err=True, nl=False)
         else:
             say(error.format_message())
         return EXIT_USAGE
@@ -229,7 +238,12 @@ def _say(sentence: str) -> None:
     from iobench.cli.tables import clean
 
     with contextlib.suppress(OSError):  # the terminal may be gone: the exit code still tells
-        click.echo(f"iobench: {clean(sentence)}", err=True)
+        click.echo(f"iobench: {clean(shortened(sentence))}", err=True)
+
+
+def shortened(sentence: str) -> str:
+    """Return a sentence with each overlong word in it cut: what was typed may be megabytes, and is repeated."""
+    return re.sub(rf"(\S{{{_LONG}}})\S+(\S{{20}})", r"\1…\2", sentence)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,16 @@ class MeasureOptions:
         return limits.read(self.min_free, self.max_temp, self.max_write, self.idle)
 
 
+class GivenPath(click.Path):
+    """A path that was given. An empty one is a variable that was not set, not the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail with a sentence."""
+        if value == "":
+            self.fail("it is empty; give a path, or leave the option out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def default_results() -> Path:
     """Return where campaigns are kept when --results does not say."""
     return Path(os.environ.get("IOBENCH_RESULTS") or "results")
@@ -107,7 +117,7 @@ def results_option(function: F) -> F:
     """Add --results."""
     return click.option(
         "--results",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=GivenPath(path_type=Path, file_okay=False),
         default=default_results,
         metavar="DIR",
         help="Where campaigns are kept.  [default: ./results, or IOBENCH_RESULTS]",
@@ -171,7 +181,7 @@ def going_options(function: F) -> F:
             click.option("--quiet", "-q", is_flag=True, help="No progress and no table."),
             json_option,
             click.option(
-                "--log-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also log to FILE."
+                "--log-file", type=GivenPath(path_type=Path, dir_okay=False), metavar="FILE", help="Also log to FILE."
             ),
             results_option,
         )
@@ -240,7 +250,7 @@ def endpoint_options(address: Address | None) -> list[click.Option]:
         found.append(
             click.Option(
                 [f"--{address.flag}-file", "endpoint_secret"],
-                type=click.Path(path_type=Path, dir_okay=False),
+                type=GivenPath(path_type=Path, dir_okay=False),
                 metavar="FILE",
                 help="An option file with its password; else IOBENCH_DSN_PASSWORD, else it is asked for.",
             )

@@ -11,7 +11,7 @@ import click
 
 from iobench import SCHEMA_VERSION
 from iobench.cli.document import echo_document
-from iobench.cli.options import campaigns_options, json_option, lang_option, open_campaigns, results_option
+from iobench.cli.options import GivenPath, campaigns_options, json_option, lang_option, open_campaigns, results_option
 from iobench.cli.tables import clean
 from iobench.errors import UsageError, near_miss
 from iobench.report import FORMATS, Options, Several, build
@@ -22,7 +22,7 @@ from iobench.report import FORMATS, Options, Several, build
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Where to write it.  [default: RESULTS/CAMPAIGN/report]",
 )

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from iobench.cli import options
-from iobench.cli.options import MeasureOptions
+from iobench.cli.options import GivenPath, MeasureOptions
 from iobench.errors import (
     EXIT_OK,
     EXIT_UNDECIDED,
@@ -71,7 +71,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     "--format", "formats", metavar="NAME,NAME…", default="text", show_default=True, help=f"{', '.join(FORMATS)}."
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write the sheets there."
+    "-o", "--output", type=GivenPath(path_type=Path, file_okay=False), metavar="DIR", help="Write the sheets there."
 )
 @options.lang_option
 @click.option("--of", "of", metavar="CAMPAIGN", help="Judge a stored validation again; nothing is measured.")
@@ -89,7 +89,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--log-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Also log to FILE, and go on when the terminal is gone.",
 )
@@ -128,8 +128,10 @@ def validate(
 def _formats(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = next((each for each in found if each not in FORMATS), None)
-    if unknown is not None or not found:
-        raise UsageError(f"unknown format {unknown!r}; {near_miss(str(unknown), FORMATS)}")
+    if unknown is not None:
+        raise UsageError(f"unknown format {unknown!r}; {near_miss(unknown, FORMATS)}")
+    if not found:
+        raise UsageError(f"--format names nothing; known: {', '.join(FORMATS)}")
     return found
 
 
@@ -147,18 +149,18 @@ def _validate(
     from iobench.cli.tables import clean
     from iobench.drives.passport import default_target, parse_targets
     from iobench.results import Store
-    from iobench.units import parse_duration, parse_size
+    from iobench.units import option_read, parse_duration, parse_size
 
     found, text = order.read(profile)
     targets = parse_targets(shared.targets) or [default_target()]
     limits = shared.limits
     wish = handover.Wish(
         look=look,
-        within_s=parse_duration(within) if within is not None else None,
+        within_s=option_read("--within", within, parse_duration) if within is not None else None,
         most=shared.repeats or MOST_REPEATS,
         size=shared.size,
         duration=shared.duration,
-        max_rate=parse_size(shared.max_rate) if shared.max_rate is not None else None,
+        max_rate=option_read("--max-rate", shared.max_rate, parse_size) if shared.max_rate is not None else None,
     )
     if not shared.dry_run:
         measure.clean_before(targets, shared)

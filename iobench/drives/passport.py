@@ -44,6 +44,9 @@ def parse_target(text: str) -> Target:
     return Target(check_name(name), full, "block" if _is_block(full) else "file")
 
 
+_SECRET = re.compile(r"[?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=", re.IGNORECASE)
+
+
 def server_target(name: str, url: str) -> Target:
     """Return the target that is a server which exists, at SCHEME://[USER@]HOST[:PORT][/NAME].
 
@@ -52,7 +55,7 @@ def server_target(name: str, url: str) -> Target:
     """
     scheme, _, rest = url.partition("://")
     user, at, _ = rest.rpartition("@")
-    if at and ":" in user:
+    if (at and ":" in user) or _SECRET.search(rest):
         raise UsageError(
             f"the {scheme}:// address holds a password, which everybody on this machine can read in the process list; "
             f"leave it out ({scheme}://USER@HOST/…): it is asked for, or read from a file or the environment"

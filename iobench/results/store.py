@@ -73,7 +73,12 @@ class Store:
         if campaign == "latest":
             return CampaignFolder(self.root / ids[-1])
         starts = [known for known in ids if known.startswith(campaign)]
-        if campaign not in ids and len(starts) != 1:
+        if campaign and campaign not in ids and len(starts) > 1:
+            names = ", ".join(starts[:3]) + (", …" if len(starts) > 3 else "")
+            raise UsageError(
+                f"{len(starts)} campaigns in {self.root} begin with {campaign!r} ({names}); give more of the id"
+            )
+        if not campaign or (campaign not in ids and len(starts) != 1):
             raise UsageError(f"there is no campaign {campaign!r} in {self.root}; {near_miss(campaign, ids)}")
         return CampaignFolder(self.root / (campaign if campaign in ids else starts[0]))
 

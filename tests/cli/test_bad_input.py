@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 import pytest
 from saying import Say
+from stored import Measured, make_campaign
 
 from iobench import runners
 from iobench.campaign import host
 from iobench.cli.main import iobench, run
 from iobench.errors import CannotRunError, UsageError
+from iobench.results import Store
 
 EVIL = "a b;$(touch X)`touch X`\n|touch X&'\""
 SUITE = '[suite]\ntitle = "mine"\nrounds = 3\n[[workload]]\nrun = "seq"\nops = ["read"]\nsize = "8Mi"\n'
@@ -141,6 +143,75 @@ def test_no_parameter_reaches_a_shell(workload: str, option: str, say: Say, tmp_
     free = option in ("--log-file", "--results", "--destroy-data")
     assert said.code == (0 if free else 2), said.err
     assert "Traceback" not in said.err
+    _nothing_done(tmp_path)
+
+
+HOSTILE = ("", "x" * 5000, "a\x1b[31mb\udcff", "nan", "..", "/dev/full", "fifo")
+DRY = ("-t", "one=.", "--size", "8Mi", "--dry-run")
+# What else each command needs to get as far as its options.
+NEEDED = {
+    **{"run seq": DRY, "run kvs": DRY, "suite": ("quick", *DRY), "validate": ("sas-raid", *DRY), "capacity": DRY},
+    **dict.fromkeys(("list", "show", "export", "compare"), ()),
+    **{"explain": ("page-cache",), "import": ("fifo",), "report": ("--format", "csv", "-o", "out")},
+    **{"resume": (), "rm": ("none", "--yes"), "lab list": (), "lab down": ("none",)},
+}
+
+
+@pytest.mark.parametrize("words", NEEDED)
+def test_every_option_takes_hostile_values_with_a_sentence(words: str, say: Say, tmp_path: Path) -> None:
+    make_campaign(tmp_path / "results", Measured("sas", {"throughput": [1e8, 1.1e8]}))
+    os.mkfifo(tmp_path / "home" / "fifo")
+    reader = os.open(tmp_path / "home" / "fifo", os.O_RDWR)  # an export into a pipe waits for one
+    command: click.Command = iobench
+    for word in words.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)  # type: ignore[assignment]
+    for option in command.params:
+        if not isinstance(option, click.Option) or option.is_flag:
+            continue
+        for value in HOSTILE:
+            name = option.opts[-1]
+            said = say(*words.split(), *NEEDED[words], *((name, value) if name[:2] != "--" else (f"{name}={value}",)))
+            case = f"{words} {name} {value[:20]!r}: {said.err[:500]}"
+            assert said.code in (0, 2, 3, 4), case
+            assert "should not have happened" not in said.err and "Traceback" not in said.err, case
+            assert "\x1b" not in said.err and len(said.err) < 4000, case
+            assert said.code == 0 or said.err.strip(), case
+    os.close(reader)
+    assert len(Store(tmp_path / "results").ids()) == 1, "nothing was measured"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run", "seq", "--max-temp", "nan", *DRY], "--max-temp: nan is no temperature"),
+        (["run", "seq", "--max-write", "", *DRY], "--max-write: '' is not a size"),
+        (["run", "seq", "--min-free", "3x", *DRY], "--min-free: '3x' has no known unit of size"),
+        (["run", "seq", "--results", "", *DRY], "it is empty; give a path, or leave the option out"),
+        (["run", "kvs", "--memory", "0", *DRY], "the least is 16777216"),
+        (["run", "oltp", "--dsn", "https://x/?password=geheim"], "address holds a password"),
+        (["validate", "nvme", "--within", "soon", *DRY], "--within: 'soon' is not a time"),
+        (["validate", "nvme", "--format", ",", *DRY], "--format names nothing"),
+        (["validate", "--learn", "no/such/place", *DRY], "no/such/place.toml cannot be written: no/such is no folder"),
+        (["show", "20250101-0"], "2 campaigns in"),
+        (["explain", ""], "'' is neither a reason nor a campaign"),
+        (["import", "fifo"], "there is no file 'fifo' to import"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_is_named(words: list[str], sentence: str, say: Say, tmp_path: Path) -> None:
+    for number in range(2):
+        id = f"20250101-00000{number}"
+        make_campaign(tmp_path / "results", Measured("sas", {"throughput": [1e8]}), id=id)
+    os.mkfifo(tmp_path / "home" / "fifo")
+    said = say(*words)
+    assert said.code == 2 and sentence in said.err and said.out == "" and "geheim" not in said.err, said.err
+
+
+def test_a_dry_run_of_learning_measures_nothing(say: Say, tmp_path: Path) -> None:
+    said = say("validate", "--learn", "good", *DRY)
+    assert said.code == 0 and "would be written" in said.out, said.err
+    assert [path.name for path in (tmp_path / "home").iterdir()] == []
     _nothing_done(tmp_path)
 
 

@@ -77,7 +77,7 @@ def test_what_the_program_is_decides_how_it_is_asked(tmp_path: Path) -> None:
     asked = programs.resolved(mine, {"/opt/dbench": "dbench version 5.0.0", "dbench": "dbench version 4.00"}, {})
     assert (asked.version, asked.load_file) == (5, str(load))
     assert programs.named("dbench", {"dbench": "/opt/dbench"}) == ("/opt/dbench",)
-    with pytest.raises(UsageError, match="there is no load file 'nowhere'"):
+    with pytest.raises(UsageError, match="there is no file 'nowhere'"):
         programs.resolved(dbench.Params(load_file="nowhere"), {"dbench": "dbench version 4.00"}, {})
     with pytest.raises(CannotRunError, match="does not say that it is dbench: 'true 9'"):
         programs.resolved(dbench.Params(dbench="true"), {"true": "true 9"}, {})
