@@ -243,7 +243,10 @@ def _limits() -> Iterator[Cut]:
         ("--max-write, before", "        if limits.max_write is not None and before + written > limits.max_write:\n"),
         ("--max-write, while it runs", "            if total > limits.max_write:\n"),
         ("--min-free, before", "    if free - needed < least:\n"),
-        ("--min-free, while it runs", "        if free < least:\n"),
+        (
+            "--min-free, while it runs",
+            "        if limits.min_free is not None and room is not None and room[0] < _least(limits, room[1]):\n",
+        ),
         ("--max-temp", "            if now is not None and now > limits.max_temp_c:\n"),
     ):
         yield Cut(f"limits: {name}", file, text, f"{text[: len(text) - len(text.lstrip())]}if False:\n", tests)

@@ -371,10 +371,10 @@ class Output:
     files: Mapping[str, str]
     wall_s: float
     cpu_s: float
-    grown: tuple[tuple[float, int], ...] = ()  # when (Unix time) its stdout was seen to have how many bytes
+    grown: tuple[tuple[float, int], ...] = ()  # when (monotonic clock) its stdout was seen to have how many bytes
 
     def when(self, size: int) -> float | None:
-        """Return when its stdout was first seen to have so many bytes (Unix time, within 0.1 s), or None."""
+        """Return when its stdout was first seen to have so many bytes (monotonic clock, within 0.1 s), or None."""
         return next((at for at, seen in self.grown if seen >= size), None)
 
 
@@ -421,8 +421,8 @@ class OperationLatency:
 class Reading:
     """What a runner reads from an Output: the numbers, and what the tool itself claims to have done.
 
-    `measured_s` is the length of the measured window, which ends at `ended_at` (Unix time) where the tool
-    says so, else when the program ended. Bytes are those of that window.
+    `measured_s` is the length of the measured window, which ends at `ended_at` (monotonic clock) or at
+    `ended_unix` (Unix time) where the tool says so, else when the program ended. Bytes are those of that window.
     """
 
     samples: tuple[Sample, ...]
@@ -438,6 +438,7 @@ class Reading:
     errors: int = 0
     error_text: Told | None = None
     ended_at: float | None = None
+    ended_unix: float | None = None
     operation_latencies: tuple[OperationLatency, ...] = ()
     flushes: int | None = None  # how often the program asked for data to be on the drive, where it says so
     unsettled: Phrase | None = None  # why what was measured is not the work that was meant

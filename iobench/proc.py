@@ -132,6 +132,42 @@ def capture(
     return done
 
 
+class Question:
+    """A short program that nobody waits for, since what it asks may never answer. What it says has to be little.
+
+    One that is in the kernel for good cannot be killed: it is let alone, and ends when it is answered.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Start it. Raises CannotRunError."""
+        self._argv = tuple(argv)
+        self._process = _popen(argv, subprocess.PIPE, subprocess.DEVNULL, None, None, ())
+
+    def answer(self) -> Done | None:
+        """Return how it ended and what it said, once; None while it runs."""
+        if self._process.stdout is None or self._process.stdout.closed or self._process.poll() is None:
+            return None
+        said = os.read(self._process.stdout.fileno(), 1 << 12).decode(errors="replace")
+        _close(self._process)
+        return Done(self._argv, self._process.returncode, said, "")
+
+    def drop(self) -> None:
+        """Give it up. May be called twice."""
+        if self._process.poll() is None:
+            _end_group(self._process.pid)
+            if not _reaped(self._process, _GRACE_S / 10):
+                self._process.returncode = -signal.SIGKILL  # it dies when it is answered
+        _close(self._process)
+
+
+def _reaped(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Whether a process that was killed has ended in a time."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout_s)
+        return True
+    return False
+
+
 def _said(process: subprocess.Popen[bytes], program: str, timeout_s: float) -> tuple[bytes, bytes]:
     """What a program says until it has ended, as standard output and error; its pipes are closed."""
     deadline = time.monotonic() + timeout_s
@@ -181,6 +217,7 @@ def watch(
         marked = {**(env or {}), _RUN_MARK: run}
         process = _popen(argv, out.fileno(), err.fileno(), cwd, marked, pass_fds, stdin=source.fileno())
         reason: str | None = None
+        itself = False
         pidfd = os.pidfd_open(process.pid)
         try:
             if group is not None:
@@ -191,6 +228,7 @@ def watch(
                 if stop.requested or time.monotonic() - begin > timeout_s:
                     reason = "stopped" if stop.requested else "timeout"
                     break
+            itself = reason is None
         finally:
             wall = time.monotonic() - begin
             if not select.select([pidfd], [], [], 0)[0]:
@@ -199,7 +237,7 @@ def watch(
             os.close(pidfd)
             # The leader is gone; what it left in its group, or outside of it, must not run on.
             _end_group(process.pid)
-            if reason is not None:
+            if not itself:
                 end_strays(run)
     return Ended(exit_code, wall, cpu, reason)
 
@@ -417,9 +455,7 @@ def _abandon(process: subprocess.Popen[bytes]) -> None:
     Nor for one that a drive keeps: it dies when that answers.
     """
     _end_group(process.pid)
-    try:
-        process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
+    if not _reaped(process, _GRACE_S):
         process.returncode = -signal.SIGKILL
     _close(process)
 

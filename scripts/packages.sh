@@ -29,6 +29,7 @@ ganesha.nfsd:nfs-ganesha-vfs:nfs-ganesha-vfs
 rpcbind:rpcbind:rpcbind
 ip:iproute2:iproute
 nfs-ls:libnfs-utils:libnfs-utils
+bindfs:bindfs:bindfs
 chromium:chromium:chromium
 pdftotext:poppler-utils:poppler-utils
 xmllint:libxml2-utils:libxml2

@@ -17,9 +17,10 @@ from iobench.campaign.limits import LimitReached
 from iobench.campaign.measuring import Measurer
 from iobench.campaign.needs import Estimate
 from iobench.campaign.setup import Targets
+from iobench.campaign.silence import TargetSilent
 from iobench.campaign.site import Permission
 from iobench.campaign.spending import unsaid
-from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError
+from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Step
 from iobench.results import CampaignFolder
 from iobench.texts import Phrase, kept, said_by
@@ -53,6 +54,7 @@ class Engine:
         self._director = director
         self._deadline = deadline or Deadline()
         self._left_out: dict[str, str] = {}
+        self._unprepared: dict[str, Step] = {}  # targets whose preparation gave no number, with its step
         self._executor = Executor(campaign, folder, stop, self._deadline)
         prepared = remains.preparations(campaign, folder.finished())
         self._targets = Targets(folder, permission, self._executor, observe, prepared)
@@ -74,7 +76,7 @@ class Engine:
             journal.write(self._folder.path, "limit-reached", why=str(reached))
             raise LimitReached(f"{reached}{self._staying()}") from None
         journal.write(self._folder.path, "ended")
-        remains.forget(self._folder, self._campaign)
+        remains.forget(self._folder, self._campaign, self._targets.silent)
         with suppress(ResultsError):  # only a copy for quick reading: the numbers are safe without it
             self._folder.pack()
         self._observe(Ended(self._campaign))
@@ -121,6 +123,7 @@ class Engine:
         self._observe(StepStarted(step, number, len(self._campaign.steps)))
         journal.write(self._folder.path, "started", step=step.id)
         try:
+            self._refuse_unprepared(step)
             result = self._measurer.measure(step, self._targets.ready(step.target), self._folder.raw(step.id))
         except (InterruptedCampaign, ResultsError, LimitReached):
             raise  # the campaign ends, and all servers with it
@@ -133,6 +136,7 @@ class Engine:
         written = {step.target: self._executor.written(step.target)}
         journal.write(self._folder.path, "finished", step=step.id, written=written)
         if step.work.workload == remains.PREPARES:
+            self._unprepared.pop(step.target, None)
             self._targets.was_prepared(step.target, step.work)
         self._observe(StepFinished(result))
 
@@ -141,14 +145,23 @@ class Engine:
         if step.work.service is not None:
             self._executor.services.drop_failed(self._targets.site(step.target), step.work.service)
 
+    def _refuse_unprepared(self, step: Step) -> None:
+        """Raise ToolError for a step on files whose preparation failed: it would measure a drive as it was found."""
+        failed = self._unprepared.get(step.target)
+        if failed is not None and failed is not step and set(failed.work.files) & set(step.work.files):
+            raise ToolError(Phrase("failed.unprepared", {"target": step.target, "step": failed.id}))
+
     def _failed(self, step: Step, error: IobenchError | OSError) -> None:
         """Note why a step gave no number."""
+        if step.work.workload == remains.PREPARES:
+            self._unprepared[step.target] = step
         # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
         if isinstance(error, IobenchError):
             told, code = said_by(error), error.exit_code
         else:
             told, code = Phrase("failed.target", {"said": error.strerror or str(error)}), EXIT_TOOL
-        told = self._measurer.with_kernel(told, self._targets.site(step.target))
+        if not isinstance(error, TargetSilent):
+            told = self._measurer.explained(told, step, self._targets.site(step.target))
         journal.write(self._folder.path, "failed", step=step.id, error=kept(told), exit_code=code)
         self._observe(StepFailed(step, str(told)))
 

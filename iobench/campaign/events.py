@@ -65,14 +65,18 @@ class StepLeftOut:
 
 @dataclass(frozen=True, slots=True)
 class FilesStayed:
-    """A target was let go of, and these paths are not known as ours any more: somebody else was at our folder."""
+    """A target was let go of, and these paths stay: somebody else was at our folder, or the target is `silent`."""
 
     target: str
     paths: tuple[str, ...]
+    silent: bool = False
 
     @property
     def sentence(self) -> str:
         """What happened, and what to do."""
+        if self.silent:
+            clean = "`iobench clean` removes it once it answers"
+            return f"left on {self.target}, which does not answer: {', '.join(self.paths)}; {clean}"
         return f"left on {self.target}, as iobench's marker is gone: {', '.join(self.paths)}; look, and remove by hand"
 
 

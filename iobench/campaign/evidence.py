@@ -46,6 +46,7 @@ class Snapshot:
     disk: Counters | None
     cpu: CpuTimes
     wall: float = 0.0  # the machine's clock (Unix time), which somebody may set meanwhile
+    asleep: float = 0.0  # for how long the machine slept (was suspended) since it was started, seconds
     limits: Mapping[str, int] | None = None
 
 
@@ -67,7 +68,13 @@ class Watcher:
         device = self._device.read() if self._device else None
         disk = self._disk.read() if self._disk else None
         limits = self._limits() if self._limits else None
-        self.snapshots.append(Snapshot(self._clock(), device, disk, cpu_times(), time.time(), limits))
+        at = self._clock()
+        self.snapshots.append(Snapshot(at, device, disk, cpu_times(), time.time(), _asleep(), limits))
+
+
+def _asleep() -> float:
+    """For how long the machine slept since it was started: one of these clocks stands still meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from iobench import proc, runners
 from iobench.campaign.director import Deadline
-from iobench.campaign.limits import Guard, Limits
+from iobench.campaign.limits import LOOK_EVERY_S, Guard, Limits
 from iobench.campaign.services import Services
+from iobench.campaign.silence import ASK_EVERY_S, Silence
 from iobench.campaign.site import NOWHERE, Site
 from iobench.campaign.source import MemorySource
 from iobench.campaign.spending import spent
 from iobench.errors import InterruptedCampaign, ToolError
-from iobench.model import Campaign, Command, Work
+from iobench.model import Campaign, Command, Passport, Work
 from iobench.results import CampaignFolder, write_safely
 from iobench.texts import Phrase
 
@@ -32,23 +33,43 @@ class Executor:
         self._deadline = deadline
         self._limits = Limits.of(campaign)
         self._guards: dict[str, Callable[[], None]] = {}
+        self._silences: dict[str, Silence] = {}
         self._written: dict[str, int] = {}  # what reached each target's device since this run opened it
         self._before = spent(campaign, folder.path)  # the same of earlier runs
 
     def close(self) -> None:
-        """Let go of the memory that programs read from."""
+        """Let go of the memory that programs read from, and of targets that were not left."""
         self._source.close()
+        for silence in self._silences.values():
+            silence.close()
+
+    def meet(self, passport: Passport) -> None:
+        """Ask a target for an answer before anything is done there. Raises TargetSilent, InterruptedCampaign."""
+        every_s = LOOK_EVERY_S if self._limits.min_free is not None else ASK_EVERY_S
+        silence = self._silences[passport.target.name] = Silence(passport, every_s)
+        silence.expect(self._stop)
+
+    def expect(self, target: str) -> None:
+        """Return when a target answers, as it does at once. Raises TargetSilent, InterruptedCampaign."""
+        self._silences[target].expect(self._stop)
+
+    def gone(self, target: str) -> bool:
+        """Return whether a target does not answer, so that nothing can be done there."""
+        return self._silences[target].gone()
 
     def admit(self, site: Site) -> None:
         """Count from now on what is written at a site, against the limits of the campaign."""
         counters, name = site.counters, site.passport.target.name
         begin = counters.read().bytes_written if counters else 0
         guard = Guard(self._limits, site.passport, self._before.get(name, 0))
+        silence = self._silences[name]
+        silence.count(counters)
 
         def look() -> None:
             if counters is not None:
                 self._written[name] = counters.read().bytes_written - begin
-            guard.look(self._written.get(name))
+            silence.look()
+            guard.look(self._written.get(name), silence.room)
 
         self._guards[name] = look
 
@@ -85,26 +106,24 @@ class Executor:
             guard()
             tick()
 
-        ended = proc.watch(
-            argv,
-            stdout=raw / "stdout",
-            stderr=raw / "stderr",
-            timeout_s=timeout_s,
-            stop=self._stop,
-            tick=watched,
-            cwd=site.ground.cwd,
-            env=command.env,
-            pass_fds=(*site.ground.pass_fds, *self._source.fds),
-            group=site.group,
-        )
-        kept = {
-            "argv": list(argv),
-            "exit_code": ended.exit_code,
-            "wall_s": ended.wall_s,
-            "cpu_s": ended.cpu_s,
-            "ended_by_iobench": ended.reason,
-        }
-        write_safely(raw / "command.json", json.dumps(kept, ensure_ascii=False, indent=1))
+        try:
+            ended = proc.watch(
+                argv,
+                stdout=raw / "stdout",
+                stderr=raw / "stderr",
+                timeout_s=timeout_s,
+                stop=self._stop,
+                tick=watched,
+                cwd=site.ground.cwd,
+                env=command.env,
+                pass_fds=(*site.ground.pass_fds, *self._source.fds),
+                group=site.group,
+            )
+        except ToolError:
+            _keep(raw, argv, {"ended_by_iobench": "given up"})
+            raise
+        how = {"exit_code": ended.exit_code, "wall_s": ended.wall_s, "cpu_s": ended.cpu_s}
+        _keep(raw, argv, {**how, "ended_by_iobench": ended.reason})
         if ended.reason == "stopped":
             raise InterruptedCampaign
         if ended.reason == "timeout":
@@ -116,6 +135,8 @@ class Executor:
 
         What may be much is left to a program, which a stop can end. Raises InterruptedCampaign, OSError.
         """
+        target = site.passport.target.name
+        self.expect(target)
         if work.tree is not None:
             site.ground.remove_folder(work.tree.name)
         if work.writes and not work.params.get("direct") and site.ground.cwd is not None:
@@ -129,12 +150,18 @@ class Executor:
                 stderr=raw / "settle.stderr",
                 timeout_s=60 + 4 * max(work.fixed_bytes, 4 << 30) / 1e6,
                 stop=self._stop,
+                tick=self._silences[target].look,
                 cwd=site.ground.cwd,
                 group=site.group,
             )
             if ended.reason == "stopped":
                 raise InterruptedCampaign
         site.ground.settle()
+
+
+def _keep(raw: Path, argv: Sequence[str], how: Mapping[str, object]) -> None:
+    """Keep what was run and how it ended, beside its output."""
+    write_safely(raw / "command.json", json.dumps({"argv": list(argv), **how}, ensure_ascii=False, indent=1))
 
 
 def text(path: Path) -> str:

@@ -62,6 +62,9 @@ class Ground(Protocol):
     def close(self) -> tuple[str, ...]:
         """Remove what is ours and let go; return the paths of what is not known as ours any more, and stays."""
 
+    def abandon(self) -> tuple[str, ...]:
+        """Do nothing there, since it does not answer; return the paths of what is ours and stays."""
+
 
 class FolderGround:
     """Files in our own marked folder; every access by descriptor, so a folder swapped meanwhile is harmless."""
@@ -175,6 +178,11 @@ class FolderGround:
         own = self._folder
         return tuple(own.path if name == own.name else f"{own.path}/{name}" for name in own.remove())
 
+    def abandon(self) -> tuple[str, ...]:
+        """The folder stays, with its marker."""
+        self._folder.close()
+        return (self._folder.path,)
+
 
 class DeviceGround:
     """A block device that the user allowed to be overwritten, held exclusively while it is measured."""
@@ -238,6 +246,10 @@ class DeviceGround:
         self._held.close()
         return ()
 
+    def abandon(self) -> tuple[str, ...]:
+        """It is given back when we end."""
+        return ()
+
 
 class ServerGround:
     """A server that exists: nothing of ours lies there."""
@@ -296,5 +308,9 @@ class ServerGround:
         return True
 
     def close(self) -> tuple[str, ...]:
+        """Nothing of ours is there."""
+        return ()
+
+    def abandon(self) -> tuple[str, ...]:
         """Nothing of ours is there."""
         return ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,8 +138,11 @@ class Guard:
         self._limits, self._passport, self._before = limits, passport, written
         self._next = 0.0
 
-    def look(self, written_now: int | None) -> None:
-        """Raise LimitReached; `written_now` is what reached the device since the guard was set, None if not known."""
+    def look(self, written_now: int | None, room: tuple[int, int] | None = None) -> None:
+        """Raise LimitReached; `written_now` is what reached the device since the guard was set, None if not known.
+
+        `room` is what the file system last told of itself, in bytes: free, and all; others may fill it meanwhile.
+        """
         limits, name = self._limits, self._passport.target.name
         if limits.max_write is not None and written_now is not None:
             total = self._before + written_now
@@ -152,25 +154,14 @@ class Guard:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LOOK_EVERY_S
-        self._look_for_room()
+        if limits.min_free is not None and room is not None and room[0] < _least(limits, room[1]):
+            raise LimitReached(
+                f"target {name}: {format_bytes(room[0])} are free, and --min-free is "
+                f"{format_bytes(_least(limits, room[1]))}; stopped"
+            )
         if limits.max_temp_c is not None:
             now = temperature_c(self._passport.device)
             if now is not None and now > limits.max_temp_c:
                 raise LimitReached(
                     f"target {name}: the drive is at {now:.0f} °C, and --max-temp is {limits.max_temp_c:.0f}; stopped"
                 )
-
-    def _look_for_room(self) -> None:
-        """Others may fill the drive meanwhile."""
-        target = self._passport.target
-        if self._limits.min_free is None or target.kind != "file":
-            return
-        try:
-            found = os.statvfs(target.path)
-        except OSError:  # it is gone: the program says so
-            return
-        free, least = found.f_bavail * found.f_frsize, _least(self._limits, found.f_blocks * found.f_frsize)
-        if free < least:
-            raise LimitReached(
-                f"target {target.name}: {format_bytes(free)} are free, and --min-free is {format_bytes(least)}; stopped"
-            )

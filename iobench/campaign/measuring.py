@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from iobench import proc, runners, servers
@@ -25,6 +26,8 @@ from iobench.servers import Server, Witness
 from iobench.texts import Phrase, Told, joined, said_by
 
 CLOCK_SET_S = 0.2  # the two clocks differ by more only where one was set
+SLEPT_S = 0.5
+BLIND_S = 5.0  # we look ten times a second
 
 
 class Measurer:
@@ -44,6 +47,7 @@ class Measurer:
     def measure(self, step: Step, site: Site, raw: Path) -> StepResult:
         """Return what a step gave, its raw output kept in `raw`. Raises IobenchError, OSError."""
         work = step.work
+        self._executor.expect(step.target)
         for stale in raw.iterdir():  # of an earlier, unfinished try
             stale.unlink()
         self._kernel.skip()
@@ -74,6 +78,7 @@ class Measurer:
         except ToolError as error:
             raise _with_problem(error, server) from error
         watcher.tick()
+        _refuse_sleep(watcher.snapshots)
         facts = server.end(work) if server is not None else Facts()
         if server is not None and (problem := server.problem()) is not None:
             raise ToolError(problem)
@@ -84,12 +89,14 @@ class Measurer:
         output = _output(command, raw, ended, grown)
         reading = runners.find(work.runner).read(work, output)
         if reading.errors:
-            said = self.with_kernel(reading.error_text or Phrase("failed.no-reason"), site)
+            said = self.explained(reading.error_text or Phrase("failed.no-reason"), step, site)
             reading = dataclasses.replace(reading, error_text=said)
         return self._judged(step, site, reading, watcher, started, facts)
 
-    def with_kernel(self, told: Told, site: Site) -> Told:
-        """Return a sentence with what the kernel said of a site's device since the step began, if it did."""
+    def explained(self, told: Told, step: Step, site: Site) -> Told:
+        """Return what went wrong in a step with what is behind it: its files are gone; the kernel said something."""
+        if gone := site.gone(step.work):
+            told = Phrase("failed.gone", {"target": step.target, "files": ", ".join(gone), "what": told})
         device = site.passport.device
         lines = self._kernel.about(device.name) if device is not None else []
         return Phrase("failed.kernel", {"what": told, "said": lines[-1]}) if lines else told
@@ -122,6 +129,19 @@ def _with_problem(error: ToolError, server: Server | None) -> ToolError:
     return ToolError(joined([said_by(error), problem])) if problem else error
 
 
+def _refuse_sleep(snapshots: Sequence[evidence.Snapshot]) -> None:
+    """Raise ToolError where the machine slept in a step, or we could not look at it for seconds.
+
+    Some programs count the time that a machine sleeps and some do not; and what nobody looked at has no evidence.
+    """
+    slept = snapshots[-1].asleep - snapshots[0].asleep
+    if slept > SLEPT_S:
+        raise ToolError(Phrase("failed.slept", {"seconds": slept}))
+    blind = max((after.at - before.at for before, after in pairwise(snapshots)), default=0.0)
+    if blind > BLIND_S:
+        raise ToolError(Phrase("failed.blind", {"seconds": blind}))
+
+
 def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[float, float]:
     """The measured window on the monotonic clock: the program's whole life where all of it was measured.
 
@@ -129,11 +149,14 @@ def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[fl
     """
     begun, ended = watcher.snapshots[0], watcher.snapshots[-1]
     first, last = begun.at, ended.at
-    if reading.ended_at is None or not work.ramp_s:
+    if not work.ramp_s or (reading.ended_at is None and reading.ended_unix is None):
         return first, last
+    told, end = reading.ended_at, last
     # Somebody may have set the clock meanwhile; then the tool's own time says nothing of ours.
-    set_by = abs((ended.wall - begun.wall) - (last - first))
-    end = last if set_by > CLOCK_SET_S else min(last, first + reading.ended_at - begun.wall)
+    if reading.ended_unix is not None and abs((ended.wall - begun.wall) - (last - first)) <= CLOCK_SET_S:
+        told = first + reading.ended_unix - begun.wall
+    if told is not None:
+        end = min(last, told)
     return max(first, end - reading.measured_s), end
 
 
@@ -141,7 +164,7 @@ def _note_growth(path: Path, grown: list[tuple[float, int]]) -> None:
     """Note when a program's output has grown, which dates the lines of one that prints as it goes."""
     size = path.stat().st_size
     if size != (grown[-1][1] if grown else 0):
-        grown.append((time.time(), size))
+        grown.append((time.monotonic(), size))
 
 
 def _output(command: Command, raw: Path, ended: proc.Ended, grown: Sequence[tuple[float, int]]) -> Output:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from iobench import proc
+from iobench.drives.leftovers import temporary_folder
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import InterruptedCampaign, ToolError
 from iobench.model import Output, Place, Reading, Work
@@ -62,7 +62,7 @@ def prove(stop: proc.Stop, rate: float = RATE, duration_s: float = DURATION_S, s
     Raises CannotRunError where memcached is not installed, ToolError where it or the generator fails.
     """
     paced, closed = _works(rate, duration_s, stall_s)
-    with WorkFolder.make(tempfile.gettempdir(), f"prove-{time.time_ns()}") as folder:
+    with WorkFolder.make(temporary_folder(), f"prove-{time.time_ns()}") as folder:
         rooms = {name: Path(folder.make_folder(name)) for name in ("server", "log", "paced", "closed")}
         room = Room(rooms["server"], rooms["server"], rooms["server"], rooms["log"], stop)
         assert paced.service is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from iobench.campaign import journal
@@ -102,20 +102,20 @@ def folder_of(campaign: Campaign, target: str) -> str:
     return f"{campaign.id}-{list(campaign.passports).index(target) + 1}"
 
 
-def left(folder: CampaignFolder, campaign: Campaign) -> dict[str, Leftover]:
-    """Return, by target, the work folders that an aborted run left for a resume."""
+def left(folder: CampaignFolder, campaign: Campaign, but: Collection[str] = ()) -> dict[str, Leftover]:
+    """Return, by target, the work folders that an aborted run left for a resume; targets `but` these are looked at."""
     found = {}
     for name, passport in campaign.passports.items():
-        if passport.target.kind == "file" and names(folder, name):
+        if name not in but and passport.target.kind == "file" and names(folder, name):
             for each in find_leftovers(passport.target.path):
                 if each.marker.campaign == folder_of(campaign, name):
                     found[name] = each
     return found
 
 
-def forget(folder: CampaignFolder, campaign: Campaign) -> None:
-    """Remove what an aborted run left on targets: nobody goes on with it. Raises ResultsError."""
-    for leftover in left(folder, campaign).values():
+def forget(folder: CampaignFolder, campaign: Campaign, but: Collection[str] = ()) -> None:
+    """Remove what an aborted run left on targets `but` some: nobody goes on with it. Raises ResultsError."""
+    for leftover in left(folder, campaign, but).values():
         remove_leftover(leftover)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import TracebackType
 
 from iobench import proc, servers
 from iobench.campaign.site import Site
+from iobench.drives.leftovers import temporary_folder
 from iobench.drives.workdir import WorkFolder
 from iobench.errors import InterruptedCampaign, IobenchError, ToolError
 from iobench.model import Service
@@ -76,7 +76,7 @@ class Services:
         self._opened += 1
         name = f"{service.kind}-{self._opened}"
         if self._scratch is None:
-            self._scratch = WorkFolder.make(tempfile.gettempdir(), f"{self._campaign}-servers")
+            self._scratch = WorkFolder.make(temporary_folder(), f"{self._campaign}-servers")
             self._shared = Path(self._scratch.make_folder("shared"))
         assert self._shared is not None
         target, private = site.passport.target, Path(self._scratch.make_folder(name))

@@ -53,6 +53,7 @@ class Targets:
         self._turns = Turns()
         self._stack = ExitStack()
         self.staying: list[str] = []  # targets whose prepared files stay there for a resume
+        self.silent: set[str] = set()  # targets that did not answer when they were to be left
 
     def __enter__(self) -> Self:
         self._stack.callback(self._turns.close)
@@ -84,6 +85,7 @@ class Targets:
         for name, site in self._sites.items():
             if (works := [step.work for step in steps if step.target == name]) and name not in self._unready:
                 try:
+                    self._executor.expect(name)
                     self._set_up(site, name, works, estimate)
                 except (InterruptedCampaign, ResultsError, LimitReached, BrokenPipeError):
                     raise
@@ -101,6 +103,7 @@ class Targets:
         for name, passport in campaign.passports.items():
             works = list({id(step.work): step.work for step in steps if step.target == name}.values())
             if works and name not in self._sites:
+                self._executor.meet(passport)
                 if passport.mount_point and passport.target.kind == "file":
                     self._turns.take(name, passport.mount_point)
                 if passport.device is not None:
@@ -122,6 +125,10 @@ class Targets:
 
         def leave(kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
             aborted = isinstance(error, InterruptedCampaign | LimitReached)
+            if self._executor.gone(name):
+                site.silent = True
+                self.silent.add(name)
+                return
             # A device that is gone, or a disk that is full, is told by what went on; here it only costs a preparation.
             with suppress(IobenchError, OSError):
                 self._executor.look(name)
@@ -142,7 +149,7 @@ class Targets:
         if site.stays:
             with suppress(IobenchError, OSError):  # whoever looked may be gone
                 journal.write(self._folder.path, "stays", target=name, paths=list(site.stays))
-                self._observe(FilesStayed(name, site.stays))
+                self._observe(FilesStayed(name, site.stays, site.silent))
 
     # --- made ready ------------------------------------------------------------------------------------
 

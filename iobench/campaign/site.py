@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,7 @@ class Site:
     group: Path | None = None  # the cgroup (v2) in which an emulated drive's limits hold
     limits: Callable[[], Mapping[str, int]] | None = None  # those that stand on an emulated drive now
     laid_out: set[DataFile] = field(default_factory=set)
+    silent: bool = False  # it does not answer: it is left as it is
     stays: tuple[str, ...] = ()  # what could not be removed, once it is closed
 
     @classmethod
@@ -91,6 +92,13 @@ class Site:
                     wanted[file.name] = file
         return [f for f in wanted.values() if f not in self.laid_out or (self.ground.size(f.name) or 0) < f.size]
 
+    def gone(self, work: Work) -> list[str]:
+        """Return the names of a work's files that were laid out and are not there any more, or not whole."""
+        sizes = {file.name: file.size for file in self.laid_out if file in work.files}
+        with suppress(OSError):  # a drive that fails tells nothing of who removed what
+            return [name for name, size in sizes.items() if (self.ground.size(name) or 0) < size]
+        return []
+
     def place(self, work: Work, out: Path, source: str | None, service: Mapping[str, str | int] = NOWHERE) -> Place:
         """Return where a work's command works."""
         names = [*(f.name for f in work.files), *work.fresh, *([work.tree.name] if work.tree else ())]
@@ -112,7 +120,7 @@ class Site:
     def close(self) -> None:
         """Remove what is ours and let go of the target; what had to stay is in `stays` then."""
         try:
-            self.stays = self.ground.close()
+            self.stays = self.ground.abandon() if self.silent else self.ground.close()
         finally:
             for counters in (self.counters, self.disk):
                 if counters is not None:

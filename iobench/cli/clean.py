@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import click
 from iobench import SCHEMA_VERSION, proc
 from iobench.cli.options import GivenPath, json_option, results_option
 from iobench.cli.tables import clean as printable
-from iobench.drives.leftovers import find_leftovers, remove_leftover
+from iobench.drives.leftovers import find_leftovers, remove_leftover, temporary_folders
 from iobench.drives.mounts import mounts
 from iobench.errors import ResultsError
 from iobench.results import CampaignFolder, Store
@@ -52,7 +51,7 @@ def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
 
 def looked_in(folders: tuple[Path, ...], results: Path) -> set[str]:
     """Return the folders in which what a killed run left is looked for."""
-    places = {str(Path.cwd()), tempfile.gettempdir(), *(str(folder.absolute()) for folder in folders)}
+    places = {str(Path.cwd()), *temporary_folders(), *(str(folder.absolute()) for folder in folders)}
     places |= {mount.mount_point for mount in mounts() if mount.source.startswith("/dev/")}
     store = Store(results)
     places.add(str(store.root))

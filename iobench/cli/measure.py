@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
@@ -35,7 +34,7 @@ from iobench.cli.existing import endpoint_target, learn_passwords
 from iobench.cli.options import MeasureOptions
 from iobench.cli.signals import let_go_of_terminals, signals
 from iobench.cli.tables import clean
-from iobench.drives.leftovers import find_leftovers, remove_leftover
+from iobench.drives.leftovers import find_leftovers, remove_leftover, temporary_folders
 from iobench.drives.passport import default_target, parse_targets
 from iobench.errors import EXIT_OK, EXIT_TOOL, CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Target
@@ -154,7 +153,7 @@ def clean_before(targets: list[Target], options: MeasureOptions, but: Collection
     ended = proc.end_orphans()
     if ended:
         say(f"ended {ended} program(s) that a killed iobench had left running", options)
-    places = {tempfile.gettempdir(), *(target.path for target in targets if target.kind == "file")}
+    places = {*temporary_folders(), *(target.path for target in targets if target.kind == "file")}
     for leftover in (found for place in sorted(places) for found in find_leftovers(place)):
         if leftover.path not in but:
             remove_leftover(leftover)

@@ -15,6 +15,7 @@ from iobench.proc import boot_id
 
 SECTOR = 512  # in these counters a sector is 512 bytes whatever the drive's own sector is
 _IDLE, _IOWAIT = 3, 4
+_OTHERS = (11, 15)  # discards and flushes that were finished, of newer kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Counters:
     busy_s: float
     reads: int = 0  # requests finished
     writes: int = 0
+    finished: int = 0  # requests of all kinds, those that move no data too
+    in_flight: int = 0  # requests that it has and did not finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def parse_stat(data: bytes, at: float) -> Counters:
     if len(fields) < 11 or not all(field.isdigit() and len(field) <= 20 for field in fields[:11]):
         raise ParseError(f"a device's stat file cannot be read: {data[:120]!r}")
     n = [int(field) for field in fields[:11]]
-    return Counters(at, n[2] * SECTOR, n[6] * SECTOR, n[9] / 1000, n[0], n[4])
+    others = sum(int(fields[i]) for i in _OTHERS if i < len(fields) and fields[i].isdigit() and len(fields[i]) <= 20)
+    return Counters(at, n[2] * SECTOR, n[6] * SECTOR, n[9] / 1000, n[0], n[4], n[0] + n[4] + others, n[8])
 
 
 def cpu_times() -> CpuTimes:

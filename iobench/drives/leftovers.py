@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 
 from iobench.drives.entries import alone, linked, names, remove
 from iobench.drives.marker import FOLDER, PREFIX, Marker, read_marker
-from iobench.errors import ResultsError
+from iobench.errors import CannotRunError, ResultsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,22 @@ class Leftover:
     def path(self) -> str:
         """Where it is."""
         return os.path.join(self.base, self.name)  # noqa: PTH118  (a base may hold bytes that Path alters)
+
+
+def temporary_folder() -> str:
+    """Return the folder for temporary files. Raises CannotRunError where none can be written."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        raise CannotRunError(
+            "no folder for temporary files can be written (TMPDIR, /tmp, /var/tmp); make room, or set TMPDIR to one"
+        ) from None
+
+
+def temporary_folders() -> set[str]:
+    """Return where ours may have been: where one of these is full, the next is taken."""
+    asked = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    return {place for place in (*asked, tempfile.tempdir, "/tmp", "/var/tmp") if place}
 
 
 def find_leftovers(base: str) -> list[Leftover]:

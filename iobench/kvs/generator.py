@@ -15,7 +15,6 @@ import resource
 import select
 import struct
 import sys
-import time
 import traceback
 from array import array
 from collections.abc import Sequence
@@ -198,7 +197,7 @@ class _Parts:
             if not self._begin and all(part.ready or part.report for part in self._parts):
                 self._begin = clock() + _START_NS
                 # Who makes an outage on purpose has to know when the measured window begins.
-                window = time.time() + _START_NS / SECOND + self._config.ramp_s
+                window = self._begin / SECOND + self._config.ramp_s
                 (self._out / answered.BEGAN).write_text(f"{window:.6f}", encoding="ascii")
                 for part in self._parts:
                     if part.report is None:
@@ -250,7 +249,6 @@ class _Parts:
         at_end = _sum([each["at_end"] for each in begun])
         cpu = sum(each["cpu_s"] for each in begun) / window
         spun = sum(each["spun_s"] for each in begun) / window
-        wall = time.time() - clock() / SECOND
         firsts = [(each["first_error_at"], each["first_error"]) for each in begun if each["first_error"]]
         # Without a good reply anywhere is at most as long as in the process that had the shortest such time.
         gap_from, gap_to = min((each["gap"] for each in begun), key=lambda gap: gap[1] - gap[0])
@@ -260,8 +258,8 @@ class _Parts:
             inside=answered.Counts(**at_end),
             latency=self._histograms.encoded(),
             series=_series([each["series"] for each in begun]),
-            started_at=wall + began / SECOND,
-            ended_at=wall + ended / SECOND,
+            started_at=began / SECOND,
+            ended_at=ended / SECOND,
             window_s=window,
             offered_rate=self._config.rate if self._config.mode == "load" else None,
             achieved_rate=(at_end["requests"] + at_end["unconfirmed"]) / window,

@@ -15,7 +15,7 @@ from iobench.errors import ParseError
 
 RESULT = "result.json"
 ACKNOWLEDGED = "acknowledged.bin"
-BEGAN = "began"  # when the measured window begins, in Unix time; written when all processes are ready
+BEGAN = "began"  # when the measured window begins, by the monotonic clock; written when all processes are ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run. Times in seconds; `started_at` and `ended_at` are the measured window's, in Unix time.
+    """One run. Times in seconds; `started_at` and `ended_at` are the measured window's, by the monotonic clock.
 
     `latency` holds HDR histograms (V2, base64; `iobench.results.decode_bins` reads them) by name: `get`, `set` and
     `miss` (response time: with a rate from the intended start, otherwise from sending), `get.service` and so on (from

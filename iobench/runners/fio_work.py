@@ -137,7 +137,7 @@ def read(work: Work, output: Output) -> Reading:
         client_threads=threads,
         errors=max(job.error, int(output.exit_code != 0)),
         error_text=" ".join(output.stderr.split("\n")[-4:]).strip() or None if output.exit_code or job.error else None,
-        ended_at=report.ended_at if began is None else began + seconds,
+        ended_unix=report.ended_at if began is None else began + seconds,
     )
 
 

@@ -269,7 +269,7 @@ def _reading(work: Work, found: result.Result, files: Mapping[str, str]) -> Read
 
 @dataclass(frozen=True, slots=True)
 class _Outage:
-    """What is known of a failure that was made on purpose. Moments are Unix time."""
+    """What is known of a failure that was made on purpose. Moments are by the monotonic clock."""
 
     began_at: float | None
     restored_at: float | None

@@ -274,7 +274,7 @@ class Memcached:
             running.signal(signal.SIGCONT)
         else:
             self._launch()  # what it held is gone: its index was in memory
-        outage.restored_at = time.time()
+        outage.restored_at = time.monotonic()
 
     def end(self, work: Work) -> Facts:
         """Return what it counted since `begin`; after an outage every key is read back."""

@@ -87,7 +87,7 @@ class Existing:
             outage.begin()
             self._run("outage", outage.how)
         elif outage.over() and outage.restore:
-            outage.restored_at = time.time()
+            outage.restored_at = time.monotonic()
             self._run("restore", outage.restore)
 
     def _run(self, name: str, text: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from iobench import proc
+from iobench.drives.asking import Asked
 from iobench.drives.mounts import mount_of, mounts
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ToolError
 from iobench.model import Facts, Service, Work
@@ -33,6 +34,9 @@ LOCAL, MOUNT, CLIENT, NONE, MIXED = "local", "nfs-mount", "nfs-client", "nfs", "
 _READY_S = 20.0
 _SETTLE_S = 15.0
 _ANSWER_S = 10.0
+# While it is measured it is asked every 10 s; it may be busy, and then one call waits behind others.
+_ASK_EVERY_S = 10.0
+_SILENT_S = 40.0
 
 
 def kernel_client() -> bool:
@@ -63,6 +67,7 @@ class Private:
         self._settled = 0.0
         self._hung: Told | None = None
         self._begun: tuple[float, float] | None = None
+        self._asked: Asked | None = None
 
     def start(self) -> Endpoint:
         """Start it and return where it is reached; on a target that is on NFS already nothing is started."""
@@ -181,11 +186,18 @@ class Private:
     def begin(self, work: Work) -> None:
         """Note the server's processor time."""
         self._begun = time.monotonic(), self._cpu()
+        self._drop_asked()
+        if self._running:
+            self._asked = Asked((*self._enter(), *ganesha.ask()), _ASK_EVERY_S, lambda done: done.exit_code == 0)
 
     def tick(self, elapsed_s: float) -> None:
-        """Raise ToolError when a server has ended: a client would wait for it for minutes."""
+        """Raise ToolError when a server has ended, or does not answer: a client would wait for it for minutes."""
         if self._ended() is not None:
             raise ToolError(Phrase("failed.nfs.ended"))  # why is added by who asks `problem`
+        silent_s = self._asked.look() if self._asked is not None else 0.0
+        if silent_s >= _SILENT_S:
+            self._hung = self._hangs(silent_s)
+            raise ToolError(Phrase("failed.nfs.given-up"))
 
     def end(self, work: Work) -> Facts:
         """Return the processor cores that the server used."""
@@ -203,10 +215,17 @@ class Private:
         """Return which part has ended, or that the server does not answer, with its last lines."""
         ended = self._ended()
         if ended is None and self._hung is None and self._running and not self._answers():  # asking takes its time
-            said = self._last_lines(self._running[-1])
-            how = {"part": ganesha.PROGRAM, "seconds": f"{_ANSWER_S:.0f}", "said": said}
-            self._hung = Phrase("failed.nfs.hangs", how)
+            self._hung = self._hangs(_ANSWER_S)
         return ended or self._hung
+
+    def _hangs(self, seconds: float) -> Told:
+        how = {"part": ganesha.PROGRAM, "seconds": f"{seconds:.0f}", "said": self._last_lines(self._running[-1])}
+        return Phrase("failed.nfs.hangs", how)
+
+    def _drop_asked(self) -> None:
+        if self._asked is not None:
+            self._asked.close()
+            self._asked = None
 
     def _answers(self) -> bool:
         """Whether the server answers a call that does nothing, made by a program that can be given up."""
@@ -233,6 +252,7 @@ class Private:
 
     def close(self, kill: bool) -> None:
         """End the server and its namespaces. What it gave out is thrown away, so it is killed in either case."""
+        self._drop_asked()
         for running in (*reversed(self._running), *([self._holder] if self._holder else ())):
             running.kill()
         self._running, self._holder = [], None

@@ -21,8 +21,8 @@ class Outage:
     """A failure at `at_s` seconds after the measured window began, until `lasts_s` seconds later.
 
     `how` is `kill` or `freeze` for a server of ours, else the command that stops one; `restore` is the command that
-    starts it again. Moments are Unix time, as the series have it; when it is due and over is told by a clock that
-    nobody sets. An exit code is None while a command runs, and where there is none.
+    starts it again. Moments are by the monotonic clock, which the load generator shares and nobody sets. An exit code
+    is None while a command runs, and where there is none.
     """
 
     how: str
@@ -35,8 +35,6 @@ class Outage:
     restore_exit: int | None = None
     problem: str | None = None
     window_at: float | None = None
-    _opens: float | None = dataclasses.field(default=None, repr=False)  # by the monotonic clock, as below
-    _begun: float | None = dataclasses.field(default=None, repr=False)
 
     @classmethod
     def of(cls, params: Params) -> Outage | None:
@@ -52,24 +50,23 @@ class Outage:
         if self.window_at is None:
             with contextlib.suppress(OSError, ValueError):  # it is not written yet, or not whole
                 self.window_at = float((out / BEGAN).read_text(encoding="ascii"))
-                self._opens = time.monotonic() + self.window_at - time.time()
 
     def begin(self) -> None:
         """Note that it begins now."""
-        self.began_at, self._begun = time.time(), time.monotonic()
+        self.began_at = time.monotonic()
 
     def due(self) -> bool:
         """Whether it is time for it to begin."""
-        return self.began_at is None and self._opens is not None and time.monotonic() >= self._opens + self.at_s
+        return self.began_at is None and self.window_at is not None and time.monotonic() >= self.window_at + self.at_s
 
     def over(self) -> bool:
         """Whether it is time for it to end."""
-        return self._begun is not None and self.restored_at is None and time.monotonic() >= self._begun + self.lasts_s
+        began = self.began_at
+        return began is not None and self.restored_at is None and time.monotonic() >= began + self.lasts_s
 
     def text(self) -> str:
         """Return it as JSON, as it is kept beside the program's output."""
-        told = {name: value for name, value in dataclasses.asdict(self).items() if not name.startswith("_")}
-        return json.dumps(told, ensure_ascii=False, indent=1)
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1)
 
 
 def told(outage: Outage | None, readback: str | None) -> Mapping[str, str]:

@@ -39,7 +39,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was counted in `seconds`, which ended at `at` (Unix time). Latencies in seconds; None is not told."""
+    """What was counted in `seconds`, which ended at `at` (monotonic clock). Latencies in seconds; None is not told."""
 
     seconds: float
     transactions: int

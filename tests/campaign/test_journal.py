@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,6 +91,20 @@ def test_what_was_spent_is_summed_over_runs_without_the_pauses(tmp_path: Path) -
     assert journal.spent_s(tmp_path) == 6 + 2 + 3
     assert journal.written(tmp_path) == {"x": 290, "y": 7}
     assert journal.status(tmp_path, 2, 3) == "failed"
+
+
+def test_what_was_spent_is_told_by_the_clock_that_nobody_sets(tmp_path: Path) -> None:
+    """In the second run the machine's clock was set back, in the third far forward."""
+    lines = [
+        *(_line(0, "began", clock=100.0), _line(6, "ended", clock=106.0)),
+        *(_line(50, "began", clock=200.5), _line(10, "ended", clock=203.0)),
+        *(_line(0, "began", clock=7.0), _line(59, "ended", clock=8.0)),
+    ]
+    (tmp_path / journal.NAME).write_text("".join(lines))
+    assert journal.spent_s(tmp_path) == 6 + 2.5 + 1
+    journal.write(tmp_path, "began")
+    last = list(journal.read(tmp_path))[-1]
+    assert 0 <= time.monotonic() - last["clock"] < 60
 
 
 def test_what_a_killed_run_wrote_stands_where_the_next_begins(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -51,21 +49,16 @@ def test_a_drive_that_gets_too_hot_stops_the_campaign(sensor: Path) -> None:
         limits.check(hot, {"a": PASSPORT}, 0, _estimate(0), {})
 
 
-def test_a_drive_that_others_fill_stops_the_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = dataclasses.replace(PASSPORT, target=Target("a", str(tmp_path)))
-    free = [21]
-    monkeypatch.setattr(
-        limits.os, "statvfs", lambda _: SimpleNamespace(f_bavail=free[0], f_frsize=1_000_000, f_blocks=200)
-    )
+def test_a_drive_that_others_fill_stops_the_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LOOK_EVERY_S", 0.0)
-    share, absolute = Guard(Limits(min_free=0.1), here, 0), Guard(Limits(20e6, min_free_is_share=False), here, 0)
+    share = Guard(Limits(min_free=0.1), PASSPORT, 0)
+    absolute = Guard(Limits(20e6, min_free_is_share=False), PASSPORT, 0)
     for guard in (share, absolute):
-        free[0] = 20
-        guard.look(0)  # at the limit is not beyond it
-        free[0] = 19
+        guard.look(0, None)  # not told yet
+        guard.look(0, (20_000_000, 200_000_000))  # at the limit is not beyond it
         with pytest.raises(LimitReached, match=r"19\.0 MB are free, and --min-free is 20\.0 MB; stopped"):
-            guard.look(0)
-    Guard(Limits(), here, 0).look(0)
+            guard.look(0, (19_000_000, 200_000_000))
+    Guard(Limits(), PASSPORT, 0).look(0, (0, 200_000_000))
 
 
 def test_what_was_written_before_an_abort_counts() -> None:

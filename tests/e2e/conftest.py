@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import failing as failings
 import pytest
 from running import Drive, Iobench, Result
 
@@ -106,6 +107,15 @@ def block_device(tmp_path: Path) -> Iterator[Drive]:
         (tmp_path / "mounted").mkdir()
         yield Drive(tmp_path / "mounted", device)
         subprocess.run(["umount", str(tmp_path / "mounted")], check=False, capture_output=True)
+
+
+@pytest.fixture
+def failing(drive: Drive, tmp_path: Path) -> Iterator[failings.Failing]:
+    """A drive that fails or hangs when it is told to."""
+    if lacking := [name for name in ("nbdkit", "nbdfuse") if proc.find(name) is None]:
+        pytest.skip(f"needs {', '.join(lacking)}")
+    with failings.made(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

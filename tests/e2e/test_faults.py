@@ -4,72 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from failing import Failing, quietly
 from running import ONCE, Drive, Iobench, Result, journal, programs, reasons, rows, wait_for
 
 from iobench import proc
 from iobench.campaign import evidence, needs
+from iobench.campaign import journal as story
 from iobench.results import CampaignFolder
 from iobench.tools import mariadb
 
 Run = Callable[..., Result]
 MIB = 1 << 20
 SERVED = {"oltp": ("sysbench", mariadb.daemon()), "kvs": ("memcached",)}
-
-
-@dataclass(frozen=True)
-class Failing:
-    """A drive with ext4 whose reads and writes fail while a file is there."""
-
-    drive: Drive
-    switch: Path
-
-
-def _quietly(*argv: str) -> None:
-    subprocess.run(argv, check=False, capture_output=True)
-
-
-@pytest.fixture
-def failing(drive: Drive, tmp_path: Path) -> Iterator[Failing]:
-    """Nbdkit's error filter under a loop device, through nbdfuse."""
-    if lacking := [name for name in ("nbdkit", "nbdfuse") if proc.find(name) is None]:
-        pytest.skip(f"needs {', '.join(lacking)}")
-    image, served, socket = tmp_path / "image", tmp_path / "served", tmp_path / "nbd.sock"
-    switch, pid = tmp_path / "fail-now", tmp_path / "pid"
-    image.write_bytes(os.urandom(96 * MIB))
-    served.touch()
-    with ExitStack() as stack:
-        argv = ["nbdkit", "--pidfile", str(pid), "--unix", str(socket), "--filter=error", "file", str(image)]
-        subprocess.run([*argv, "error=EIO", "error-rate=100%", f"error-file={switch}"], check=True)
-        wait_for(pid.exists)
-        stack.callback(lambda: proc.end(proc.identify(int(pid.read_text())) or proc.ProcessId(0, 0)))
-        fuse = subprocess.Popen(["nbdfuse", str(served), "--unix", str(socket)], stdout=subprocess.DEVNULL)
-        stack.callback(fuse.wait)
-        stack.callback(_quietly, "umount", "--lazy", str(served))
-        wait_for(lambda: served.stat().st_size == 96 * MIB)
-        done = subprocess.run(
-            ["losetup", "--find", "--show", "--direct-io=on", str(served)], check=True, capture_output=True, text=True
-        )
-        device = done.stdout.strip()
-        stack.callback(_quietly, "losetup", "--detach", device)
-        options = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", options, device], check=True)
-        (tmp_path / "mounted").mkdir()
-        subprocess.run(["mount", "-o", "noatime,errors=remount-ro", device, str(tmp_path / "mounted")], check=True)
-        stack.callback(_quietly, "umount", "--lazy", str(tmp_path / "mounted"))
-        yield Failing(Drive(tmp_path / "mounted", device), switch)
-        switch.unlink(missing_ok=True)
 
 
 def _two(iobench: Iobench, sound: Drive, bad: Failing, *more: str) -> subprocess.Popen[str]:
@@ -135,8 +94,8 @@ def test_a_drive_that_turns_read_only_costs_its_own_steps_only(
     folder = iobench.folder_soon()
     wait_for(lambda: [event for event, _ in journal(folder)].count("finished") >= 2)
     failing.switch.touch()
-    _quietly("touch", str(failing.drive.path / "journal-me"))
-    _quietly("sync", "--file-system", str(failing.drive.path))
+    quietly("touch", str(failing.drive.path / "journal-me"))
+    quietly("sync", "--file-system", str(failing.drive.path))
     out, err = process.communicate(timeout=90)
     failing.switch.unlink()
     assert "Traceback" not in err + out
@@ -148,36 +107,60 @@ def test_a_drive_that_turns_read_only_costs_its_own_steps_only(
     assert drive.leftovers() == []
 
 
-@pytest.mark.parametrize("hours", [-5, 5])
-def test_a_clock_that_is_set_makes_nothing_negative(
-    hours: int, inside: Run, anywhere: Drive, iobench: Iobench, monkeypatch: pytest.MonkeyPatch
+CLOCKED = {
+    "rand": ("--ops", "read", "--loads", "4", "--duration", "1s", "--ramp", "500ms", "--size", "16Mi"),
+    "dd": ("--ops", "write", "--size", "64Mi"),
+    "dbench": ("--clients", "1", "--duration", "1s"),
+    "oltp": ("--threads", "1", "--tables", "1", "--size", "8Mi", "--duration", "1s", "--ramp", "1s"),
+    "kvs": (
+        *("--loads", "2", "--size", "2Mi", "--duration", "2s", "--ramp", "1s", "--rate", "500"),
+        *("--outage", "freeze", "--outage-time", "500ms"),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("workload", "hours"), [("rand", -5), ("rand", 5), ("dd", -5), ("dbench", 5), ("oltp", 5), ("kvs", -5)]
+)
+def test_a_clock_that_is_set_makes_nothing_negative_and_moves_no_window(
+    workload: str,
+    hours: int,
+    inside: Run,
+    anywhere: Drive,
+    iobench: Iobench,
+    scratch: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, calls = time.time, [0]
+    """Our clock is set by some hours in the middle of a step; the programs that measure have theirs."""
+    if lacking := [name for name in (*SERVED.get(workload, ()), "dbench") if proc.find(name) is None]:
+        pytest.skip(f"needs {', '.join(lacking)}")
+    real, calls, tick = time.time, [0], evidence.Watcher.tick
 
-    class Clock:
-        """Our clock, set by some hours in the middle of the step."""
+    def looked(watcher: evidence.Watcher) -> None:
+        calls[0] += 1
+        tick(watcher)
 
-        monotonic = staticmethod(time.monotonic)
-
-        @staticmethod
-        def time() -> float:
-            calls[0] += 1
-            return real() + (hours * 3600 if calls[0] > 5 else 0)
-
-    monkeypatch.setattr(evidence, "time", Clock)
-    said = inside(
-        *("run", "rand", "--ops", "read", "--loads", "4", "--duration", "1s", "--ramp", "500ms", "--size", "16Mi"),
-        *(*ONCE, "-t", f"one={anywhere.path}"),
-    )
-    assert calls[0] > 5
+    monkeypatch.setattr(evidence.Watcher, "tick", looked)
+    monkeypatch.setattr(time, "time", lambda: real() + (hours * 3600 if calls[0] > 5 else 0))
+    said = inside("run", workload, *CLOCKED[workload], *ONCE, "-t", f"one={anywhere.path}")
+    monkeypatch.undo()
     assert said.code == 0, said.err
-    (evidence_row,) = rows(iobench.folder().read("evidence"))
-    samples = rows(iobench.folder().read("samples"))
-    assert all(row["duration_s"] > 0 and row["value"] >= 0 for row in samples)
-    assert all(abs(row["started_at"] - datetime.now(UTC)) < timedelta(hours=1) for row in samples)
+    folder = iobench.folder()
+    (row,) = rows(folder.read("evidence"))
+    samples = rows(folder.read("samples"))
+    assert all(0 < sample["duration_s"] < 60 and sample["value"] >= 0 for sample in samples)
+    assert all(abs(sample["started_at"] - datetime.now(UTC)) < timedelta(hours=1) for sample in samples)
     assert "page-cache" not in samples[0]["reasons"]
-    if evidence_row["device_bytes_read"] is not None:
-        assert evidence_row["device_bytes_read"] >= 0.8 * evidence_row["tool_bytes_read"]
+    series = rows(folder.read("series"))
+    assert all(0 <= point["t_s"] < 60 for point in series)
+    for op in ("read", "written"):
+        if row[f"device_bytes_{op}"] is not None and row[f"tool_bytes_{op}"] and workload in ("rand", "dd"):
+            assert row[f"device_bytes_{op}"] >= 0.8 * row[f"tool_bytes_{op}"]
+    if workload == "kvs":
+        marks = {point["metric"]: point["t_s"] for point in series if point["metric"].startswith("outage_")}
+        assert 0 < marks["outage_began"] < marks["outage_restored"] < 60
+    assert journal(folder)[-1] == ("ended", "") and 0 < story.spent_s(folder.path) < 600
 
 
 def test_a_reader_that_goes_ends_it_without_a_complaint(iobench: Iobench, inside: Run, anywhere: Drive) -> None:
@@ -228,20 +211,107 @@ def test_results_that_are_gone_end_it_with_a_sentence(iobench: Iobench, anywhere
     assert len(folder.finished()) == 1 and folder.read("samples").num_rows > 0
 
 
-def test_after_a_reboot_the_results_alone_are_enough(iobench: Iobench, inside: Run, anywhere: Drive) -> None:
-    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
+@dataclass(frozen=True)
+class Killed:
+    """A campaign whose iobench was killed in its second step, and the programs of it that still ran then."""
+
+    folder: CampaignFolder
+    left: list[proc.ProcessId]
+
+
+SERVED_RUNS = {
+    "rand": LONG,
+    "kvs": ("kvs", "--loads", "1,2", "--size", "2Mi", "--duration", "2s", "--ramp", "0", *ONCE),
+    "oltp": (*("oltp", "--threads", "1,2", "--tables", "1", "--size", "8Mi", "--duration", "2s", "--ramp", "0"), *ONCE),
+}
+
+
+def _killed(workload: str, iobench: Iobench, drive: Drive, temporary: Path) -> Killed:
+    """Kill -9 a campaign in its second step."""
+    if lacking := [name for name in SERVED.get(workload, ()) if proc.find(name) is None]:
+        pytest.skip(f"needs {', '.join(lacking)}")
+    argv = ("run", *SERVED_RUNS[workload], "-t", f"one={drive.path}")
+    process = iobench.start(*argv, env={"TMPDIR": str(temporary)})
+    owner = proc.identify(process.pid)
+    folder = iobench.folder_soon()
+    wait_for(lambda: [event for event, _ in journal(folder)].count("started") == 2, 90)
     process.kill()
     process.communicate()
-    for pid in programs(iobench.results):
-        os.kill(pid, signal.SIGKILL)
-    for name in anywhere.leftovers():
-        shutil.rmtree(anywhere.path / name)
+    return Killed(folder, [each for each in proc.orphans() if proc._owner(each.pid) == owner])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workload", ["rand", "kvs", "oltp"])
+def test_after_a_reboot_the_results_alone_are_enough(
+    workload: str, iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path
+) -> None:
+    """As a reboot leaves it: no program, no folder for temporary files; what is on the drive is there."""
+    killed = _killed(workload, iobench, anywhere, scratch)
+    for each in killed.left:
+        os.kill(each.pid, signal.SIGKILL)
+    for entry in scratch.iterdir():
+        shutil.rmtree(entry)
+    assert len(anywhere.leftovers()) == 1
+    folder = killed.folder
     before = {path: path.read_bytes() for path in (folder.path / "samples").iterdir()}
     said = inside("resume", folder.id, "-q")
     assert said.code in (0, 1), said.err
     assert len(folder.finished()) == 2
     assert before and all(path.read_bytes() == content for path, content in before.items())
     assert anywhere.leftovers() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("workload", "after"), [("kvs", "run"), ("oltp", "clean")])
+def test_nothing_is_left_of_a_killed_campaign_after_the_next_start_or_clean(
+    workload: str, after: str, iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path
+) -> None:
+    """Private servers, what they had on the drive and in the folder for temporary files; no resume is needed."""
+    killed = _killed(workload, iobench, anywhere, scratch)
+    assert killed.left and len(anywhere.leftovers()) == 1
+    assert [name.name.startswith(".iobench-") for name in scratch.iterdir()] == [True]
+    elsewhere = ("--results", str(iobench.home / "other"))
+    dd = ("dd", "--ops", "write", "--size", "1Mi", *ONCE, "-t", f"one={anywhere.path}", "-q")
+    said = inside("run", *dd, *elsewhere) if after == "run" else inside("clean")
+    assert said.code == 0, said.err
+    assert not [each for each in killed.left if each.alive()]
+    assert anywhere.leftovers() == [] and list(scratch.iterdir()) == []
+    assert not [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(scratch) in line]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_test_files_that_somebody_removes_are_told_as_such(
+    what: str, iobench: Iobench, inside: Run, anywhere: Drive
+) -> None:
+    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}", "--loads", "1,2,4")
+    (ours,) = anywhere.leftovers()
+    (anywhere.path / ours / "data").unlink()
+    if what == "folder":
+        shutil.rmtree(anywhere.path / ours)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4 and "Traceback" not in err + out, err
+    # The second step may have opened them before, or not.
+    third = folder.campaign().steps[2].id
+    (told,) = [line for line in err.splitlines() if " gave no number: " in line and "raw output" in line]
+    assert "target one: somebody removed or shortened iobench's data while the campaign ran (" in told, told
+    assert "`iobench resume` lays the files out again" in told and str(folder.path / "raw") in told
+    assert (folder.raw(third) / "stderr").is_file() and 1 <= len(folder.finished()) <= 2
+    assert "left on" not in err and anywhere.leftovers() == []
+    assert inside("resume", folder.id, "-q").code == 0
+    assert len(folder.finished()) == 3 and anywhere.leftovers() == []
+
+
+@pytest.mark.slow
+def test_an_iobench_that_was_stopped_in_a_step_gives_no_number_for_it(iobench: Iobench, anywhere: Drive) -> None:
+    """Ctrl-Z, a paused container, a terminal that takes nothing: what nobody looked at has no evidence."""
+    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(6.5)
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 4, err
+    assert re.search(r"iobench could not look at the drive for [67] s while this was measured", err), err
+    assert len(folder.finished()) == 1 and anywhere.leftovers() == []
 
 
 def test_a_drive_that_is_gone_is_not_gone_on_with(iobench: Iobench, inside: Run, block_device: Drive) -> None:

@@ -19,18 +19,44 @@ SERVED = ("--duration", "1s", "--ramp", "0", *ONCE)
 # Three steps each: options, what else it needs, and the name of the program that measures.
 WORKLOADS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "rand": (("--ops", "read", "--loads", "1,2,4", "--size", "8Mi", *SHORT), (), "fio"),
+    "seq": (("--ops", "read", "--size", "8Mi", *SHORT[:4], "--repeats", "3"), (), "fio"),
+    "verify": (("--size", "8Mi", "--repeats", "3"), (), "fio"),
     "dd": (("--ops", "read", "--size", "8Mi", "--repeats", "3"), (), "dd"),
     "dbench": (("--clients", "1,2,3", "--duration", "1s", *ONCE), (), "dbench"),
     "kvs": (("--loads", "1,2,3", "--size", "4Mi", *SERVED), ("memcached",), "python"),
     "oltp": (("--threads", "1,2,3", "--tables", "1", "--size", "8Mi", *SERVED), (mariadb.daemon(),), "sysbench"),
 }
+# Its rounds are asked for as it goes, and none without a preparation.
+STEADY = ("--size", "8Mi", "--passes", "1", "--duration", "300ms")
 STRIKES = {"0001-": signal.SIGKILL, "0002-": signal.SIGSTOP}
 
 
-def _strike(out: object) -> signal.Signals | None:
+def _strike(out: object, strikes: Mapping[str, signal.Signals]) -> signal.Signals | None:
     """What befalls the program that writes its standard output there."""
     path = Path(f"/proc/self/fd/{out}").readlink() if isinstance(out, int) and out >= 0 else Path(str(out))
-    return STRIKES.get(path.parent.name[:5]) if path.name == "stdout" else None
+    return strikes.get(path.parent.name[:5]) if path.name == "stdout" else None
+
+
+def _struck(monkeypatch: pytest.MonkeyPatch, strikes: Mapping[str, signal.Signals]) -> list[int]:
+    """Let programs of steps be struck as soon as they are started; return the numbers of those that were."""
+    popen, watch = proc._popen, proc.watch
+    struck: list[int] = []
+
+    def strike(argv: Any, out: Any, *rest: Any, **named: Any) -> Any:
+        process = popen(argv, out, *rest, **named)
+        if (number := _strike(out, strikes)) is not None:
+            os.kill(process.pid, number)
+            struck.append(process.pid)
+        return process
+
+    def watched(argv: Any, *, timeout_s: float, stdout: Path, **named: Any) -> proc.Ended:
+        """With a time limit that a test can wait for, where it hangs."""
+        hangs = _strike(stdout, strikes) == signal.SIGSTOP
+        return watch(argv, timeout_s=1.5 if hangs else timeout_s, stdout=stdout, **named)
+
+    monkeypatch.setattr(proc, "_popen", strike)
+    monkeypatch.setattr(proc, "watch", watched)
+    return struck
 
 
 @pytest.mark.slow
@@ -42,22 +68,7 @@ def test_a_program_that_is_killed_and_one_that_hangs_cost_their_steps(
     options, needs, program = WORKLOADS[workload]
     if lacking := [name for name in (program, *needs) if name != "python" and proc.find(name) is None]:
         pytest.skip(f"needs {', '.join(lacking)}")
-    popen, watch = proc._popen, proc.watch
-    struck: list[int] = []
-
-    def strike(argv: Any, out: Any, *rest: Any, **named: Any) -> Any:
-        process = popen(argv, out, *rest, **named)
-        if (number := _strike(out)) is not None:
-            os.kill(process.pid, number)
-            struck.append(process.pid)
-        return process
-
-    def watched(argv: Any, *, timeout_s: float, stdout: Path, **named: Any) -> proc.Ended:
-        """With a time limit that a test can wait for, where it hangs."""
-        return watch(argv, timeout_s=1.5 if _strike(stdout) == signal.SIGSTOP else timeout_s, stdout=stdout, **named)
-
-    monkeypatch.setattr(proc, "_popen", strike)
-    monkeypatch.setattr(proc, "watch", watched)
+    struck = _struck(monkeypatch, STRIKES)
     said = inside("run", workload, *options, "-t", f"one={anywhere.path}", "-q")
     assert said.code == 4 and "Traceback" not in said.err, said.err
     folder = iobench.folder()
@@ -73,3 +84,30 @@ def test_a_program_that_is_killed_and_one_that_hangs_cost_their_steps(
     assert folder.finished() == {sound} and journal(folder)[-1] == ("ended", "")
     assert {step for event, step in journal(folder) if event == "failed"} == {killed, hung}
     assert anywhere.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_preparation_that_is_struck_leaves_no_round_to_measure(
+    number: signal.Signals, inside: Run, iobench: Iobench, anywhere: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds on a drive as it was found would be steady, and say nothing of a drive in use."""
+    _struck(monkeypatch, {"0001-": number})
+    said = inside("run", "steady", *STEADY, "-t", f"one={anywhere.path}", "-q")
+    assert said.code == 4 and "Traceback" not in said.err, said.err
+    folder = iobench.folder()
+    prepared, *rounds = (step.id for step in folder.campaign().steps)
+    assert folder.finished() == set() and len(rounds) == 1
+    assert f"target one was not prepared, as step {prepared} gave no number" in said.err
+    assert anywhere.leftovers() == []
+    monkeypatch.undo()
+
+
+def test_a_round_that_is_struck_ends_the_rounds_of_its_drive(
+    inside: Run, iobench: Iobench, anywhere: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _struck(monkeypatch, {"0003-": signal.SIGKILL})
+    said = inside("run", "steady", *STEADY, "-t", f"one={anywhere.path}", "-q")
+    assert said.code == 4 and "Traceback" not in said.err, said.err
+    folder = iobench.folder()
+    ids = [step.id for step in folder.campaign().steps]
+    assert len(ids) == 3 and folder.finished() == set(ids[:2])

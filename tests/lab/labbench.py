@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iobench import lab
+from iobench.drives import emulated
 from iobench.drives.throttle import CGROUP_ROOT, find_throttle
 from iobench.errors import CannotRunError
 
@@ -61,6 +62,10 @@ class Bench:
                 found.append(line)
         found += [str(path) for path in self.images.rglob("*")] if self.images.exists() else []
         return found + [str(path) for path in self.state.rglob("*") if path.name != "lock"]
+
+    def numbers(self) -> set[str]:
+        """The loop devices of this lab, as `major:minor`."""
+        return {emulated.device_number(name) for name, file in loops() if self._ours(file)}
 
     def _ours(self, text: str) -> bool:
         return str(self.state) in text or str(self.images) in text

@@ -292,11 +292,39 @@ def test_a_server_that_does_not_start_is_an_error_with_its_words(
 @pytest.mark.parametrize("moment", [0.3, 0.6, 1.0, 1.5, 2.5])
 def test_killed_at_any_moment_it_can_be_undone(bench: Bench, moment: float) -> None:
     process = start_up(bench, "sas", "iodrive")
+    numbers = set()
+    deadline = time.monotonic() + moment
+    while time.monotonic() < deadline:
+        numbers |= bench.numbers()
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    numbers |= bench.numbers()
+    # `iobench clean` alone: only a drive that was made whole by then stays.
+    proc.end_orphans()
+    lab.clean()
+    whole = [drive.name for drive in lab.list_drives()]
+    assert [drive.state for drive in lab.list_drives()] == ["up"] * len(whole)
+    if not whole:
+        assert bench.leftovers() == []
+    assert all(any(f"/{name}" in left for name in whole) for left in bench.leftovers()), bench.leftovers()
+    # Whose number it was is free, or somebody's else by now.
+    throttle = find_throttle()
+    assert not [n for n in numbers - bench.numbers() if emulated.emulation_of(n) is None and throttle.limits(n)]
+    lab.down()
+    assert bench.leftovers() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [0.4, 1.2])
+def test_killed_at_any_moment_the_next_start_makes_it_anew(bench: Bench, moment: float) -> None:
+    process = start_up(bench, "iodrive", size="64Mi")
     time.sleep(moment)
     process.kill()
     process.wait()
+    assert [drive.state for drive in lab.up(["iodrive"], 64 * MIB, bench.images)] == ["up"]
+    assert len(bench.numbers()) == 1 and sum("/mnt" in line for line in bench.leftovers() if " ext4 " in line) == 1
     lab.down()
-    proc.end_orphans()
     assert bench.leftovers() == []
 
 

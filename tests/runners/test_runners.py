@@ -269,14 +269,14 @@ def test_a_sequential_read_of_fio() -> None:
     assert (reading.bytes_read, reading.bytes_written, reading.measured_s) == (1166016512, 0, 1.509)
     assert reading.depth_achieved == pytest.approx(7.96, abs=0.01)
     assert reading.client_cpu == pytest.approx(0.0517, abs=1e-4)
-    assert reading.ended_at == 1795415851.918
+    assert reading.ended_unix == 1795415851.918
     assert [p.t_s for p in reading.series] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
 
 
 def test_the_window_ends_where_the_log_says_it_began_and_not_when_the_report_was_written() -> None:
     (work,) = rand.plan(rand.Params(ops=("read",), size=32 * MIB, loads=(8,), jobs=2, engine="io_uring", duration=2.0))
     reading = rand.read(work, fio_output("unix-times.json", "unix-times_bw.log"))
-    assert (reading.ended_at, reading.measured_s) == (pytest.approx(1795417315.267 + 2.001), 2.001)
+    assert (reading.ended_unix, reading.measured_s) == (pytest.approx(1795417315.267 + 2.001), 2.001)
 
 
 @pytest.mark.parametrize("name", ["seq-read.json", "rand-read-group.json"])

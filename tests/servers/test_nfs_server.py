@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +147,27 @@ def test_one_that_hangs_is_told_after_it_was_asked(
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_one_that_hangs_while_it_is_measured_is_given_up(
+    served: tuple[nfs.Private, Endpoint, Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the time limit of dbench, and with the server named; who answers is not accused."""
+    server, endpoint, _ = served
+    monkeypatch.setattr(nfs, "_ASK_EVERY_S", 0.2)
+    monkeypatch.setattr(nfs, "_SILENT_S", 3.0)
+    server.begin(WORK)
+    for _ in range(20):
+        server.tick(1.0)
+        time.sleep(0.05)
+    os.kill(_ganesha(endpoint), signal.SIGSTOP)
+    begin = time.monotonic()
+    with pytest.raises(ToolError, match="the step was ended, as the private NFS server does not answer"):
+        while time.monotonic() < begin + 60:
+            server.tick(1.0)
+            time.sleep(0.05)
+    assert time.monotonic() - begin >= 2
+    assert re.search(r"ganesha.nfsd runs but did not answer within \d+ s; its last lines: ", str(server.problem()))
+
+
 def test_one_that_dies_is_told_with_its_last_lines(served: tuple[nfs.Private, Endpoint, Room]) -> None:
     server, endpoint, room = served
     os.kill(_ganesha(endpoint), signal.SIGKILL)
@@ -187,6 +210,29 @@ def test_nothing_is_left_of_it_when_it_is_closed(room: Room) -> None:
     left = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and _in(entry, namespace)]
     assert left == []
     assert not Path(str(endpoint["net"])).exists()
+
+
+def test_nothing_is_left_of_it_after_its_iobench_was_killed(room: Room, tmp_path: Path) -> None:
+    """Its mounts, its network and its programs: the next start of any iobench, and `clean`, end what holds them."""
+    _needs()
+    code = (
+        "import sys, time; from pathlib import Path; from iobench import proc; from iobench.servers import Room, nfs\n"
+        "folders = [Path(name) for name in sys.argv[1:]]\n"
+        "server = nfs.Private(nfs.CLIENT, Room(*folders, stop=proc.Stop()))\n"
+        "print(server.start()['net'], flush=True); time.sleep(1000)\n"
+    )
+    folders = [str(folder) for folder in (room.data, room.shared, room.private, room.log)]
+    started = subprocess.Popen([sys.executable, "-c", code, *folders], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    namespace = Path(started.stdout.readline().strip()).readlink()
+    started.kill()
+    started.wait()
+    started.stdout.close()
+    inside = [Path("/proc") / entry.name for entry in Path("/proc").iterdir() if _in(entry, namespace)]
+    assert len(inside) >= 3  # the server, its port mapper, and what holds the namespaces
+    assert proc.end_orphans() >= 3
+    assert not [entry for entry in inside if _in(entry, namespace)]
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
 def _in(entry: Path, namespace: Path) -> bool:

@@ -1,0 +1,56 @@
+"""Asking without waiting: real programs that answer, that say no, and that never end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from iobench.drives import asking
+from iobench.drives.asking import Asked, Waited
+
+
+def _until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_an_answer_is_kept_and_ends_the_waiting(tmp_path: Path) -> None:
+    asked = Asked(("stat", "--file-system", "--format=%a %b %S", str(tmp_path)), 1000.0, lambda _: True)
+    asked.look()
+    _until(lambda: asked.look() == 0 and not asked.pending)
+    assert [word.isdigit() for word in asked.said.split()] == [True] * 3
+    assert asked.answered_at is not None
+    asked.look()
+    assert not asked.pending  # it is not time for the next
+    asked.look(now=True)
+    assert asked.pending
+    asked.close()
+
+
+def test_one_that_never_ends_and_one_that_says_no_are_waited_for() -> None:
+    for argv in (("sleep", "1000"), ("false",)):
+        asked = Asked(argv, 0.01, lambda done: done.exit_code == 0)
+        _until(lambda asked=asked: asked.look() > 0.3)  # type: ignore[misc]
+        assert asked.pending and asked.answered_at is None
+        asked.close()
+        asked.close()
+
+
+def test_what_nobody_looked_at_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that slept, or an iobench that was stopped, makes no target silent."""
+    now = [100.0]
+    monkeypatch.setattr(asking.time, "monotonic", lambda: now[0])
+    waited = Waited()
+    assert waited.look(True) == 0
+    now[0] += 0.5
+    assert waited.look(True) == 0.5
+    now[0] += 3600
+    assert waited.look(True) == 1.5
+    assert waited.look(False) == 0
+    now[0] += 0.1
+    assert waited.look(True) == 0
