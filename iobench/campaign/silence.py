@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from iobench import proc
-from iobench.drives.asking import Asked, Waited
+from iobench.drives.asking import Asked, Waited, room
 from iobench.drives.counters import CounterFile
 from iobench.drives.mounts import mounts
 from iobench.errors import InterruptedCampaign, ToolError
@@ -21,6 +21,7 @@ FILES_S = 40.0
 DRIVE_S = 60.0
 ASK_EVERY_S = 5.0
 _FRESH_S = 1.0  # an answer as old as that still holds
+_AGAIN_S = 10.0  # what one that was silent gets at each further step: servers come back
 _LEAVING_S = 10.0
 _LOOK_EVERY_S = 0.005
 
@@ -39,8 +40,9 @@ class Silence:
         self._stuck = Waited()
         self._files: Asked | None = None
         if passport.target.kind == "file":
-            argv = ("stat", "--file-system", "--format=%a %b %S", "--", passport.target.path)
-            self._files = Asked(argv, every_s, lambda _: True)  # an error is an answer too: the program will tell it
+            self._files = Asked(
+                room(passport.target.path), every_s, lambda _: True
+            )  # an error is an answer too: the program will tell it
         found = [mount.source for mount in mounts() if mount.mount_point == passport.mount_point]
         self._source = found[-1] if found else ""
 
@@ -65,10 +67,15 @@ class Silence:
 
         Raises TargetSilent where it does not, InterruptedCampaign.
         """
+        begin = time.monotonic()
         while True:
-            self.look(now=not self._fresh)
-            if self._fresh:
-                return
+            try:
+                self.look(now=not self._fresh)
+                if self._fresh:
+                    return
+            except TargetSilent:
+                if time.monotonic() - begin >= _AGAIN_S:
+                    raise
             if stop.requested:
                 raise InterruptedCampaign
             time.sleep(_LOOK_EVERY_S)

@@ -10,6 +10,7 @@ import click
 from iobench import SCHEMA_VERSION, proc
 from iobench.cli.options import GivenPath, json_option, results_option
 from iobench.cli.tables import clean as printable
+from iobench.drives.asking import answers
 from iobench.drives.leftovers import find_leftovers, remove_leftover, temporary_folders
 from iobench.drives.mounts import mounts
 from iobench.errors import ResultsError
@@ -29,22 +30,26 @@ def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
     from iobench.lab import clean as clean_lab
 
     ended = proc.end_orphans()
+    places = sorted(looked_in(folders, results))
+    silent = [base for base in places if not answers(base)]
     removed = {
         leftover.path: remove_leftover(leftover)
-        for base in sorted(looked_in(folders, results))
+        for base in places
+        if base not in silent
         for leftover in find_leftovers(base)
     }
     drives = clean_lab()
     if as_json:
         # "left" is what was in a folder and is not ours: it stays, and so does the folder.
         rows = [{"path": path, "left": list(left)} for path, left in removed.items()]
-        told = {"programs_ended": ended, "folders": rows, "drives": drives}
+        told = {"programs_ended": ended, "folders": rows, "drives": drives, "silent": silent}
         click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **told}, ensure_ascii=False))
         return
     did = [f"ended {ended} program(s)"] if ended else []
     for path, left in removed.items():
         did.append(f"removed {path}" + (f", except {', '.join(left)}, which is not ours" if left else ""))
     did += drives
+    did += [f"{base} does not answer and was not looked at: what serves it, or the drive, hangs" for base in silent]
     for line in did or ["nothing of a killed run was found"]:
         click.echo(printable(line))
 

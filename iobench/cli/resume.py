@@ -20,6 +20,7 @@ def resume(campaign: str, **kwargs: Any) -> int:
     from iobench.cli.existing import learn_passwords
     from iobench.cli.measure import Show, check_baseline, clean_before, finish, go_on, perform, say
     from iobench.cli.progress import log
+    from iobench.drives.asking import refuse_silent
     from iobench.results import Store
 
     shared = options.MeasureOptions(targets=(), repeats=None, duration=None, size=None, dry_run=False, **kwargs)
@@ -28,6 +29,9 @@ def resume(campaign: str, **kwargs: Any) -> int:
     if stored.imported:
         raise UsageError(f"{stored.id} was imported: there is nothing to go on with")
     check_baseline(shared, list(stored.passports))
+    for each in stored.passports.values():
+        if each.target.kind != "server":
+            refuse_silent(each.target.path)
     kept = [each.path for each in remains.left(folder, stored).values()]
     clean_before([p.target for p in stored.passports.values()], shared, kept)
     learn_passwords([p.target for p in stored.passports.values()], None)

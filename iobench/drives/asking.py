@@ -10,8 +10,38 @@ import time
 from collections.abc import Callable, Sequence
 
 from iobench import proc
+from iobench.errors import CannotRunError
 
+ANSWER_S = 30.0
 _GAP_S = 1.0
+_LOOK_EVERY_S = 0.001
+
+
+def room(path: str) -> tuple[str, ...]:
+    """Return the command that tells of a path's file system how much is free, how much there is, and of which size."""
+    return ("stat", "--file-system", "--format=%a %b %S", "--", path)
+
+
+def answers(path: str) -> bool:
+    """Return whether the file system of a path answers, an error too; it gets half a minute."""
+    question, deadline = proc.Question(room(path)), time.monotonic() + ANSWER_S
+    try:
+        while time.monotonic() < deadline:
+            if question.answer() is not None:
+                return True
+            time.sleep(_LOOK_EVERY_S)
+    finally:
+        question.drop()
+    return False
+
+
+def refuse_silent(path: str) -> None:
+    """Raise CannotRunError for a path that does not answer: whoever looks at it by himself waits for it."""
+    if not answers(path):
+        raise CannotRunError(
+            f"{path} has not answered for {ANSWER_S:.0f} s: what serves it, or the drive, hangs; look at it, or "
+            "leave it out; nothing was done there"
+        )
 
 
 class Waited:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from iobench.drives import inventory, layers
+from iobench.drives.asking import refuse_silent
 from iobench.drives.emulated import emulation_of
 from iobench.drives.mounts import Mount, mount_of, mounts
 from iobench.errors import CannotRunError, UsageError
@@ -18,6 +19,7 @@ from iobench.model import Device, Passport, Target
 from iobench.texts import Phrase
 
 _NAME_MOST = 64
+_OPENED = "/proc/self/fd/"  # what is open here answers: it was asked before
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
@@ -41,6 +43,7 @@ def parse_target(text: str) -> Target:
     if _URL.match(path):
         return server_target(name, path)
     full = str(Path(path).absolute())
+    refuse_silent(full)
     return Target(check_name(name), full, "block" if _is_block(full) else "file")
 
 
@@ -105,6 +108,8 @@ def passport(target: Target) -> Passport:
     if target.kind == "server":
         why = Phrase("nodevice.server", {"path": target.path})
         return Passport(target, None, no_device_reason=why)
+    if not target.path.startswith(_OPENED):
+        refuse_silent(target.path)
     try:
         info = Path(target.path).stat()
     except OSError as error:

@@ -216,7 +216,7 @@ def test_what_clean_says_as_one_document(say: Say, tmp_path: Path, monkeypatch: 
     # Not this machine's programs and drives: another session's are none of a test's business.
     monkeypatch.setattr(proc, "end_orphans", lambda: 0)
     monkeypatch.setattr(clean_module, "mounts", list)
-    nothing: dict[str, object] = {"schema_version": 1, "programs_ended": 0, "folders": [], "drives": []}
+    nothing: dict[str, object] = {"schema_version": 1, "programs_ended": 0, "folders": [], "drives": [], "silent": []}
     kept = {"path": str(left), "left": ["folder"]}
     assert say("clean", str(left.parent), "--json").json == {**nothing, "folders": [kept]}
     (left / "folder").rmdir()
