@@ -23,6 +23,7 @@ from iobench.campaign.spending import unsaid
 from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Step
 from iobench.results import CampaignFolder
+from iobench.runners.steady import PREPARE
 from iobench.texts import Phrase, kept, said_by
 
 _EMPTY_MOST = 4  # batches of a director of which not one step could be run
@@ -135,9 +136,9 @@ class Engine:
         self._folder.save(self._campaign, result)
         written = {step.target: self._executor.written(step.target)}
         journal.write(self._folder.path, "finished", step=step.id, written=written)
-        if step.work.workload == remains.PREPARES:
+        if step.work.workload == PREPARE:
             self._unprepared.pop(step.target, None)
-            self._targets.was_prepared(step.target, step.work)
+        self._targets.was_done(step)
         self._observe(StepFinished(result))
 
     def _drop_failed(self, step: Step) -> None:
@@ -153,7 +154,7 @@ class Engine:
 
     def _failed(self, step: Step, error: IobenchError | OSError) -> None:
         """Note why a step gave no number."""
-        if step.work.workload == remains.PREPARES:
+        if step.work.workload == PREPARE:
             self._unprepared[step.target] = step
         # An OSError is the drive's answer to ourselves, as when it is flushed: results have their own error.
         if isinstance(error, IobenchError):

@@ -28,7 +28,7 @@ from iobench.campaign.parts import (
     tools_of,
     works_for,
 )
-from iobench.campaign.steadying import Steadying, states_of
+from iobench.campaign.steadying import SteadyDirector, states_of
 from iobench.campaign.validation import asked_of, circumstances, order_of
 from iobench.model import Campaign, ParamValue, Target, Work
 from iobench.texts import Told, kept
@@ -126,7 +126,7 @@ def _pinned(found: Order, wish: Wish, campaign: Campaign) -> dict[str, ParamValu
 # --- directing -----------------------------------------------------------------------------------------
 
 
-class Validating:
+class HandoverDirector:
     """Measures until each criterion is decided, a limit of repeats is reached, or the time is over."""
 
     def __init__(self, campaign: Campaign) -> None:
@@ -162,7 +162,7 @@ class Validating:
         reserve = self._seconds(list(self._parts.speeds) * LEAST_REPEATS) + self._seconds(self._parts.integrity)
         if progress.left_s is not None and progress.left_s < reserve * len(self._passports):
             return ()
-        return Steadying().more(progress)
+        return SteadyDirector().more(progress)
 
     def _least(self, progress: Progress) -> list[Ask]:
         asks = []
@@ -225,4 +225,4 @@ def _left_out(progress: Progress, work: Work, target: str) -> bool:
 
 def director(campaign: Campaign) -> Director:
     """Return the director of a campaign."""
-    return Validating(campaign)
+    return HandoverDirector(campaign)

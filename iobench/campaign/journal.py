@@ -18,7 +18,7 @@ from iobench.errors import ResultsError
 
 NAME = "journal.jsonl"
 OPENED = "opened"  # a target was made ours; with its device's counter, for whoever finds that this run was killed
-PREPARED_AGAIN = "prepared-again"  # what was prepared was changed or gone, so that it was done anew
+PREPARED_AGAIN = "prepared-again"  # what rounds stood on was changed or gone, so that it was made anew
 _OF_A_RUN = ("began", "started", "interrupted", "limit-reached", "ended")
 
 

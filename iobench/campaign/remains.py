@@ -14,9 +14,9 @@ from iobench.drives.counters import mark, written_since
 from iobench.drives.leftovers import Leftover, find_leftovers, remove_leftover
 from iobench.model import Campaign, DataFile, Work
 from iobench.results import CampaignFolder, write_safely
+from iobench.runners.steady import PREPARE, ROUND
 
 _NAME = "prepared.json"
-PREPARES = "precondition"
 # What a file system may have written by itself meanwhile: of the prepared file, and at least (bytes).
 OTHERS_SHARE, OTHERS_LEAST = 0.01, 4_000_000
 
@@ -75,13 +75,15 @@ def names(folder: CampaignFolder, target: str) -> tuple[str, ...]:
     return tuple(_names(files)) if isinstance(files, list) else ()
 
 
-def preparations(campaign: Campaign, finished: set[str]) -> dict[str, Work]:
-    """Return the preparation that was done on each target."""
-    return {s.target: s.work for s in campaign.steps if s.id in finished and s.work.workload == PREPARES}
+def preparations(campaign: Campaign, finished: set[str]) -> dict[str, Work | None]:
+    """Return, by target, the preparation that was done; None where there were rounds without one."""
+    done = [step for step in campaign.steps if step.id in finished]
+    rounds: dict[str, Work | None] = {step.target: None for step in done if step.work.workload == ROUND}
+    return rounds | {step.target: step.work for step in done if step.work.workload == PREPARE}
 
 
 def stale(campaign: Campaign, folder: CampaignFolder) -> frozenset[str]:
-    """Return the steps that were begun before their target had to be prepared again."""
+    """Return the steps that were begun before their target was found changed, and made ready anew."""
     target_of = {step.id: step.target for step in campaign.steps}
     begun: dict[str, set[str]] = {}
     found: set[str] = set()

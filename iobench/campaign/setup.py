@@ -23,6 +23,7 @@ from iobench.drives.turns import Turns
 from iobench.errors import CannotRunError, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Command, DataFile, Step, Work
 from iobench.results import CampaignFolder
+from iobench.runners.steady import PREPARE, ROUND
 from iobench.texts import Phrase, last_said
 from iobench.tools import fio
 
@@ -30,7 +31,8 @@ from iobench.tools import fio
 class Targets:
     """The targets of a campaign, each opened when a step first needs it. Leaving them removes what is ours there.
 
-    `prepared` are the preparations of earlier runs. What an abort leaves on a target for a resume is told by `staying`.
+    `prepared` are the preparations of earlier runs, None where only rounds were done. What an abort leaves on a target
+    for a resume is told by `staying`.
     """
 
     def __init__(
@@ -39,14 +41,14 @@ class Targets:
         permission: Permission,
         executor: Executor,
         observe: Observer,
-        prepared: Mapping[str, Work],
+        prepared: Mapping[str, Work | None],
     ) -> None:
         self._folder = folder
         self._permission = permission
         self._executor = executor
         self._observe = observe
-        self._prepared = dict(prepared)  # preparations that are done
-        self._again = dict(prepared)  # those of an earlier run, until they are known to hold
+        self._prepared = dict(prepared)  # what is done, and would be lost with the files
+        self._again = dict(prepared)  # that of an earlier run, until it is known to hold
         self._warm: list[tuple[str, Work]] = []
         self._sites: dict[str, Site] = {}
         self._unready: dict[str, IobenchError] = {}  # targets that could not be made ready, and why
@@ -72,9 +74,12 @@ class Targets:
             raise self._unready[target]
         return self._sites[target]
 
-    def was_prepared(self, target: str, work: Work) -> None:
-        """Note that a preparation is done."""
-        self._prepared[target] = work
+    def was_done(self, step: Step) -> None:
+        """Note a preparation, or a round: those to come go on from what it left on the target."""
+        if step.work.workload == PREPARE:
+            self._prepared[step.target] = step.work
+        elif step.work.workload == ROUND:
+            self._prepared.setdefault(step.target, None)
 
     def make_ready(self, campaign: Campaign, steps: Sequence[Step], estimate: Estimate) -> None:
         """Make the targets of steps ready. One that cannot be costs its own steps, unless there is no other.
@@ -160,8 +165,9 @@ class Targets:
                 self._lay_out(site, name, file, direct=any(work.params.get("direct") for work in works))
         if name in self._again:
             journal.write(self._folder.path, journal.PREPARED_AGAIN, target=name)
-            with self._told(name, "preparing it again, as it was changed or is gone", 1.0):
-                self._warm_up(site, name, self._again[name])
+            if (preparation := self._again[name]) is not None:
+                with self._told(name, "preparing it again, as it was changed or is gone", 1.0):
+                    self._warm_up(site, name, preparation)
             del self._again[name]
         for work in {id(work): work for work in works if work.warm_up and (name, work) not in self._warm}.values():
             self._warm.append((name, work))

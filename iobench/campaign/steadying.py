@@ -12,7 +12,7 @@ from iobench.results import CampaignFolder
 from iobench.runners.steady import ROUND
 
 
-class Steadying:
+class SteadyDirector:
     """Asks for rounds. It keeps nothing: the rounds that are finished say how to go on."""
 
     def __init__(self, most: int = steady.MOST_ROUNDS) -> None:
@@ -56,4 +56,4 @@ def _rounds(campaign: Campaign, target: str) -> list[Step]:
 
 def director(campaign: Campaign) -> Director:
     """Return the director of a campaign."""
-    return Steadying()
+    return SteadyDirector()

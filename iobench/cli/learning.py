@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from iobench.cli.options import MeasureOptions
 from iobench.errors import CannotRunError, UsageError
 from iobench.model import METRICS
+
+if TYPE_CHECKING:
+    from iobench.analysis.handover import Measured
+    from iobench.analysis.order import Order
 
 BASE = "nvme"  # whose works are measured where no profile is named: they suit any drive
 # What the next server may be worse by: drives of one model differ, and so do days.
@@ -84,7 +89,10 @@ def _check_place(path: Path) -> None:
     raise UsageError(f"{path} exists; a profile is not overwritten, choose another name")
 
 
-def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target: str) -> Any:
+def _lines(
+    title: str, source: str, facts: Mapping[str, float | str | bool], found: Order, figures: Measured, target: str
+) -> Iterator[str]:
+    """Yield the profile of what a drive is (`facts`) and does (`figures`), with the works of the profile `found`."""
     yield f"# {source}. Rates may be {RATE_MARGIN:.0%} lower, latencies {LATENCY_MARGIN:.0%} higher."
     yield f"title = {_quoted(title)}"
     yield f"quick_size = {found.quick_size}"
@@ -100,8 +108,8 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         yield from ("", "[[health]]", 'what = "passed"', "is = true", f"source = {_quoted(source)}")
     for look, entry in found.workloads:
         yield from ("", "[[workload]]", *([f'look = "{look}"'] if look != "quick" else []))
-        for key, value in entry.items():
-            yield f"{key} = {_toml(value)}"
+        for key, given in entry.items():
+            yield f"{key} = {_toml(given)}"
     for speed in found.asked("quick"):
         estimate = figures.estimates.get((target, speed.workload, speed.op, speed.metric, speed.load))
         if estimate is None or estimate.ci95 is None:
@@ -119,6 +127,8 @@ def _lines(title: str, source: str, facts: Any, found: Any, figures: Any, target
         else:
             yield f"at_most = {_figure(high * (1 + LATENCY_MARGIN), METRICS[speed.metric].unit)}"
         yield f"source = {_quoted(source)}"
+        if speed.conditions is not None:
+            yield f"conditions = {_quoted(speed.conditions)}"
     for speed in found.asked("full"):
         if speed.look == "full":
             yield f"\n# {speed.id} was not learnt: it is of a full look, and a quick one was taken"

@@ -160,10 +160,15 @@ def clean_before(targets: list[Target], options: MeasureOptions, but: Collection
             say(f"removed {leftover.path}, left by an iobench that was aborted", options)
 
 
+def _steps(campaign: Campaign) -> str:
+    count = len(campaign.steps)
+    return f"{count} step{'' if count == 1 else 's'}"
+
+
 def say_estimate(assembled: Assembled, options: MeasureOptions) -> None:
     """Say how long a campaign takes and what it writes."""
     campaign, estimate = assembled.campaign, assembled.estimate
-    say(f"campaign {campaign.id}: {len(campaign.steps)} steps, about {format_seconds(estimate.seconds)}", options)
+    say(f"campaign {campaign.id}: {_steps(campaign)}, about {format_seconds(estimate.seconds)}", options)
     for name, written in estimate.written.items():
         target = campaign.passports[name].target
         say(f"  {name}: {target.path}, about {format_bytes(written)} will be written", options)
@@ -195,7 +200,7 @@ def show_plan(assembled: Assembled, options: MeasureOptions) -> None:
     for line in lines:
         click.echo(f"# {clean(line.what)} on {clean(line.target)}")
         click.echo(clean(shlex.join(line.argv)))
-    click.echo(f"# {len(assembled.campaign.steps)} steps, about {format_seconds(estimate.seconds)}")
+    click.echo(f"# {_steps(assembled.campaign)}, about {format_seconds(estimate.seconds)}")
     for name, written in estimate.written.items():
         click.echo(f"# {clean(name)}: about {format_bytes(written)} would be written")
     if any(step.work.writes and step.work.duration_s is not None for step in assembled.campaign.steps):

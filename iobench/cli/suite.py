@@ -17,12 +17,17 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 @click.command(cls=options.MeasuringCommand)
-@click.argument("profile", shell_complete=_complete)
+@click.argument("profile", required=False, metavar="PROFILE", shell_complete=_complete)
 @options.measure_options
-def suite(profile: str, **kwargs: Any) -> int:
+def suite(profile: str | None, **kwargs: Any) -> int:
     """Run the campaign of PROFILE: `quick`, `deck`, or a path to a TOML file of your own."""
     from iobench.campaign.plan import load_suite
     from iobench.cli.measure import measure
+    from iobench.errors import UsageError
 
+    if profile is None:
+        from iobench import profiles
+
+        raise UsageError(f"a profile is needed: {', '.join(profiles.names('suites'))}, or a path to one")
     shared, _ = options.split(kwargs)
     return measure(load_suite(profile), shared)

@@ -76,6 +76,13 @@ def check_name(name: str) -> str:
         raise UsageError(f"the target's name {name[:20]!r}… has {len(name)} characters; the most is {_NAME_MOST}")
     if "/" in name:
         raise UsageError(f"the target's name {name!r} holds a '/'; write -t NAME=PATH, the name first")
+    if any("\udc80" <= char <= "\udcff" for char in name):
+        # Bytes that Python could not read as text; what was typed is well, the locale is not.
+        shown = os.fsencode(name).decode(errors="replace")
+        raise UsageError(
+            f"the target's name {shown!r} cannot be read in this locale, which is not UTF-8; set LC_ALL=C.UTF-8, "
+            "or give another name"
+        )
     if any(unicodedata.category(char) in _INVISIBLE for char in name):
         raise UsageError(f"the target's name {name!r} holds a control or invisible character; leave it out")
     return name

@@ -19,7 +19,7 @@ from iobench.campaign.engine import Engine
 from iobench.campaign.events import Event, PlanGrew, StepFinished, StepLeftOut
 from iobench.campaign.plan import Request, Suite
 from iobench.campaign.site import Permission
-from iobench.campaign.steadying import Steadying, states_of
+from iobench.campaign.steadying import SteadyDirector, states_of
 from iobench.errors import InterruptedCampaign, UsageError
 from iobench.model import Campaign, Target
 from iobench.results import CampaignFolder, Store
@@ -125,8 +125,8 @@ def test_rounds_of_before_a_preparation_that_was_redone_do_not_count(tmp_path: P
     state = states_of(campaign, folder)["a"]
     assert state.rounds == (400.0,) * 4 and state.window is None
     progress = Progress(campaign, folder, frozenset(folder.finished()), {}, {}, None)
-    assert len(Steadying().more(progress)) == 1
-    assert Steadying().remaining_s(progress) > 0
+    assert len(SteadyDirector().more(progress)) == 1
+    assert SteadyDirector().remaining_s(progress) > 0
     journal.write(folder.path, "started", step=campaign.steps[4].id)  # a fifth, were it measured anew
     state = states_of(campaign, folder)["a"]
     assert state.repeats == (5, 6, 7, 8, 9) and not state.reached and state.in_window == state.repeats
@@ -138,6 +138,6 @@ def test_rounds_that_never_level_end_after_25(tmp_path: Path, count: int) -> Non
     folder = make_campaign(tmp_path, Measured("a", {"iops": rates}, workload="steady-write", op="write", load=32))
     finished = frozenset(folder.finished())
     progress = Progress(folder.campaign(), folder, finished, {}, {}, None)
-    assert len(Steadying().more(progress)) == (1 if count < 25 else 0)
+    assert len(SteadyDirector().more(progress)) == (1 if count < 25 else 0)
     state = states_of(folder.campaign(), folder)["a"]
     assert not state.reached and len(state.rounds) == count

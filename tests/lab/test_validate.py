@@ -21,7 +21,9 @@ from labbench import MIB, Bench
 from iobench import lab, proc
 from iobench.analysis import handover, order
 from iobench.analysis.handover import Circumstances
+from iobench.analysis.rows import RESOLUTION
 from iobench.campaign import assemble, journal, spending
+from iobench.campaign.steadying import states_of
 from iobench.cli import main
 from iobench.drives.emulated import Record, records
 from iobench.drives.throttle import find_throttle
@@ -171,16 +173,19 @@ def _monitoring(run: Run, hard: str, tmp_path: Path) -> None:
 def test_at_the_limit_more_repeats_are_taken_and_it_never_fails_wrongly(bench: Bench, run: Run, tmp_path: Path) -> None:
     drive = _drive(bench)
     profile = _profile(tmp_path, "limit", 0.999 * RATE)
-    said = run("validate", profile, "-t", f"disk={drive.mount}", "--json", "--size", "16Mi", "--repeats", "4")
-    item = next(item for item in json.loads(said.out)["items"] if item["id"] == "seq-read")
+    # A neighbour on the machine can hold the drive back; that it is no worse than its limit shows in one of three.
+    for _ in range(3):
+        said = run("validate", profile, "-t", f"disk={drive.mount}", "--json", "--size", "16Mi", "--repeats", "4")
+        item = next(item for item in json.loads(said.out)["items"] if item["id"] == "seq-read")
+        if item["outcome"] != "fail":
+            break
+        assert said.code == 1 and item["ci95"][1] < (1 - RESOLUTION) * item["limit"], item
+    assert item["outcome"] in ("pass", "undecided"), item
     steps = [step for step in _folder(tmp_path).campaign().steps if step.work.workload == "seq-read"]
-    low, high = item["ci95"] or (0, 2 * RATE)
     if item["outcome"] == "pass":
-        assert low >= item["limit"]
-    elif item["outcome"] == "fail":
-        assert high < item["limit"]
+        assert said.code == 0 and item["ci95"][0] >= item["limit"] and 3 <= item["n"] <= len(steps) <= 4, item
     else:
-        assert said.code == 5 and len(steps) == 4
+        assert said.code == 5 and len(steps) == 4, item
 
 
 @pytest.mark.slow
@@ -295,6 +300,33 @@ def test_a_file_stays_prepared_after_an_abort_until_it_is_changed_or_cleaned(
     (folder.path / "campaign.json").write_text(json.dumps(plan))
     said = run("resume")
     assert said.code == 3 and "were written before it was aborted" in said.err, said.err
+
+
+@pytest.mark.slow
+def test_rounds_without_a_preparation_go_on_only_on_the_file_that_they_wrote(
+    bench: Bench, run: Run, tmp_path: Path
+) -> None:
+    bench.up(lab.custom("disk", read=RATE, write=RATE, write_iops=800), size=64 * MIB)
+    mount = Path(str(records()[0].mount))
+    short = ("--passes", "0", "--size", "16Mi", "--duration", "300ms")
+    assert _aborted(("run", "steady", "-t", f"disk={mount}", *short), tmp_path, "-r3-steady-write") == 130
+    folder = _folder(tmp_path)
+    (left,) = mount.glob(".iobench-*")
+    assert _aborted(("resume",), tmp_path, "-r4-steady-write") == 130
+
+    def events() -> list[str]:
+        return [event["event"] for event in journal.read(folder.path)]
+
+    assert "still-prepared" in events() and "prepared-again" not in events()
+    assert len(states_of(folder.campaign(), folder)["disk"].rounds) == len(folder.finished()) >= 3
+    with (left / "data").open("r+b") as file:
+        file.write(b"x")
+    before = len(folder.finished())
+    assert run("resume").code == 0
+    assert events().count("prepared-again") == 1
+    state = states_of(folder.campaign(), folder)["disk"]
+    assert len(state.rounds) == len(folder.finished()) - before
+    assert state.reached or len(state.rounds) == 25
 
 
 def _aborted(argv: tuple[str, ...], cwd: Path, workload: str) -> int:
@@ -491,6 +523,7 @@ def test_a_profile_is_learnt_and_can_be_used(bench: Bench, run: Run, tmp_path: P
     assert said.code == 0, said.err
     text = (tmp_path / "learnt.toml").read_text()
     assert 'what = "kind"' in text and "learnt from" in text
+    assert order.parse("learnt", text).speeds[0].conditions == "1 MiB, 8 outstanding"
     assert run("validate", base, "--learn", "learnt", *target).code == 2  # not overwritten
     again = run("validate", "learnt.toml", *target, "--repeats", "3", "--json")
     assert again.code in (0, 5), again.err
