@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from iobench.drives.counters import CounterFile, Counters, CpuTimes, cpu_times
 from iobench.drives.throttle import limits_of
@@ -30,6 +30,7 @@ DEPTH_LEAST = 0.8  # achieved depth over asked
 CLIENT_FULL = 0.9  # of a core, for each thread
 CPU_FULL = 0.95  # of all cores
 NO_FACTS = Facts()
+_SNAPSHOTS_MOST, _SNAPSHOTS_EDGE = 12_000, 3_000  # 20 minutes; 5 of them at each end stay as they are
 # The limits of an emulated drive, and what people call them.
 FIGURES = {"read_bps": "read", "write_bps": "write", "read_iops": "read_iops", "write_iops": "write_iops"}
 
@@ -51,7 +52,10 @@ class Snapshot:
 
 
 class Watcher:
-    """Takes snapshots while a program runs: the first before it starts, the last when it has ended."""
+    """Takes snapshots while a program runs: the first before it starts, the last when it has ended.
+
+    Of a program that runs for hours those in the middle are thinned out: a drive is written over for eight hours, too.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Watcher:
     ) -> None:
         self._device, self._disk, self._clock, self._limits = device, disk, clock, limits
         self.snapshots: list[Snapshot] = []
+        self.blind_s = 0.0  # the longest time without one
 
     def tick(self) -> None:
         """Take a snapshot."""
@@ -69,7 +74,18 @@ class Watcher:
         disk = self._disk.read() if self._disk else None
         limits = self._limits() if self._limits else None
         at = self._clock()
+        if self.snapshots:
+            self.blind_s = max(self.blind_s, at - self.snapshots[-1].at)
         self.snapshots.append(Snapshot(at, device, disk, cpu_times(), time.time(), _asleep(), limits))
+        if len(self.snapshots) > _SNAPSHOTS_MOST:
+            self.snapshots = _thinned(self.snapshots)
+
+
+def _thinned(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """Every other one but at the ends, where windows begin and end; those of other limits than the first one's stay."""
+    first, last = snapshots[:_SNAPSHOTS_EDGE], snapshots[-_SNAPSHOTS_EDGE:]
+    middle = enumerate(snapshots[_SNAPSHOTS_EDGE:-_SNAPSHOTS_EDGE])
+    return [*first, *(each for i, each in middle if i % 2 or each.limits != snapshots[0].limits), *last]
 
 
 def _asleep() -> float:
@@ -128,12 +144,12 @@ def window(snapshots: Sequence[Snapshot], start: float, end: float) -> Window:
 
 def _at(snapshots: Sequence[Snapshot], moment: float) -> tuple[Snapshot, Snapshot, float]:
     """The snapshots around a moment and its place between them, 0 to 1."""
-    for left, right in pairwise(snapshots):
-        if left.at <= moment <= right.at:
-            gap = right.at - left.at
-            return left, right, (moment - left.at) / gap if gap > 0 else 0.0
-    edge = snapshots[0] if moment < snapshots[0].at else snapshots[-1]
-    return edge, edge, 0.0
+    i = bisect_left(snapshots, moment, key=lambda each: each.at)
+    if i in (0, len(snapshots)):
+        edge = snapshots[min(i, len(snapshots) - 1)]
+        return edge, edge, 0.0
+    left, right = snapshots[i - 1], snapshots[i]
+    return left, right, (moment - left.at) / (right.at - left.at)
 
 
 def device_series(snapshots: Sequence[Snapshot], start: float, end: float) -> tuple[SeriesPoint, ...]:

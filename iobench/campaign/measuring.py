@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 from iobench import proc, runners, servers
@@ -78,7 +77,7 @@ class Measurer:
         except ToolError as error:
             raise _with_problem(error, server) from error
         watcher.tick()
-        _refuse_sleep(watcher.snapshots)
+        _refuse_sleep(watcher)
         facts = server.end(work) if server is not None else Facts()
         if server is not None and (problem := server.problem()) is not None:
             raise ToolError(problem)
@@ -129,17 +128,16 @@ def _with_problem(error: ToolError, server: Server | None) -> ToolError:
     return ToolError(joined([said_by(error), problem])) if problem else error
 
 
-def _refuse_sleep(snapshots: Sequence[evidence.Snapshot]) -> None:
+def _refuse_sleep(watcher: evidence.Watcher) -> None:
     """Raise ToolError where the machine slept in a step, or we could not look at it for seconds.
 
     Some programs count the time that a machine sleeps and some do not; and what nobody looked at has no evidence.
     """
-    slept = snapshots[-1].asleep - snapshots[0].asleep
+    slept = watcher.snapshots[-1].asleep - watcher.snapshots[0].asleep
     if slept > SLEPT_S:
         raise ToolError(Phrase("failed.slept", {"seconds": slept}))
-    blind = max((after.at - before.at for before, after in pairwise(snapshots)), default=0.0)
-    if blind > BLIND_S:
-        raise ToolError(Phrase("failed.blind", {"seconds": blind}))
+    if watcher.blind_s > BLIND_S:
+        raise ToolError(Phrase("failed.blind", {"seconds": watcher.blind_s}))
 
 
 def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[float, float]:

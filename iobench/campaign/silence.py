@@ -37,6 +37,7 @@ class Silence:
         self._passport = passport
         self._counters: CounterFile | None = None
         self._finished: int | None = None
+        self._least: int | None = None  # the fewest requests that it was seen to have: some kernels count one for ever
         self._stuck = Waited()
         self._files: Asked | None = None
         if passport.target.kind == "file":
@@ -49,6 +50,7 @@ class Silence:
     def count(self, counters: CounterFile | None) -> None:
         """Look from now on whether the drive of these counters finishes what it is asked."""
         self._counters = counters
+        self._drive()
 
     def look(self, now: bool = False) -> None:
         """Raise TargetSilent where the target has not answered for too long; `now` asks it at once."""
@@ -88,8 +90,8 @@ class Silence:
             while time.monotonic() < deadline:
                 self.look(now=not self._fresh)
                 now = self._counters.read() if self._counters is not None else None
-                idle = now is None or first is None or not now.in_flight or now.finished != first.finished
-                if self._fresh and idle:
+                moves = now is None or first is None or now.finished != first.finished
+                if self._fresh and (moves or now is None or now.in_flight <= (self._least or 0)):
                     return False
                 time.sleep(_LOOK_EVERY_S)
         except TargetSilent:
@@ -122,6 +124,7 @@ class Silence:
         if self._counters is None:
             return 0.0, 0
         now = self._counters.read()
-        stuck = now.in_flight > 0 and now.finished == self._finished
+        self._least = now.in_flight if self._least is None else min(self._least, now.in_flight)
+        stuck = now.in_flight > self._least and now.finished == self._finished
         self._finished = now.finished
         return self._stuck.look(stuck), now.in_flight

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from itertools import count
+import time
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -128,6 +129,27 @@ def test_the_watcher_keeps_what_it_saw_with_its_clock() -> None:
     first, last = watcher.snapshots
     assert (first.at, last.at, first.device, first.disk) == (5.0, 6.0, None, None)
     assert last.cpu.total_s >= first.cpu.total_s > 0
+
+
+def test_eight_hours_are_kept_in_little_and_counted_as_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drive that is written over: its ends stay as they were seen, and so does a moment without its limits."""
+    monkeypatch.setattr(evidence, "cpu_times", lambda: CpuTimes(0, 0))
+    ticks, limits = count(), [{"read_bps": 1}]
+    watcher = evidence.Watcher(None, None, lambda: next(ticks) / 10, lambda: limits[0])
+    for i in range(288_000):
+        limits[0] = {"read_bps": 0 if i == 100_001 else 1}
+        watcher.tick()
+    seen = watcher.snapshots
+    assert len(seen) <= 12_000 and watcher.blind_s == pytest.approx(0.1)
+    assert (seen[0].at, seen[-1].at) == (0.0, 28_799.9)
+    assert [each.at for each in seen if each.limits == {"read_bps": 0}] == [10_000.1]
+    assert [round(b.at - a.at, 6) for a, b in pairwise(seen[-3000:])] == [0.1] * 2999
+    moved = [dataclasses.replace(each, device=counters(each.at, 100 * MB, 10 * MB)) for each in seen]
+    begin = time.monotonic()
+    series = evidence.device_series(moved, 300.0, 28_799.0)
+    assert time.monotonic() - begin < 30, "as long as the square of its length"
+    assert len(series) == 2 * 28_499
+    assert {round(point.value / MB) for point in series} == {100, 10}
 
 
 def test_an_emulated_drive_is_one_only_while_its_limits_stand() -> None:

@@ -16,8 +16,8 @@ def _snapshot(at: float, wall: float = 0.0, asleep: float = 0.0) -> Snapshot:
 
 
 class _Seen:
-    def __init__(self, *snapshots: Snapshot) -> None:
-        self.snapshots = list(snapshots)
+    def __init__(self, *snapshots: Snapshot, blind_s: float = 0.1) -> None:
+        self.snapshots, self.blind_s = list(snapshots), blind_s
 
 
 def _window(reading: Reading, *snapshots: Snapshot, ramp_s: float = 1.0) -> tuple[float, float]:
@@ -41,8 +41,11 @@ def test_a_clock_that_was_set_moves_no_window(hours: int) -> None:
 
 
 def test_a_machine_that_slept_or_did_not_let_us_look_gives_no_number() -> None:
-    measuring._refuse_sleep([_snapshot(100.0, asleep=60.0), _snapshot(104.9, asleep=60.0)])
+    def refuse(first: Snapshot, last: Snapshot, blind_s: float) -> None:
+        measuring._refuse_sleep(_Seen(first, last, blind_s=blind_s))  # type: ignore[arg-type]
+
+    refuse(_snapshot(100.0, asleep=60.0), _snapshot(190.0, asleep=60.0), 4.9)
     with pytest.raises(ToolError, match="the machine slept for 61 s while this was measured"):
-        measuring._refuse_sleep([_snapshot(100.0), _snapshot(100.1, asleep=61.0)])
+        refuse(_snapshot(100.0), _snapshot(100.1, asleep=61.0), 0.1)
     with pytest.raises(ToolError, match="could not look at the drive for 60 s while this was measured"):
-        measuring._refuse_sleep([_snapshot(100.0), _snapshot(100.1), _snapshot(160.1), _snapshot(160.2)])
+        refuse(_snapshot(100.0), _snapshot(160.2), 60.0)

@@ -95,6 +95,18 @@ def test_a_slow_drive_an_idle_one_and_one_that_is_gone_are_not_silent(
     assert not found.gone()
 
 
+def test_a_request_that_the_kernel_counts_for_ever_is_none(clock: list[float]) -> None:
+    """As with some versions of its RAID: a drive that is idle, and left, has one."""
+    found, drive = Silence(HERE), Drive()
+    drive.set(finished=7, in_flight=1)
+    found.count(drive)  # type: ignore[arg-type]
+    _for(3600, found, clock)
+    assert not found.gone()
+    drive.set(finished=7, in_flight=2)
+    with pytest.raises(TargetSilent):
+        _for(62, found, clock)
+
+
 def test_time_in_which_iobench_did_not_run_is_no_silence(watched: tuple[Silence, Drive], clock: list[float]) -> None:
     found, drive = watched
     drive.set(finished=7, in_flight=3)
