@@ -358,6 +358,7 @@ class Command:
     timeout_s: float
     env: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)  # files it reads, written into `Place.out` before it starts
+    wall_clock: bool = False  # it counts its time by the machine's clock, which somebody may set
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,10 +73,10 @@ class Watcher:
         device = self._device.read() if self._device else None
         disk = self._disk.read() if self._disk else None
         limits = self._limits() if self._limits else None
-        at = self._clock()
+        at, wall = self._clock(), time.time()  # together: what is between them looks like a clock that was set
         if self.snapshots:
             self.blind_s = max(self.blind_s, at - self.snapshots[-1].at)
-        self.snapshots.append(Snapshot(at, device, disk, cpu_times(), time.time(), _asleep(), limits))
+        self.snapshots.append(Snapshot(at, device, disk, cpu_times(), wall, _asleep(), limits))
         if len(self.snapshots) > _SNAPSHOTS_MOST:
             self.snapshots = _thinned(self.snapshots)
 

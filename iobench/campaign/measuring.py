@@ -78,6 +78,8 @@ class Measurer:
             raise _with_problem(error, server) from error
         watcher.tick()
         _refuse_sleep(watcher)
+        if command.wall_clock and (set_by := _clock_set(watcher.snapshots)) > CLOCK_SET_S:
+            raise ToolError(Phrase("failed.clock", {"program": command.tool, "seconds": set_by}))
         facts = server.end(work) if server is not None else Facts()
         if server is not None and (problem := server.problem()) is not None:
             raise ToolError(problem)
@@ -145,17 +147,23 @@ def _window(work: Work, reading: Reading, watcher: evidence.Watcher) -> tuple[fl
 
     After a ramp it is the end of that life, as long as the tool says, and up to when the tool says.
     """
-    begun, ended = watcher.snapshots[0], watcher.snapshots[-1]
-    first, last = begun.at, ended.at
+    begun = watcher.snapshots[0]
+    first, last = begun.at, watcher.snapshots[-1].at
     if not work.ramp_s or (reading.ended_at is None and reading.ended_unix is None):
         return first, last
     told, end = reading.ended_at, last
     # Somebody may have set the clock meanwhile; then the tool's own time says nothing of ours.
-    if reading.ended_unix is not None and abs((ended.wall - begun.wall) - (last - first)) <= CLOCK_SET_S:
+    if reading.ended_unix is not None and _clock_set(watcher.snapshots) <= CLOCK_SET_S:
         told = first + reading.ended_unix - begun.wall
     if told is not None:
         end = min(last, told)
     return max(first, end - reading.measured_s), end
+
+
+def _clock_set(snapshots: Sequence[evidence.Snapshot]) -> float:
+    """By how many seconds the machine's clock was off what it had been at the beginning, at most."""
+    begun = snapshots[0]
+    return max(abs((each.wall - begun.wall) - (each.at - begun.at)) for each in snapshots)
 
 
 def _note_growth(path: Path, grown: list[tuple[float, int]]) -> None:

@@ -121,7 +121,7 @@ def command(work: Work, place: Place) -> Command:
     inside = tuple(f"--{kind}={there[short]}" for kind, short in kinds if short in there)
     if inside:
         argv = ("nsenter", *inside, "--", *argv)
-    return Command(program, argv, timeout_s=300 + 3.0 * seconds + 4.0 * work.load)
+    return Command(program, argv, timeout_s=300 + 3.0 * seconds + 4.0 * work.load, wall_clock=True)
 
 
 def read(work: Work, output: Output) -> Reading:

@@ -40,6 +40,12 @@ def test_a_clock_that_was_set_moves_no_window(hours: int) -> None:
     assert _window(Reading((), 6.0, ended_unix=5008.0 + hours * 3600), *seen) == (104.0, 110.0)
 
 
+def test_a_clock_that_was_set_and_set_back_was_set() -> None:
+    seen = [_snapshot(100.0, 5000.0), _snapshot(105.0, 8605.0), _snapshot(110.0, 5010.0)]
+    assert measuring._clock_set(seen) == 3600.0
+    assert measuring._clock_set([seen[0], seen[2]]) == 0.0
+
+
 def test_a_machine_that_slept_or_did_not_let_us_look_gives_no_number() -> None:
     def refuse(first: Snapshot, last: Snapshot, blind_s: float) -> None:
         measuring._refuse_sleep(_Seen(first, last, blind_s=blind_s))  # type: ignore[arg-type]
