@@ -53,12 +53,13 @@ class ProcessId:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a watched program ended. `cpu_s` includes its waited-for children."""
+    """How a watched program ended. `cpu_s` includes its waited-for children; for `stopped_s` it was seen stopped."""
 
     exit_code: int
     wall_s: float
     cpu_s: float
     reason: str | None = None  # "timeout" or "stopped" when we ended it
+    stopped_s: float = 0.0
 
 
 class Stop:
@@ -217,7 +218,7 @@ def watch(
         marked = {**(env or {}), _RUN_MARK: run}
         process = _popen(argv, out.fileno(), err.fileno(), cwd, marked, pass_fds, stdin=source.fileno())
         reason: str | None = None
-        itself = False
+        itself, stopped = False, 0
         pidfd = os.pidfd_open(process.pid)
         try:
             if group is not None:
@@ -225,6 +226,7 @@ def watch(
             while not select.select([pidfd], [], [], _TICK_S)[0]:
                 if tick is not None:
                     tick()
+                stopped += (_stat_fields(process.pid) or "?")[0] == "T"
                 if stop.requested or time.monotonic() - begin > timeout_s:
                     reason = "stopped" if stop.requested else "timeout"
                     break
@@ -239,7 +241,7 @@ def watch(
             _end_group(process.pid)
             if not itself:
                 end_strays(run)
-    return Ended(exit_code, wall, cpu, reason)
+    return Ended(exit_code, wall, cpu, reason, stopped * _TICK_S)
 
 
 def _opened(path: Path) -> BinaryIO:

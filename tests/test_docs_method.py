@@ -9,7 +9,7 @@ import pytest
 
 from iobench import params, runners
 from iobench.analysis import handover, loadpoints, search, steady
-from iobench.campaign import evidence, measuring, remains, silence, verdict
+from iobench.campaign import evidence, execution, measuring, remains, silence, verdict
 from iobench.campaign import handover as acceptance
 from iobench.model import INVALID_REASONS, Evidence, LimitedBy
 from iobench.results import TABLES, schema
@@ -59,7 +59,19 @@ def names(cell: str) -> list[str]:
 def thresholds() -> dict[str, float]:
     """Every numeric constant of the modules that judge."""
     found = {}
-    for module in (evidence, verdict, loadpoints, search, handover, steady, acceptance, remains, measuring, silence):
+    for module in (
+        evidence,
+        verdict,
+        loadpoints,
+        search,
+        handover,
+        steady,
+        acceptance,
+        remains,
+        measuring,
+        execution,
+        silence,
+    ):
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_") and isinstance(value, int | float):
                 found[name] = float(value)

@@ -26,6 +26,7 @@ from iobench.texts import Phrase, Told, joined, said_by
 
 CLOCK_SET_S = 0.2  # the two clocks differ by more only where one was set
 SLEPT_S = 0.5
+STOPPED_S = 0.3
 BLIND_S = 5.0  # we look ten times a second
 
 
@@ -78,6 +79,8 @@ class Measurer:
             raise _with_problem(error, server) from error
         watcher.tick()
         _refuse_sleep(watcher)
+        if ended.stopped_s > STOPPED_S:
+            raise ToolError(Phrase("failed.stopped", {"program": command.tool, "seconds": ended.stopped_s}))
         if command.wall_clock and (set_by := _clock_set(watcher.snapshots)) > CLOCK_SET_S:
             raise ToolError(Phrase("failed.clock", {"program": command.tool, "seconds": set_by}))
         facts = server.end(work) if server is not None else Facts()

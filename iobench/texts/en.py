@@ -552,6 +552,7 @@ TEXTS: Mapping[str, str] = {
     "failed.silent.files": "target {target}: its file system ({filesystem} from {source}) has not answered for {seconds:.0f} s, so it was given up; look at what serves it and at the way there, then `iobench resume`",
     "failed.silent.drive": "target {target}: the drive {device} has {n} requests and has finished none for {seconds:.0f} s, so it was given up; see the kernel's log and the drive's health, then `iobench resume`",
     "failed.slept": "the machine slept for {seconds:.0f} s while this was measured: the number would be wrong; keep it awake, then `iobench resume`",
+    "failed.stopped": "{program} was stopped by somebody for {seconds:.1f} s while it measured: the pause would be in the number; `iobench resume` measures it again",
     "failed.clock": "the machine's clock was set by {seconds:.0f} s while {program} measured, which counts its time by it: the number would be wrong; `iobench resume` measures it again",
     "failed.blind": "iobench could not look at the drive for {seconds:.0f} s while this was measured (it was stopped, or its terminal or the machine kept it waiting): there is no evidence; `iobench resume` measures it again",
     "failed.gone": "target {target}: somebody removed or shortened iobench's {files} while the campaign ran ({what}); leave its .iobench-… folder alone, then `iobench resume` lays the files out again",

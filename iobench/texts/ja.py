@@ -539,6 +539,7 @@ TEXTS: Mapping[str, str] = {
     "failed.silent.files": "対象 {target}：ファイルシステム（{source} の {filesystem}）が {seconds:.0f} 秒間応答しないため、打ち切りました。提供しているサーバーとそこまでの経路を確認し、`iobench resume` で続けてください",
     "failed.silent.drive": "対象 {target}：ドライブ {device} は要求 {n} 件を抱えたまま {seconds:.0f} 秒間 1 件も完了しないため、打ち切りました。カーネルのログとドライブの健康状態を確認し、`iobench resume` で続けてください",
     "failed.slept": "測定中にマシンが {seconds:.0f} 秒間スリープしたため、正しい数値になりません。スリープしないようにして、`iobench resume` で測り直してください",
+    "failed.stopped": "測定中に {program} が {seconds:.1f} 秒間停止させられました。停止時間が数値に含まれるため、`iobench resume` で測り直してください",
     "failed.clock": "測定中にマシンの時計が {seconds:.0f} 秒変更されました。{program} はその時計で時間を計るため、正しい数値になりません。`iobench resume` で測り直してください",
     "failed.blind": "測定中の {seconds:.0f} 秒間、iobench はドライブを観察できませんでした（iobench が停止していたか、端末またはマシンが待たせました）。証拠がないため、`iobench resume` で測り直してください",
     "failed.gone": "対象 {target}：測定中に iobench のファイル {files} が削除または短縮されました（{what}）。.iobench-… フォルダーには触れずに、`iobench resume` で続けてください。ファイルは作り直されます",

@@ -244,7 +244,7 @@ def _killed(workload: str, iobench: Iobench, drive: Drive, temporary: Path) -> K
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workload", ["rand", "kvs", "oltp"])
+@pytest.mark.parametrize("workload", ["rand", "kvs"])
 def test_after_a_reboot_the_results_alone_are_enough(
     workload: str, iobench: Iobench, inside: Run, anywhere: Drive, scratch: Path
 ) -> None:
@@ -286,7 +286,9 @@ def test_nothing_is_left_of_a_killed_campaign_after_the_next_start_or_clean(
 def test_test_files_that_somebody_removes_are_told_as_such(
     what: str, iobench: Iobench, inside: Run, anywhere: Drive
 ) -> None:
-    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}", "--loads", "1,2,4")
+    process, folder = _second_step_begun(
+        iobench, "-t", f"one={anywhere.path}", "--loads", "1,2,4", "--duration", "800ms"
+    )
     (ours,) = anywhere.leftovers()
     (anywhere.path / ours / "data").unlink()
     if what == "folder":
@@ -307,14 +309,16 @@ def test_test_files_that_somebody_removes_are_told_as_such(
 @pytest.mark.slow
 def test_an_iobench_that_was_stopped_in_a_step_gives_no_number_for_it(iobench: Iobench, anywhere: Drive) -> None:
     """Ctrl-Z, a paused container, a terminal that takes nothing: what nobody looked at has no evidence."""
-    process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
+    process = iobench.start("run", *LONG, "--loads", "1", "-t", f"one={anywhere.path}")
+    folder = iobench.folder_soon()
+    wait_for(lambda: [event for event, _ in journal(folder)].count("started") == 1 and programs(iobench.results))
     process.send_signal(signal.SIGSTOP)
-    time.sleep(6.5)
+    time.sleep(6)
     process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4, err
-    assert re.search(r"iobench could not look at the drive for [67] s while this was measured", err), err
-    assert len(folder.finished()) == 1 and anywhere.leftovers() == []
+    assert re.search(r"iobench could not look at the drive for \d+ s while this was measured", err), err
+    assert folder.finished() == set() and anywhere.leftovers() == []
 
 
 def test_a_drive_that_is_gone_is_not_gone_on_with(iobench: Iobench, inside: Run, block_device: Drive) -> None:

@@ -63,7 +63,7 @@ def test_a_file_system_that_stops_answering_costs_its_own_steps_and_is_named(
 ) -> None:
     """As a network drive whose server hangs: fio cannot even be killed until it answers again."""
     here, pid = served
-    monkeypatch.setattr(silence, "FILES_S", 4.0)
+    monkeypatch.setattr(silence, "FILES_S", 3.0)
     monkeypatch.setattr(silence, "ASK_EVERY_S", 0.5)
     monkeypatch.setattr(silence, "_AGAIN_S", 0.2)
     _strike_when_it_runs(monkeypatch, "0001-", pid)
@@ -95,8 +95,8 @@ def test_a_file_system_that_stops_answering_costs_its_own_steps_and_is_named(
 def test_a_drive_that_finishes_nothing_costs_its_own_steps_and_is_named(
     inside: Run, iobench: Iobench, anywhere: Drive, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silence, "DRIVE_S", 5.0)
-    monkeypatch.setattr(silence, "_LEAVING_S", 6.0)
+    monkeypatch.setattr(silence, "DRIVE_S", 4.0)
+    monkeypatch.setattr(silence, "_LEAVING_S", 2.0)
     monkeypatch.setattr(silence, "_AGAIN_S", 0.2)
     _strike_when_it_runs(monkeypatch, "0001-", failing.server)
     targets = ("-t", f"hung={failing.drive.path}", "-t", f"sound={anywhere.path}")

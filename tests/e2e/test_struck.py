@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import ONCE, SHORT, Drive, Iobench, Result, journal
+from running import ONCE, SHORT, Drive, Iobench, Result, journal, programs
 
 from iobench import proc
 from iobench.tools import mariadb
@@ -111,3 +111,30 @@ def test_a_round_that_is_struck_ends_the_rounds_of_its_drive(
     folder = iobench.folder()
     ids = [step.id for step in folder.campaign().steps]
     assert len(ids) == 3 and folder.finished() == set(ids[:2])
+
+
+def test_a_program_that_is_stopped_and_let_go_on_gives_no_number(
+    inside: Run, iobench: Iobench, anywhere: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause would be in its rate, and nothing else would tell."""
+    watch = proc.watch
+
+    def watched(argv: Any, *, stdout: Path, tick: Any, **named: Any) -> proc.Ended:
+        """As of its third tick fio is stopped for a second."""
+        seen = [0]
+
+        def struck() -> None:
+            tick()
+            seen[0] += 1
+            for pid in programs(iobench.results) if seen[0] in (3, 13) else ():
+                os.kill(pid, signal.SIGSTOP if seen[0] == 3 else signal.SIGCONT)
+
+        struck_step = stdout.parent.name.startswith("0001-")
+        return watch(argv, stdout=stdout, tick=struck if struck_step else tick, **named)
+
+    monkeypatch.setattr(proc, "watch", watched)
+    options = ("--ops", "read", "--loads", "1", "--size", "8Mi", "--duration", "2s", "--ramp", "0", *ONCE)
+    said = inside("run", "rand", *options, "-t", f"one={anywhere.path}", "-q")
+    assert said.code == 4, said.err
+    assert "fio was stopped by somebody for " in said.err and "the pause would be in the number" in said.err
+    assert iobench.folder().finished() == set() and anywhere.leftovers() == []
