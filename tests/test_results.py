@@ -432,7 +432,7 @@ def test_campaigns_are_found_by_id_by_start_and_as_latest(tmp_path: Path) -> Non
     assert store.ids() == ["20250301-123015", "20250301-123016", "20250401-000000"]
     assert store.open("latest").id == store.open("202504").id == "20250401-000000"
     assert store.open("20250301-123016").id == "20250301-123016"
-    with pytest.raises(UsageError, match=r"no campaign '20250301' in .*; did you mean '20250301-12301"):
+    with pytest.raises(UsageError, match=r"2 campaigns in .* begin with '20250301' \(20250301-123015, "):
         store.open("20250301")
     with pytest.raises(UsageError, match=r"no campaign '2025O401-000000' in .*; did you mean '20250401-000000'"):
         store.open("2025O401-000000")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from iobench.errors import ResultsError
+from iobench.results import read_text
 
 NAME = "journal.jsonl"
 OPENED = "opened"  # a target was made ours; with its device's counter, for whoever finds that this run was killed
@@ -27,7 +28,9 @@ def write(folder: Path, event: str, **details: object) -> None:
     told = {"at": datetime.now(UTC).isoformat(), "clock": round(time.monotonic(), 3), "event": event, **details}
     line = json.dumps(told, ensure_ascii=False)
     try:
-        fd = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        # A pipe would be waited for, and a link lead out of the results.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(folder / NAME, flags, 0o644)
         try:
             size = os.fstat(fd).st_size
             # A line that a kill or a full disk cut short must not take this one with it.
@@ -43,7 +46,7 @@ def write(folder: Path, event: str, **details: object) -> None:
 def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the events in order; a line that a kill cut short is passed over."""
     try:
-        lines = (folder / NAME).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(folder / NAME, errors="replace").splitlines()
     except OSError:
         return
     for line in lines:

@@ -13,7 +13,7 @@ from iobench.campaign.site import Site
 from iobench.drives.counters import mark, written_since
 from iobench.drives.leftovers import Leftover, find_leftovers, remove_leftover
 from iobench.model import Campaign, DataFile, Work
-from iobench.results import CampaignFolder, write_safely
+from iobench.results import CampaignFolder, read_text, write_safely
 from iobench.runners.steady import PREPARE, ROUND
 
 _NAME = "prepared.json"
@@ -138,7 +138,7 @@ def _names(files: list[dict[str, Any]]) -> list[str]:
 
 def _read(folder: CampaignFolder) -> dict[str, Any]:
     try:
-        kept = json.loads((folder.path / _NAME).read_text(encoding="utf-8"))
+        kept = json.loads(read_text(folder.path / _NAME))
     except (OSError, ValueError, RecursionError):
         return {}
     return kept if isinstance(kept, dict) else {}

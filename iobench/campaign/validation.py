@@ -14,7 +14,7 @@ from iobench.campaign.steadying import states_of
 from iobench.drives import facts
 from iobench.errors import ResultsError, UsageError
 from iobench.model import Campaign, ParamValue, Passport
-from iobench.results import CampaignFolder, write_safely
+from iobench.results import CampaignFolder, read_text, write_safely
 from iobench.texts import Told, told_of
 
 # In raw/, so that they go with an archive, and into the hash of the results.
@@ -64,7 +64,7 @@ def known(folder: CampaignFolder, name: str) -> dict[str, Known]:
     if not path.is_file():
         return {}
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads(read_text(path))
         return {
             target: Known(dict(of["facts"]), {name: told_of(why) for name, why in of.get("unknown", {}).items()})
             for target, of in data.items()

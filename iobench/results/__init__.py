@@ -18,7 +18,7 @@ whole. packed/ has each table once more in one file, for quick reading; the file
 
 from __future__ import annotations
 
-from iobench.results.files import write_safely
+from iobench.results.files import read_text, write_safely
 from iobench.results.histograms import decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
 from iobench.results.schema import TABLES, schema
@@ -37,6 +37,7 @@ __all__ = [
     "from_json",
     "in_order",
     "new_id",
+    "read_text",
     "schema",
     "to_json",
     "write_rows",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from iobench.errors import ResultsError
+
+_MOST = 1 << 30  # bytes: the plan of 100,000 steps has a tenth of it
 
 
 class replacing:
@@ -16,6 +20,7 @@ class replacing:
         self._temporary = path.with_name(f".{path.name}.part")
 
     def __enter__(self) -> Path:
+        self._temporary.unlink(missing_ok=True)  # a link there would be followed
         return self._temporary
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -25,6 +30,21 @@ class replacing:
         flush(self._temporary)
         self._temporary.replace(self._path)
         flush(self._path.parent)
+
+
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Return what a file of the results says. Raises OSError, also for what is no plain file, and ValueError.
+
+    A pipe in a folder that others made would be waited for, a device has no end.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(fd, encoding="utf-8", errors=errors) as file:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        if info.st_size > _MOST:
+            raise OSError(errno.EFBIG, f"it has {info.st_size} bytes, which none of iobench's has", str(path))
+        return file.read()
 
 
 def flush(path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from iobench.bins import Histogram
 from iobench.errors import CannotRunError, ResultsError, UsageError, near_miss
 from iobench.model import Campaign, Finding, StepResult
 from iobench.results import latencies, tables
-from iobench.results.files import flush_all, unwritable, write_safely
+from iobench.results.files import flush_all, read_text, unwritable, write_safely
 from iobench.results.histograms import decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
 from iobench.results.rows import rows_of
@@ -123,7 +123,7 @@ class CampaignFolder:
         """Return the plan. Raises ResultsError for one that cannot be read or is of a newer version."""
         where = self.path / "campaign.json"
         try:
-            data = json.loads(where.read_text(encoding="utf-8"))
+            data = json.loads(read_text(where))
             version = data.get("schema_version")
             if isinstance(version, int) and version != SCHEMA_VERSION:
                 raise ResultsError(
@@ -213,26 +213,33 @@ class CampaignFolder:
 
     def findings(self, step: str) -> list[dict[str, Any]]:
         """Return a step's reasons, each with its `sentence` in English and as data (`told_of`); none of a valid one."""
-        return self._raw_list(step, "findings.json")
+        return self._raw_list(step, "findings.json", lambda told: _texts(told, "reason", "sentence"))
 
     def operations(self, step: str) -> list[dict[str, Any]]:
         """Return a step's operations (op, count, latency_mean and latency_max in s), where its program tells them."""
-        return self._raw_list(step, OPERATIONS)
+        figures = ("count", "latency_mean", "latency_max")
+        return self._raw_list(
+            step, OPERATIONS, lambda told: _texts(told, "op") and all(_is_figure(told.get(name)) for name in figures)
+        )
 
-    def _raw_list(self, step: str, name: str) -> list[dict[str, Any]]:
+    def _raw_list(self, step: str, name: str, right: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         path = self.path / "raw" / step / name
         try:
-            loaded: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+            loaded: list[dict[str, Any]] = json.loads(read_text(path))
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
+            raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
             raise ResultsError(f"{path} cannot be read: {error}") from error
+        if not isinstance(loaded, list) or not all(isinstance(told, dict) and right(told) for told in loaded):
+            raise ResultsError(f"{path} does not hold what iobench writes there; restore the campaign from its archive")
         return loaded
 
     def command(self, step: str) -> Mapping[str, Any]:
         """Return what was run in a step (argv, exit code, times); empty where it was not kept (an import)."""
         try:
-            kept = json.loads((self.path / "raw" / step / "command.json").read_text(encoding="utf-8"))
+            kept = json.loads(read_text(self.path / "raw" / step / "command.json"))
         except (OSError, ValueError, RecursionError):
             return {}
         return kept if isinstance(kept, dict) else {}
@@ -323,6 +330,14 @@ class Digest:
 def in_order(name: str) -> bytes:
     """Return what a campaign's files are sorted by, whatever the machine's language."""
     return name.encode(errors="surrogateescape")
+
+
+def _texts(told: Mapping[str, Any], *names: str) -> bool:
+    return all(isinstance(told.get(name), str) for name in names)
+
+
+def _is_figure(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < _NONE  # type: ignore[arg-type]
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

@@ -152,9 +152,9 @@ def _entries(campaign: Path, table: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(campaign / table) as entries:
             found = [e for e in entries if e.name.endswith(_ENDING) and not e.name.startswith(".")]
+        foreign = next((e.name for e in found if not e.name.isprintable() or not e.is_file()), None)
     except OSError as error:
         raise ResultsError(f"{campaign / table} cannot be read: {error.strerror}") from error
-    foreign = next((entry.name for entry in found if not entry.name.isprintable()), None)
     if foreign is not None:
         raise ResultsError(f"{campaign / table} holds {foreign!r}, which iobench did not write; move it away")
     return found
