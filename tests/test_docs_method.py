@@ -9,7 +9,7 @@ import pytest
 
 from iobench import params, runners
 from iobench.analysis import handover, loadpoints, search, steady
-from iobench.campaign import evidence, execution, measuring, remains, silence, verdict
+from iobench.campaign import evidence, measuring, remains, silence, verdict
 from iobench.campaign import handover as acceptance
 from iobench.model import INVALID_REASONS, Evidence, LimitedBy
 from iobench.results import TABLES, schema
@@ -69,7 +69,6 @@ def thresholds() -> dict[str, float]:
         acceptance,
         remains,
         measuring,
-        execution,
         silence,
     ):
         for name, value in vars(module).items():
