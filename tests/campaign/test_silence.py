@@ -116,6 +116,18 @@ def test_time_in_which_iobench_did_not_run_is_no_silence(watched: tuple[Silence,
         found.look()
 
 
+def test_a_file_system_that_does_not_answer_is_silent_after_forty_seconds(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "room", lambda _: ("sleep", "1000"))
+    found = Silence(Passport(Target("one", str(tmp_path)), None, filesystem="nfs4"))
+    _for(39, found, clock)
+    with pytest.raises(TargetSilent, match=r"target one: its file system \(nfs4 from .*\) has not answered for 4\d s"):
+        _for(3, found, clock)
+    assert found.gone()
+    found.close()
+
+
 def test_a_file_system_that_answers_tells_its_room(tmp_path: Path) -> None:
     found = Silence(Passport(Target("one", str(tmp_path)), None))
     assert found.room is None

@@ -10,6 +10,7 @@ import pytest
 
 from iobench.drives import asking
 from iobench.drives.asking import Asked, Waited
+from iobench.errors import CannotRunError
 
 
 def _until(what: Callable[[], object]) -> None:
@@ -39,6 +40,15 @@ def test_one_that_never_ends_and_one_that_says_no_are_waited_for() -> None:
         assert asked.pending and asked.answered_at is None
         asked.close()
         asked.close()
+
+
+def test_a_path_that_does_not_answer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking.refuse_silent(str(tmp_path))
+    asking.refuse_silent(str(tmp_path / "nowhere"))  # an error is an answer: whoever uses it says so
+    monkeypatch.setattr(asking, "ANSWER_S", 0.2)
+    monkeypatch.setattr(asking, "room", lambda _: ("sleep", "1000"))
+    with pytest.raises(CannotRunError, match="has not answered for 0 s: what serves it, or the drive, hangs"):
+        asking.refuse_silent(str(tmp_path))
 
 
 def test_what_nobody_looked_at_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
