@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from iobench import proc
+from iobench.drives import leftovers
 from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.marker import MARKER
 from iobench.drives.workdir import WorkFolder
@@ -337,3 +339,12 @@ def test_a_folder_that_we_did_not_make_stays(tmp_path: Path) -> None:
         folder.remove_folder("theirs")
     assert folder.remove() == ("theirs",)
     assert (foreign / "file").exists()
+
+
+def test_where_nothing_temporary_can_be_written_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every place is full: Python's own error names them all and no remedy."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/1/nowhere"])
+    with pytest.raises(CannotRunError, match="no folder for temporary files can be written"):
+        leftovers.temporary_folder()
+    assert {"/tmp", "/var/tmp"} <= leftovers.temporary_folders()

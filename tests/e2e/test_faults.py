@@ -373,6 +373,36 @@ def test_a_drive_that_is_measured_already_is_refused_through_another_mount_too(
         inner.rmdir()
 
 
+def test_a_drive_that_is_measured_already_is_refused_through_another_partition_too(
+    iobench: Iobench, inside: Run, block_device: Drive, tmp_path: Path
+) -> None:
+    device = str(block_device.device)
+    if proc.find("addpart") is None:
+        pytest.skip("needs addpart")
+    for number, start in (("1", "2048"), ("2", "65536")):  # the kernel is told of them: no table is needed
+        quietly("addpart", device, number, start, "61440")
+    parts = [(f"{device}p{number}", tmp_path / f"part-{number}") for number in (1, 2)]
+    if not all(Path(part).exists() for part, _ in parts):
+        pytest.skip("needs partitions of loop devices")
+    try:
+        for part, folder in parts:
+            folder.mkdir()
+            subprocess.run(["mkfs.ext4", "-q", "-F", part], check=True)
+            subprocess.run(["mount", part, str(folder)], check=True)
+        process, _ = _second_step_begun(iobench, "-t", f"one={parts[0][1]}", "--size", "8Mi")
+        said = inside("run", "dd", "--ops", "write", "--size", "1Mi", *ONCE, "-t", f"two={parts[1][1]}")
+        process.communicate(timeout=60)
+        assert process.returncode in (0, 1)
+        assert said.code == 3, said.err
+        what = f"another iobench (process {process.pid}) is measuring on the drive {block_device.name}"
+        assert f"target two: {what}" in said.err
+        assert [entry.name for entry in parts[1][1].iterdir()] == ["lost+found"]
+    finally:
+        for number, (_, folder) in enumerate(parts, 1):
+            quietly("umount", str(folder))
+            quietly("delpart", device, str(number))
+
+
 def test_results_on_a_drive_that_fails_and_turns_read_only_end_it_with_a_sentence(
     iobench: Iobench, inside: Run, drive: Drive, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
