@@ -18,6 +18,7 @@ from iobench.texts import Told, Words
 
 if TYPE_CHECKING:
     from iobench.analysis.capacity import Judged, Result
+    from iobench.analysis.loadpoints import LoadPoint
     from iobench.analysis.pages import PageLoad
     from iobench.analysis.sizing import Capability, Need, Prices, Sizing
     from iobench.analysis.space import Space, Wear
@@ -279,7 +280,7 @@ def _search_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _point_json(point: Any) -> dict[str, Any]:
+def _point_json(point: LoadPoint) -> dict[str, Any]:
     return {
         "step": point.step,
         "arrival": point.arrival,
