@@ -549,6 +549,9 @@ def check_types(instance: object, but: Collection[str] = ()) -> None:
             raise TypeError(f"{name} is {str(value)[:80]!r}")
 
 
+_NONE = 1e100
+
+
 @cache
 def _fields(kind: Any) -> tuple[tuple[str, Callable[[Any], bool]], ...]:
     return tuple((name, _fits(wanted)) for name, wanted in get_type_hints(kind).items())
@@ -571,9 +574,12 @@ def _fits(wanted: Any) -> Callable[[Any], bool]:
         return lambda value: isinstance(value, Mapping) and all(map(keys, value)) and all(map(values, value.values()))
     if wanted in (int, float):  # true and false are no numbers here
         kinds = (int,) if wanted is int else (int, float)
-        return lambda value: isinstance(value, kinds) and not isinstance(value, bool)
+        # Nothing has as many bytes or seconds, and what is computed of such a number has no end, or is none.
+        return lambda value: isinstance(value, kinds) and not isinstance(value, bool) and -_NONE < value < _NONE
     if is_dataclass(wanted) and wanted is not Phrase:
         noun: Any = wanted
         own = _fields(noun)
         return lambda value: isinstance(value, noun) and all(fits(getattr(value, name)) for name, fits in own)
+    if wanted is str:
+        return lambda value: isinstance(value, str) and "\0" not in value  # no path and no argument has one
     return lambda value: isinstance(value, wanted)

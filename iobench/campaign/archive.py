@@ -54,6 +54,7 @@ def is_archive(path: Path) -> bool:
 
 def export(folder: CampaignFolder, to: Path, redact: bool = False) -> Exported:
     """Write a campaign into one .tar.gz; the same campaign gives the same bytes. Raises ResultsError."""
+    folder.campaign()  # what cannot be read here is no use to others
     files = redacted(folder) if redact else _contents(folder)
     # A device or a pipe is written to as it is, and a link stays: to rename a file over one would take it away.
     plain = os.path.isfile(to) or not os.path.exists(to)  # noqa: PTH110, PTH113 - which raise nothing
@@ -220,5 +221,6 @@ def _placed(path: Path, store: Store, room: Path, about: dict[str, object]) -> C
     final = store.root / name
     if final.exists():
         raise UsageError(f"there is a campaign {name} in {store.root} already; import it with another --results")
+    unpacked.note_taken_in()
     unpacked.path.replace(final)
     return CampaignFolder(final)

@@ -15,7 +15,7 @@ from iobench.cli.document import echo_document
 from iobench.cli.listing import complete_campaign
 from iobench.cli.options import json_option, lang_option, results_option
 from iobench.cli.tables import Column, clean, print_table
-from iobench.errors import UsageError, near_miss
+from iobench.errors import ResultsError, UsageError, near_miss
 from iobench.model import INVALID_REASONS, Evidence
 from iobench.results import CampaignFolder, Store
 from iobench.texts import Phrase, Words, told_of
@@ -73,7 +73,9 @@ def _of_step(folder: CampaignFolder, step: str) -> dict[str, Any]:
     if step not in folder.finished():
         return {**known, "error": failures(folder).get(step, NOT_RUN), "evidence": None, "raw": None}
     findings = folder.findings(step)
-    (row,) = [row for row in folder.read("evidence").to_pylist() if row["step"] == step]
+    row = next((row for row in folder.read("evidence").to_pylist() if row["step"] == step), None)
+    if row is None:
+        raise ResultsError(f"{folder.path} has no evidence of step {step}; restore it from its archive")
     return {
         **known,
         "verdict": _verdict({finding["reason"] for finding in findings}),

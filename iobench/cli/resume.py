@@ -8,7 +8,7 @@ import click
 
 from iobench.cli import options
 from iobench.cli.listing import complete_campaign
-from iobench.errors import UsageError
+from iobench.errors import CannotRunError, UsageError
 
 
 @click.command()
@@ -21,13 +21,19 @@ def resume(campaign: str, **kwargs: Any) -> int:
     from iobench.cli.measure import Show, check_baseline, clean_before, finish, go_on, perform, say
     from iobench.cli.progress import log
     from iobench.drives.asking import refuse_silent
-    from iobench.results import Store
+    from iobench.results import TAKEN_IN, Store
 
     shared = options.MeasureOptions(targets=(), repeats=None, duration=None, size=None, dry_run=False, **kwargs)
     folder = Store(shared.results).open(campaign)
     stored, finished = folder.campaign(), folder.finished()
     if stored.imported:
         raise UsageError(f"{stored.id} was imported: there is nothing to go on with")
+    if folder.taken_in():
+        raise CannotRunError(
+            f"{stored.id} was taken in from an archive: to go on would run the commands in its plan, on the drives "
+            "that it names. If you know who made it, and it was measured on this machine, remove "
+            f"{folder.path / TAKEN_IN} first"
+        )
     check_baseline(shared, list(stored.passports))
     for each in stored.passports.values():
         if each.target.kind != "server":

@@ -22,12 +22,13 @@ from iobench.results.files import read_text, write_safely
 from iobench.results.histograms import decode_bins, encode_bins
 from iobench.results.plan import from_json, to_json
 from iobench.results.schema import TABLES, schema
-from iobench.results.store import CampaignFolder, Digest, Store, in_order, new_id
+from iobench.results.store import TAKEN_IN, CampaignFolder, Digest, Store, in_order, new_id
 from iobench.results.tables import PACKED, as_bytes, write_rows
 
 __all__ = [
     "PACKED",
     "TABLES",
+    "TAKEN_IN",
     "CampaignFolder",
     "Digest",
     "Store",

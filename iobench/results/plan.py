@@ -38,11 +38,15 @@ def to_json(campaign: Campaign) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Campaign:
     """Return the campaign that `to_json` wrote. Raises LookupError, TypeError, AttributeError or ValueError else."""
-    if data["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"it has schema version {data['schema_version']}, this iobench reads {SCHEMA_VERSION}")
+    version = data["schema_version"]
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise ValueError(f"it has the schema version {version!r}, this iobench reads {SCHEMA_VERSION}")
     works = [_work(entry) for entry in data["works"]]
     for work in works:
         check_types(work)
+        files = (*work.files, *(each for each in (work.source, work.tree) if each is not None))
+        for name in (*(file.name for file in files), *work.fresh):
+            _check_name(name)
     campaign = Campaign(
         id=data["id"],
         created_at=datetime.fromisoformat(data["created_at"]).astimezone(UTC),
@@ -59,11 +63,19 @@ def from_json(data: Mapping[str, Any]) -> Campaign:
         limits=data.get("limits"),
     )
     check_types(campaign, but=("steps",))
+    _check_name(campaign.id)
     for step in campaign.steps:
         check_types(step, but=("work",))
+        _check_name(step.id)
         if step.target not in campaign.passports:
             raise ValueError(f"step {step.id} is of a target {step.target!r} that it does not have")
     return campaign
+
+
+def _check_name(name: str) -> None:
+    """Raise ValueError for what is to be the name of a file or folder, and would lead elsewhere."""
+    if not name or "/" in name or name.startswith(".") or not name.isprintable() or len(name) > 255:
+        raise ValueError(f"it names {name[:80]!r} where the name of a file is expected")
 
 
 def _work(data: Mapping[str, Any]) -> Work:

@@ -36,6 +36,7 @@ except ImportError:  # pragma: no cover
     fcntl = None  # type: ignore[assignment]
 
 OPERATIONS = "operations.json"  # in raw/STEP/, where a program says how long each of its operations took
+TAKEN_IN = ".taken-in"  # hidden: it goes into no archive
 _NONE = 1e100  # no figure is as large, in bytes and seconds as they are; what is computed of it has no end
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -133,8 +134,9 @@ class CampaignFolder:
             return from_json(data)
         except OSError as error:
             raise ResultsError(f"{where} cannot be read: {error.strerror}") from error
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise ResultsError(f"{where} is not a campaign that iobench wrote: {error}") from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            why = f"{where} is not a campaign that iobench wrote: {_why(error)}"
+            raise ResultsError(f"{why}; restore it from its archive, or remove it") from error
 
     def replan(self, campaign: Campaign) -> None:
         """Write the plan anew, whole or not at all: steps were added to it. Raises ResultsError."""
@@ -183,6 +185,14 @@ class CampaignFolder:
             yield ours
         finally:
             os.close(fd)
+
+    def note_taken_in(self) -> None:
+        """Note that others may have made the campaign. Raises ResultsError."""
+        write_safely(self.path / TAKEN_IN, "")
+
+    def taken_in(self) -> bool:
+        """Whether the campaign came as an archive: what stands in its plan is not what somebody typed here."""
+        return (self.path / TAKEN_IN).exists()
 
     def finished(self) -> set[str]:
         """Return the ids of the steps that are whole on disk."""
@@ -330,6 +340,21 @@ class Digest:
 def in_order(name: str) -> bytes:
     """Return what a campaign's files are sorted by, whatever the machine's language."""
     return name.encode(errors="surrogateescape")
+
+
+def _why(error: Exception) -> str:
+    """What is wrong with a plan, in words for whoever did not write this program."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no whole JSON (line {error.lineno}: {error.msg})"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    if isinstance(error, RecursionError | AttributeError | IndexError | OverflowError):
+        return "it does not have the parts that a plan has"
+    if isinstance(error, TypeError) and "argument" in str(error):
+        return "a part of it lacks a value, or has one too many"
+    return str(error)
 
 
 def _texts(told: Mapping[str, Any], *names: str) -> bool:

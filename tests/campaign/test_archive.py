@@ -23,7 +23,7 @@ from iobench.cli.clean import looked_in
 from iobench.cli.main import run
 from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.errors import EXIT_TOOL, EXIT_USAGE, ParseError, ResultsError, UsageError
-from iobench.results import CampaignFolder, Store
+from iobench.results import TAKEN_IN, CampaignFolder, Store
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def folder(tmp_path: Path) -> CampaignFolder:
 
 
 def files_of(folder: CampaignFolder) -> dict[str, bytes]:
-    return {str(p.relative_to(folder.path)): p.read_bytes() for p in folder.path.rglob("*") if p.is_file()}
+    files = (p for p in folder.path.rglob("*") if p.is_file() and p.name != TAKEN_IN)
+    return {str(p.relative_to(folder.path)): p.read_bytes() for p in files}
 
 
 def test_what_was_written_comes_back(folder: CampaignFolder, tmp_path: Path) -> None:
