@@ -417,7 +417,7 @@ def _popen(
     environment = {**os.environ, "LC_ALL": "C", **(env or {})}
     environment.pop(OWNER_MARK, None)
     if mark and (mine := identify(os.getpid())) is not None:
-        environment[OWNER_MARK] = f"{mine.pid}:{mine.started}:{_namespace()}"
+        environment[OWNER_MARK] = f"{mine.pid}:{mine.started}:{namespace()}"
     try:
         return subprocess.Popen(
             list(argv),
@@ -500,12 +500,13 @@ def _pids() -> Iterator[int]:
 def _owner(pid: int) -> ProcessId | None:
     parts = (_marked(pid, OWNER_MARK) or "").split(":")
     # A container numbers its processes anew: whether an owner in another one still runs cannot be seen from here.
-    if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()) or parts[2] != _namespace():
+    if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()) or parts[2] != namespace():
         return None
     return ProcessId(int(parts[0]), int(parts[1]))
 
 
-def _namespace() -> str:
+def namespace() -> str:
+    """Return what names the numbering of processes that we see: a container has its own."""
     return str(Path("/proc/self/ns/pid").stat().st_ino)
 
 

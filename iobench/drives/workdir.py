@@ -226,7 +226,7 @@ def _take_over(dir_fd: int, path: str, campaign_id: str, keep: Collection[str]) 
     if marker.campaign != campaign_id:
         raise CannotRunError(f"{path} carries the marker of campaign {marker.campaign!r}; it is left alone")
     if not marker.owner_gone:
-        whose = "this process" if marker.own else f"process {marker.pid} on {marker.host}"
+        whose = "this process" if marker.own else f"process {marker.pid} on {marker.host}, or in a container there"
         raise CannotRunError(f"{path} is in use by {whose}; wait for it, or end it")
     foreign = remove_files(dir_fd, keep)
     if foreign:

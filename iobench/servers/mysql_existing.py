@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from iobench import proc
+from iobench.drives import marker
 from iobench.errors import CannotRunError, ToolError, UsageError
 from iobench.model import Facts, Service, Work, whole
 from iobench.servers import Endpoint, Room, secrets
@@ -62,7 +62,7 @@ class Existing:
                     "tables of sysbench"
                 )
             return
-        rows = self._session.ask(f"SELECT host, pid, started, tables FROM {MARKER}")
+        rows = self._session.ask(f"SELECT owner, tables FROM {MARKER}")
         if not rows and not theirs:  # killed between making the marker and filling it in
             self._session.ask(f"DROP TABLE {MARKER}")
             return
@@ -70,10 +70,9 @@ class Existing:
             raise CannotRunError(
                 f"{self._url} holds {theirs[0]} and an empty {MARKER}; drop them, if nobody needs them"
             )
-        host, pid, started, tables = rows[0]
-        mine = str(host) == os.uname().nodename
-        if not mine or proc.ProcessId(int(pid), int(started)).alive():
-            whose = f"process {pid} on {host}"
+        owner, tables = marker.parse(str(rows[0][0])), rows[0][1]
+        if owner is None or not owner.owner_gone:
+            whose = f"process {owner.pid} on {owner.host}, or in a container there" if owner else "nobody knows whose"
             raise CannotRunError(
                 f"{self._url} is in use by an iobench, {whose}; wait for it. If it no longer runs, drop the tables "
                 f"sbtest1 to sbtest{tables} and {MARKER}"
@@ -81,10 +80,9 @@ class Existing:
         self._drop(int(tables))
 
     def _mark(self) -> None:
-        me = proc.identify(os.getpid())
-        values = (os.uname().nodename, os.getpid(), me.started if me else 0, whole(self._service.params, "tables"))
-        self._session.ask(f"CREATE TABLE {MARKER} (host VARCHAR(255), pid BIGINT, started BIGINT, tables BIGINT)")
-        self._session.ask(f"INSERT INTO {MARKER} VALUES (%s, %s, %s, %s)", values)
+        own = marker.as_text(marker.of_process("sbtest"))
+        self._session.ask(f"CREATE TABLE {MARKER} (owner TEXT, tables BIGINT)")
+        self._session.ask(f"INSERT INTO {MARKER} VALUES (%s, %s)", (own, whole(self._service.params, "tables")))
         self._made = True
 
     def _drop(self, tables: int) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from iobench import proc
 from iobench.drives import leftovers
+from iobench.drives import marker as markers
 from iobench.drives.leftovers import find_leftovers, remove_leftover
 from iobench.drives.marker import MARKER
 from iobench.drives.workdir import WorkFolder
@@ -245,11 +246,23 @@ def test_a_folder_in_use_is_not_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "gone"),
-    [({}, True), ({"host": "elsewhere"}, False), ({"boot": "another", "pid": 1}, True), ({"started": 1}, True)],
+    [
+        ({}, True),
+        ({"started": 1}, True),
+        ({"host": "elsewhere"}, True),  # it got another name since
+        ({"namespace": "1"}, False),  # in another container, as it may run there
+        ({"boot": "another", "pid": 1}, True),
+        ({"boot": "another", "host": "elsewhere"}, True),
+        ({"boot": "another", "machine": "another"}, False),  # two machines of one name, on a network drive
+        ({"boot": "another", "host": "elsewhere", "machine": ""}, False),
+    ],
 )
-def test_whose_owner_is_gone(killed: Path, change: dict[str, object], gone: bool) -> None:
+def test_whose_owner_is_gone(
+    killed: Path, change: dict[str, object], gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process number is used again, after a boot too; of another machine's process nothing is known."""
-    marker = json.loads((killed / MARKER).read_text(encoding="utf-8"))
+    monkeypatch.setattr(markers, "_machine", lambda: "this")
+    marker = {**json.loads((killed / MARKER).read_text(encoding="utf-8")), "machine": "this"}
     if change.get("started"):
         marker["pid"] = os.getpid()
     (killed / MARKER).write_text(json.dumps(marker | change), encoding="utf-8")

@@ -224,8 +224,8 @@ class Killed:
 
 SERVED_RUNS = {
     "rand": LONG,
-    "kvs": ("kvs", "--loads", "1,2", "--size", "2Mi", "--duration", "2s", "--ramp", "0", *ONCE),
-    "oltp": (*("oltp", "--threads", "1,2", "--tables", "1", "--size", "8Mi", "--duration", "2s", "--ramp", "0"), *ONCE),
+    "kvs": ("kvs", "--loads", "1,2", "--size", "2Mi", "--duration", "1s", "--ramp", "0", *ONCE),
+    "oltp": (*("oltp", "--threads", "1,2", "--tables", "1", "--size", "8Mi", "--duration", "1s", "--ramp", "0"), *ONCE),
 }
 
 

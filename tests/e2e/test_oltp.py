@@ -19,6 +19,7 @@ import pytest
 from running import Drive, Iobench, Result, finish, journal, programs, rows, wait_for
 
 from iobench import proc
+from iobench.drives import marker
 from iobench.servers import secrets
 from iobench.tools import mariadb, sysbench
 
@@ -327,12 +328,12 @@ def test_a_database_with_somebodys_tables_is_refused_and_left_alone(
 def test_what_a_killed_run_left_in_a_database_is_dropped_by_the_next(
     iobench: Iobench, inside: Run, existing: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marker = "(host VARCHAR(255), pid BIGINT, started BIGINT, tables BIGINT)"
+    killed = marker.as_text(marker.of_process("sbtest", proc.ProcessId(4194305, 1)))
     query(
         existing,
         "USE bench",
-        f"CREATE TABLE iobench_marker {marker}",
-        f"INSERT INTO iobench_marker VALUES ('{os.uname().nodename}', 4194305, 1, 1)",
+        "CREATE TABLE iobench_marker (owner TEXT, tables BIGINT)",
+        f"INSERT INTO iobench_marker VALUES ('{killed}', 1)",
         "CREATE TABLE sbtest1 (a INT)",
     )
     monkeypatch.setenv(secrets.VARIABLE, PASSWORD)
