@@ -64,7 +64,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("sysbench", _package("sysbench"), "transactions on a database"),
     Program(
         "mariadbd",
-        _package("mariadb-server-core", "mariadb-server"),
+        _package("mariadb-server-core mariadb-client-core", "mariadb-server"),  # the second has my_print_defaults
         "a private database; mysqld will do",
         others=("mysqld",),
     ),

@@ -188,7 +188,8 @@ def test_doctor_in_a_narrow_window_loses_no_word(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("COLUMNS", str(columns))
         texts[columns] = CliRunner().invoke(iobench, ["doctor"]).stdout
     assert all(cell_len(line) <= columns for columns, text in texts.items() for line in text.splitlines())
-    assert sorted(texts[40].split()) == sorted(texts[60].split()) == sorted(texts[300].split())
+    # A word that is wider than its column is broken.
+    assert len({"".join(sorted("".join(text.split()))) for text in texts.values()}) == 1
 
 
 def test_targets_strip_what_would_drive_the_terminal(listing: Callable[..., str]) -> None:

