@@ -122,7 +122,8 @@ class Engine:
             raise InterruptedCampaign
         number = self._campaign.steps.index(step) + 1
         self._observe(StepStarted(step, number, len(self._campaign.steps)))
-        journal.write(self._folder.path, "started", step=step.id)
+        before = {step.target: self._executor.count(step.target)}
+        journal.write(self._folder.path, "started", step=step.id, written=before)
         try:
             self._refuse_unprepared(step)
             result = self._measurer.measure(step, self._targets.ready(step.target), self._folder.raw(step.id))

@@ -13,8 +13,8 @@ from iobench.campaign.services import Services
 from iobench.campaign.silence import ASK_EVERY_S, Silence
 from iobench.campaign.site import NOWHERE, Site
 from iobench.campaign.source import MemorySource
-from iobench.campaign.spending import spent
-from iobench.errors import InterruptedCampaign, ToolError
+from iobench.campaign.spending import Tally, spent
+from iobench.errors import InterruptedCampaign, IobenchError, ToolError
 from iobench.model import Campaign, Command, Passport, Work
 from iobench.results import CampaignFolder, write_safely
 from iobench.texts import Phrase
@@ -35,11 +35,15 @@ class Executor:
         self._guards: dict[str, Callable[[], None]] = {}
         self._silences: dict[str, Silence] = {}
         self._written: dict[str, int] = {}  # what reached each target's device since this run opened it
+        self._counts: dict[str, Callable[[], int | None]] = {}
         self._before = spent(campaign, folder.path)  # the same of earlier runs
+        self._tally = Tally(folder.path) if self._limits.max_write is not None else None
 
     def close(self) -> None:
-        """Let go of the memory that programs read from, and of targets that were not left."""
+        """Let go of the memory that programs read from, of targets that were not left, and of what was noted."""
         self._source.close()
+        if self._tally is not None:
+            self._tally.close()
         for silence in self._silences.values():
             silence.close()
 
@@ -65,17 +69,32 @@ class Executor:
         silence = self._silences[name]
         silence.count(counters)
 
-        def look() -> None:
+        def count() -> int | None:
             if counters is not None:
-                self._written[name] = counters.read().bytes_written - begin
-            silence.look()
-            guard.look(self._written.get(name), silence.room)
+                now = counters.read().bytes_written
+                self._written[name] = now - begin
+                if self._tally is not None:
+                    self._tally.note(name, counters, now)
+            return self._written.get(name)
 
-        self._guards[name] = look
+        def look() -> None:
+            written = count()
+            silence.look()
+            guard.look(written, silence.room)
+
+        self._counts[name], self._guards[name] = count, look
+        count()
 
     def look(self, target: str) -> None:
         """Look whether a limit is reached on a target. Raises LimitReached."""
         self._guards[target]()
+
+    def count(self, target: str) -> int | None:
+        """Return the bytes that reached a target's device since it was admitted, counted now; None if not known."""
+        try:
+            return self._counts[target]()
+        except (IobenchError, LookupError):  # it is gone, or was never there: the step says so
+            return self._written.get(target)
 
     def written(self, target: str) -> int | None:
         """Return the bytes that reached a target's device by the last look since it was admitted."""

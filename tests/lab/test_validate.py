@@ -449,9 +449,10 @@ def test_what_a_killed_run_wrote_counts_for_a_limit(bench: Bench, run: Run, tmp_
     process.communicate(timeout=60)
     folder = _folder(tmp_path)
     plan = folder.campaign()
-    assert "disk" not in journal.written(folder.path)
+    laid_out = journal.written(folder.path)["disk"]  # what was written before the step is noted where it starts
+    assert 16 * MIB <= laid_out < least
     more = spending.unsaid(plan, folder.path)["disk"]
-    assert more.counted and least / 2 < more.bytes <= written() - begin
+    assert more.counted and least / 4 < more.bytes <= written() - begin - laid_out
     planned = spending.unsaid(plan, _of_another_boot(folder, tmp_path))["disk"]
     assert not planned.counted and planned.bytes >= 20 * 0.9 * RATE and "by the plan" in planned.sentence("disk")
     # What is left to be done alone would be within this limit.
@@ -462,6 +463,38 @@ def test_what_a_killed_run_wrote_counts_for_a_limit(bench: Bench, run: Run, tmp_
     assert said.code == 3 and "were written before it was aborted" in said.err, said.err
     assert "the run before was killed and wrote up to" in said.out
     assert '"killed": {"disk"' not in _journal(tmp_path)  # it is counted where a run begins, once
+
+
+def test_what_others_wrote_after_a_kill_does_not_count(bench: Bench, run: Run, tmp_path: Path) -> None:
+    drive = _drive(bench, size=640 * MIB)
+    stat = Path("/sys/dev/block") / str(drive.number) / "stat"
+
+    def written() -> int:
+        return int(stat.read_text().split()[6]) * 512
+
+    begin, size, most = written(), 64 * MIB, 640 * MIB
+    short = ("--ops", "write", "--repeats", "2", "--size", str(size), "--max-write", str(most))
+    process = _start(("run", "dd", "-t", f"disk={drive.mount}", *short), tmp_path)
+    _wait(lambda: '"started"' in _journal(tmp_path), process)
+    process.kill()
+    process.communicate(timeout=60)
+    proc.end_orphans()
+    ours = written() - begin
+    folder = _folder(tmp_path)
+    plan = folder.campaign()
+    with (Path(drive.mount) / "of-others").open("wb") as file:
+        for _ in range(7):
+            file.write(bytes(size))
+        os.fsync(file.fileno())
+    more = spending.unsaid(plan, folder.path)["disk"]
+    spent = spending.spent(plan, folder.path)["disk"]
+    # Its step, and what may have been in memory yet: not what others wrote beside.
+    assert more.after is not None and ours * 0.9 - 4 * MIB <= spent <= ours + 3.1 * size < most - 3 * size
+    assert "the most that its programs can have written" in more.sentence("disk")
+    (Path(drive.mount) / "of-others").unlink()
+    said = run("resume")
+    assert said.code == 0, said.err
+    assert f'"killed": {{"disk": {more.bytes}' in _journal(tmp_path) and not (folder.path / spending.NOTED).exists()
 
 
 def _of_another_boot(folder: CampaignFolder, tmp_path: Path) -> Path:
