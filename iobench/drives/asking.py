@@ -19,7 +19,7 @@ _LOOK_EVERY_S = 0.001
 
 def room(path: str) -> tuple[str, ...]:
     """Return the command that tells of a path's file system how much is free, how much there is, and of which size."""
-    return ("stat", "--file-system", "--format=%a %b %S", "--", path)
+    return ("stat", "-f", "-c", "%a %b %S", "--", path)  # as busybox has it, too
 
 
 def answers(path: str) -> bool:
