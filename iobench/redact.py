@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Shorter ones would be found inside ordinary words; where they are a field of their own they go all the same.
-_LEAST = 4
-_COMMON = frozenset({"localhost", "host", "server", "none", "unknown", "unknown (imported)", "debian", "ubuntu"})
+_LEAST, _LEAST_NAME = 4, 3
+_COMMON = frozenset(
+    {
+        *("localhost", "host", "server", "none", "unknown", "unknown (imported)", "debian", "ubuntu"),
+        *("root", "admin", "user", "mysql", "mariadb", "memcached", "sbtest", "iobench", "test", "data", "database"),
+        *("read", "write", "fio", "oltp", "kvs", "nfs", "sas", "ssd", "raid", "nvme", "sata", "disk", "drive"),
+    }
+)
 # Fields whose values are names of our own, not texts.
 _KEPT = frozenset({"kind", "runner", "workload", "layout", "number", "created_at", "id"})
 _TEXT_COLUMNS = ("host", "target", "step", "tool", "device_name")
@@ -34,7 +40,18 @@ _UUID = r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?
 # A port or a path may stand behind an address: `10.0.0.1:3306`, `10.0.0.1:/export`, `fe80::1: refused`.
 _ADDRESS = r"(?:(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}|(?<![\w:.])(?=[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++)(?!\w|\.\d)"
 _MAIL = r"(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+"
-_HOME = r"(?<![\w.])/(?:(?:home|Users)/[^/\s\"'\\:;,]+|root(?![\w.-]))"
+_PART = r"[^/\s\"'\\:;,=<>|()\[\]{}?*&]"
+_HOME = rf"(?<![\w.~…])/(?:(?:home|Users)/{_PART}++|root(?![\w.-]))(?P<rest>(?:/{_PART}++)*+)"
+# What a system brings is the same everywhere; the path of anything else may tell who put it there.
+_OWN = "(?:usr|bin|sbin|lib|lib64|proc|sys|dev|etc)/"
+_PATH = rf"(?<![\w.~…/-])/(?!{_OWN})(?P<rest>(?:{_PART}++/)++{_PART}*+)"
+_TOLD = re.compile(r"python[\d.]*|[\w-]+\.(?:json|jsonl|log|txt|toml|load|py|csv|parquet|sock|err|cnf|lua)", re.ASCII)
+_VOLUME = rf"(/dev/(?:mapper|disk/by-(?:label|partlabel))/)(?!(?:control|volume)\b){_PART}++"
+# sysbench's settings, those of a mount of another machine's files, those of layers.
+_SETTING = re.compile(
+    r"(mysql-(?:host|user|db|password)|\b(?:user(?:name)?|domain|(?:upper|lower|work)dir))="
+    r"""(?:(\\*["'])(?!\2)[^\n]{0,300}?\2|(?!\d+\b)[^\s,"'\\)]++)"""
+)
 _JSON_FIELDS = re.compile(
     r'("(?:serial|serial_number|wwn|hostname|host_name|uuid)"\s*:\s*")((?:[^"\\]|\\.)*)(")', re.IGNORECASE
 )
@@ -56,23 +73,39 @@ class Redactor:
     def _learn(self, folder: CampaignFolder, campaign: Campaign) -> None:
         self._add("results", str(folder.path.parent))
         host = str(campaign.host.get("name") or "")
-        self._add("host", host, host.split(".")[0])
+        self._add("host", host, host.partition(".")[0])
+        domain = host.partition(".")[2]
+        self._add("domain", domain if "." in domain else "")
         for passport in campaign.passports.values():
             if passport.target.kind == "server":
-                for place in urlsplit(passport.target.path).netloc.rpartition("@")[2].split(","):
-                    self._add("server", urlsplit(f"//{place}").hostname or "")
+                self._learn_server(passport.target.path)
             why = passport.no_device_reason
             source = why.figures.get("source") if isinstance(why, Phrase) else None
-            self._add("server", str(source or "").partition(":/")[0])  # of a network file system
+            server, _, exported = str(source or "").partition(":/")  # of a network file system
+            self._add("server", server)
+            self._add("path", f"/{exported}" if exported else "")
             self._add("path", passport.target.path if len(passport.target.path) > 1 else "")
             self._add("mount", passport.mount_point or "")
             if passport.device is not None:
                 self._add("serial", passport.device.serial or "")
                 self._add("wwn", passport.device.wwn or "", (passport.device.wwn or "").removeprefix("0x"))
 
+    def _learn_server(self, url: str) -> None:
+        """Learn who is asked where, of an address SCHEME://[USER@]HOST[:PORT][,HOST…][/NAME]."""
+        try:
+            parts = urlsplit(url)
+            users, _, places = parts.netloc.rpartition("@")
+            for place in places.split(","):
+                self._add("server", urlsplit(f"//{place}").hostname or "")
+        except ValueError:  # no address after all: its field goes whole
+            return
+        self._add("user", users)
+        self._add("database", parts.path.strip("/"))
+
     def _add(self, what: str, *names: str) -> None:
         """Learn the names of one thing: they get one stand-in."""
-        names = tuple(n for n in names if len(n) >= _LEAST and n.casefold() not in _COMMON and n not in self._names)
+        least = _LEAST if what in ("serial", "wwn", "results", "path", "mount") else _LEAST_NAME
+        names = tuple(n for n in names if len(n) >= least and n.casefold() not in _COMMON and n not in self._names)
         count = len({s for s in self._names.values() if s.startswith(f"{what}-")}) + 1
         self._names |= dict.fromkeys(names, f"{what}-{count}")
 
@@ -82,11 +115,14 @@ class Redactor:
         return self._remembered(text) if len(text) < 1000 else self._replaced(text)
 
     def _replaced(self, text: str) -> str:
+        text = re.sub(_MAIL, "address", text)  # first: whose domain is known would be half of one
         if self._known is not None:
             text = self._known.sub(lambda match: self._folded[match[0].casefold()], text)
         text = _JSON_FIELDS.sub(lambda match: f"{match[1]}{_field(match[1], match[2])}{match[3]}", text)
-        text = re.sub(_HOME, "~", text)
-        text = re.sub(_MAIL, "address", text)
+        text = re.sub(_HOME, lambda match: "~" + _last(match["rest"]), text)
+        text = re.sub(_PATH, lambda match: "…" + _last(match["rest"]), text)
+        text = re.sub(_VOLUME, r"\1volume", text)
+        text = _SETTING.sub(lambda match: f"{match[1]}={match[2] or ''}hidden{match[2] or ''}", text)
         text = re.sub(_UUID, "uuid", text)
         text = re.sub(_MAC, "address", text)
         return re.sub(_ADDRESS, _address, text)
@@ -140,6 +176,12 @@ class Redactor:
         except (ValueError, RecursionError):
             return self.text(text)
         return canonical(self.value(params)) if isinstance(params, dict) else self.text(text)
+
+
+def _last(path: str) -> str:
+    """What may be told of a path: the name of a program, or of a file of a known kind."""
+    name = path.rpartition("/")[2]
+    return f"/{name}" if _TOLD.fullmatch(name) else ""
 
 
 def _field(start: str, value: str) -> str:

@@ -18,7 +18,7 @@ from stored import Measured, make_campaign
 from iobench import proc, report
 from iobench.analysis.compare import compare
 from iobench.campaign import archive
-from iobench.model import Campaign, Device, of_drive
+from iobench.model import Campaign, Device, Passport, Target, of_drive
 from iobench.redact import Redactor, redacted
 from iobench.report import evidence, pdf
 from iobench.results import CampaignFolder, Store, to_json
@@ -29,6 +29,16 @@ SECRETS = (
     *("tanaka", "/srv/customer-a", "192.0.2.17", "2001:db8::17", "52:54:00:12:34:56"),
     *("192.0.2.18", "192.0.2.19", "fe80::17"),
     *("9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11", "ops@customer.example"),
+    *("suzuki", "vg-tokyo", "shopdb", "appuser", "db9", "customer.example", "tokyo-rack", "kddi"),
+)
+# Each is where nothing but its form tells it: paths of others, volumes, settings of a program.
+PLANTED = (
+    "/opt/suzuki/venv/bin/python3.11 -P -m iobench.kvs /data/suzuki/results/x/config.json",
+    "-c /nfs/suzuki/my.load TMPDIR=/scratch/suzuki unix:/tmp/suzuki-1/memcached.sock /srv/suzuki",
+    "/home/suzuki/suzuki-results/x /root/suzuki/y /home/suzuki /Users/suzuki/Library",
+    "/dev/mapper/vg-tokyo-data /dev/disk/by-label/vg-tokyo (rw,username=suzuki,domain=KDDI,upperdir=/x/suzuki)",
+    'mysql-user="appuser"\nmysql-host=\'db9\'\nmysql-password="suzuki"\nmysql-db=shopdb\n',
+    "Access denied for user 'appuser'@'db9' to database 'shopdb', customer.example: tokyo-rack.customer.example",
 )
 RAW = (
     "Host DB-TOKYO-07 at 192.0.2.17 and [2001:db8::17], 192.0.2.18:3306, "
@@ -51,14 +61,22 @@ def folder(tmp_path: Path) -> CampaignFolder:
     for step in made.finished():
         raw = made.raw(step)
         (raw / "stdout").write_text(RAW, encoding="utf-8")
-        argv = ["fio", "--output=/home/tanaka/results/x/fio.json", "--filename=/srv/customer-a/f", "192.0.2.17"]
+        (raw / "stderr").write_text("\n".join(PLANTED), encoding="utf-8")
+        argv = [
+            *PLANTED[0].split(),
+            "fio",
+            "--output=/home/tanaka/results/x/fio.json",
+            "--filename=/srv/customer-a/f",
+            "192.0.2.17",
+        ]
         (raw / "command.json").write_text(json.dumps({"argv": argv}), encoding="utf-8")
         sentence = {"reason": "too-short", "sentence": "On db-tokyo-07 drive S3Z9NX0M4 measured 3 s."}
         said = Phrase("judged.no-device", {"why": Phrase("nodevice.server", {"path": "/srv/customer-a"})})
         (raw / "findings.json").write_text(
             json.dumps([sentence, {"reason": "no-device", **kept(said)}]), encoding="utf-8"
         )
-    (made.path / "journal.jsonl").write_text('{"event": "ended", "host": "db-tokyo-07"}\n', encoding="utf-8")
+    lines = [{"event": "ended", "host": "db-tokyo-07"}, *({"event": "failed", "error": text} for text in PLANTED)]
+    (made.path / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     health = {"targets": {"sas": {"serial": SECRETS[2], "host": SECRETS[1], "path": "/srv/customer-a/x"}}}
     (made.path / "drives-before.json").write_text(json.dumps(health), encoding="utf-8")
     return made
@@ -73,9 +91,13 @@ def _named(campaign: Campaign) -> Campaign:
                 "sda", 8, i, 10**12, "SATA SSD", "SAMSUNG MZ7WD240", f"{SECRETS[2]}{i or ''}", wwn=SECRETS[3]
             ),
             mount_point="/srv/customer-a",
+            mount_options="rw,username=suzuki,domain=KDDI,addr=192.0.2.17,upperdir=/x/suzuki,rsize=1048576",
         )
         for i, (name, p) in enumerate(campaign.passports.items())
     }
+    source = Phrase("nodevice.network", {"source": "tokyo-rack:/export/vg-tokyo", "filesystem": "nfs4"})
+    passports["nas"] = Passport(Target("nas", "/mnt/vg-tokyo"), None, no_device_reason=source)
+    passports["shop"] = Passport(Target("shop", "mysql://appuser@db9:3306/shopdb", "server"), None)
     host = {**campaign.host, "name": SECRETS[1]}
     return replace(
         campaign, passports=passports, host=host, notes=("measured by ops@customer.example for tanaka", NOTE)
@@ -137,6 +159,11 @@ def test_an_archive_is_redacted_whole_and_comes_back(folder: CampaignFolder, tmp
     stdout = (taken.path / "raw" / min(taken.finished()) / "stdout").read_text(encoding="utf-8")
     assert "12:30:15, 127.0.0.1, fio-3.33" in stdout, "times, versions and the machine itself stay"
     assert '"serial_number": "serial-1", "wwn": "wwn"' in stdout
+    stderr = (taken.path / "raw" / min(taken.finished()) / "stderr").read_text(encoding="utf-8")
+    assert "…/python3.11 -P -m iobench.kvs …/config.json" in stderr, "what was run can still be read"
+    assert "rsize=1048576" in str(taken.campaign().passports["sas"].mount_options)
+    names = {line["error"] for line in map(json.loads, (taken.path / "journal.jsonl").read_text().splitlines()[1:])}
+    assert len(names) == len(PLANTED)
 
 
 def test_two_hosts_remain_two(folder: CampaignFolder, tmp_path: Path) -> None:
