@@ -81,13 +81,13 @@ class Asked:
         return self._question is not None or self._failed
 
     def look(self, now: bool = False) -> float:
-        """Return for how many seconds it has been asked in vain; ask where it is time for it, or `now`.
-
-        Raises CannotRunError where the program is not there.
-        """
+        """Return for how many seconds it has been asked in vain; ask where it is time for it, or `now`."""
         if self._question is None and (now or time.monotonic() >= self._next):
             self._next = time.monotonic() + self._every_s
-            self._question = proc.Question(self._argv)
+            try:
+                self._question = proc.Question(self._argv)
+            except CannotRunError:  # the machine has no room for a process: nothing is known against who is asked
+                self.answered_at = time.monotonic()
         done = self._question.answer() if self._question is not None else None
         if done is not None:
             self._question, self._failed = None, not self._answers(done)

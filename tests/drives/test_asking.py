@@ -42,6 +42,13 @@ def test_one_that_never_ends_and_one_that_says_no_are_waited_for() -> None:
         asked.close()
 
 
+def test_one_that_cannot_be_asked_is_not_silent() -> None:
+    """As where no further process is allowed: whoever measures there goes on."""
+    asked = Asked(("no-such-program-of-iobench",), 0.0, lambda _: True)
+    assert [asked.look(now=True) for _ in range(3)] == [0.0] * 3
+    assert not asked.pending and asked.answered_at is not None
+
+
 def test_a_path_that_does_not_answer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asking.refuse_silent(str(tmp_path))
     asking.refuse_silent(str(tmp_path / "nowhere"))  # an error is an answer: whoever uses it says so
