@@ -45,7 +45,7 @@ PAGE_MB = 1.0
 FURTHER = {
     "dbench": ((1, 4, 16, 64), ("throughput", "latency_max")),
     "oltp": ((1, 4, 16, 64), ("transactions", "queries", "latency_p95")),
-    "kvs": ((1, 8, 64), ("hits", "ops", "latency_p99")),
+    "kvs": ((1, 4, 16, 64), ("hits", "ops", "latency_p99")),
 }
 
 
@@ -56,7 +56,10 @@ def works() -> list[Work]:
         Work("seq", workload, {**common_, "block_size": 1 << 20, "depth": 8}, 8, duration_s=10)
         for workload in ("seq-read", "seq-write")
     ]
-    found.append(Work("dd", "dd-write", {"block_size": 1 << 20, "size": 1 << 28, "flush": "fdatasync"}, 1))
+    found += [
+        Work("dd", workload, {"block_size": 1 << 20, "size": 1 << 28, "flush": "fdatasync"}, 1)
+        for workload in ("dd-write", "dd-read")
+    ]
     for workload in ("rand-read", "rand-write", "rand-mixed"):
         found += [
             Work("rand", workload, {**common_, "block_size": 4096, "depth": load}, load, duration_s=10)
@@ -107,7 +110,7 @@ def drawn(made: Campaign, step: Step, number: int, speed: int, chance: random.Ra
         samples = [Sample("all", metric, value) for metric, value in figures]
     bins: dict[int, int] = {}
     if step.work.runner == "dd":
-        samples.append(Sample("write", "elapsed", 3e8 / rate))
+        samples.append(Sample(op, "elapsed", 3e8 / rate))
     elif step.work.runner == "rand":
         samples.append(Sample(samples[0].op, "iops", rate / 4096))
         points = ("mean", "p50", "p90", "p95", "p99", "p999", "max")

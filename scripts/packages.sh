@@ -32,6 +32,8 @@ nfs-ls:libnfs-utils:libnfs-utils
 bindfs:bindfs:bindfs
 chromium:chromium:chromium
 pdftotext:poppler-utils:poppler-utils
+soffice:libreoffice-impress:libreoffice-impress
+(arial):fonts-liberation:liberation-sans-fonts
 xmllint:libxml2-utils:libxml2
 promtool:prometheus:golang-github-prometheus
 (negate):monitoring-plugins-basic:nagios-plugins"
@@ -39,6 +41,7 @@ promtool:prometheus:golang-github-prometheus
 has() {
     case $1 in
         "(negate)") [ -x /usr/lib/nagios/plugins/negate ] || [ -x /usr/lib64/nagios/plugins/negate ] ;;
+        "(arial)") fc-match Arial 2>/dev/null | grep -qi liberation ;;
         "(venv)") "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
         "(pango)") "${PYTHON:-python3}" -c 'import ctypes
 for name in "libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0": ctypes.CDLL(name)' 2>/dev/null ;;

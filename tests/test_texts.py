@@ -84,3 +84,10 @@ def test_a_missing_figure_is_left_open() -> None:
 def test_an_unknown_language_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="ja"):
         Words("jp")
+
+
+def test_no_blank_stands_between_a_wide_bracket_and_japanese() -> None:
+    for lang, said in (("ja", "sas（エミュレーション）の"), ("en", "sas（エミュレーション） の")):
+        words = Words(lang)
+        words._table = {"x": "{a} の"}
+        assert words("x", a="sas（エミュレーション）") == said

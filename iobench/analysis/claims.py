@@ -189,17 +189,34 @@ def evaluate(rules: Sequence[Rule], rows: Sequence[Row], drives: Sequence[DriveS
     emulated = {drive.name: drive.emulation for drive in drives if drive.emulation is not None}
     english, found = Words("en"), []
     for rule in rules:
-        result, phrases = _judge(rule, rows, emulated)
+        result, phrases = _several(rule, drives) or _judge(rule, rows, emulated)
         sentence = english.said(phrases)
         found.append(Claim(rule.id, rule.statement, result, sentence, rule.statement_ja, phrases))
     return tuple(found)
+
+
+def _several(rule: Rule, drives: Sequence[DriveSummary]) -> _Found | None:
+    """Return that a claim is not decided, where the drive that it is of is one of each campaign."""
+    names = [drive.name for drive in drives]
+    for needed in _needed(rule.test):
+        own = tuple(name for name in names if name.startswith(f"{needed} ("))
+        if needed not in names and len(own) > 1:
+            return ClaimResult.UNDECIDED, (Phrase("held.several", {"drive": needed, "drives": own}),)
+    return None
+
+
+def _needed(test: Within | Times | Stable | Zero) -> tuple[str, ...]:
+    """The drives that a claim is of; none where it is of any."""
+    if isinstance(test, Zero):
+        return ()
+    return (test.of, test.to) if isinstance(test, Times) else (test.target,)
 
 
 def _judge(rule: Rule, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -> _Found:
     test = rule.test
     if isinstance(test, Zero):
         return _judge_zero(test, [row for row in rows if row.workload == rule.workload])
-    needed = (test.of, test.to) if isinstance(test, Times) else (test.target,)
+    needed = _needed(test)
     measured = _main(rule.workload, rows, needed)
     if not measured:
         return _NOT_MEASURED, (Phrase("held.not-measured", {"workload": rule.workload, "drives": needed}),)

@@ -139,8 +139,25 @@ class Line:
 _TELLING = re.compile(r" ?(?:\([^()]{1,24}\)|（[^（）]{1,24}）|\[\d{1,3}\])$")
 
 
+_TAIL = 0.7  # of a line, at most, for what a name ends in
+
+
 def wrap(line: Line, width: float, most: int) -> list[Line]:
-    """Return a line broken to a width in points, over `most` lines; what is left over ends in `…`."""
+    """Return a line broken to a width in points, over `most` lines; what is left over ends in `…`.
+
+    What it ends in stays if that tells it apart: on the last line behind the `…`, or where that is too narrow on a line
+    of its own.
+    """
+    lines = _broken(line, width, most)
+    tail = _TELLING.search(line.text)
+    if tail and most > 1 and lines[-1].text.endswith("…"):
+        alone = replace(line, text=tail[0].strip())
+        if text_width(tail[0], line.size, line.bold) > _TAIL * width and alone.width <= width:
+            return [*_broken(replace(line, text=line.text.removesuffix(tail[0])), width, most - 1), alone]
+    return lines
+
+
+def _broken(line: Line, width: float, most: int) -> list[Line]:
     lines: list[Line] = []
     rest = line.text
     while rest and len(lines) < most:
@@ -177,7 +194,7 @@ def _shorten(text: str, line: Line, width: float) -> str:
     if text_width(text, line.size, line.bold) <= width:
         return text
     found = _TELLING.search(text)
-    tail = found[0] if found and text_width(found[0], line.size, line.bold) <= width * 0.7 else ""
+    tail = found[0] if found and text_width(found[0], line.size, line.bold) <= _TAIL * width else ""
     room = width - text_width("…" + tail, line.size, line.bold)
     head = text.removesuffix(tail)
     return head[: breaking.longest(head, _fits(line, max(room, 1.0)))].rstrip() + "…" + tail

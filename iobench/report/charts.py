@@ -9,7 +9,7 @@ from iobench.analysis.types import Comparison, DriveSummary, Row
 from iobench.model import Verdict, main_metrics
 from iobench.report import captions, cost, findings, labels
 from iobench.report.findings import Finding
-from iobench.report.spec import COLORS, MARKERS, Across, ChartKind, ChartSpec, Point, Series
+from iobench.report.spec import Across, ChartKind, ChartSpec, Point, Series, look_of
 from iobench.texts import Words
 
 _MANY_RATES = 3
@@ -187,11 +187,12 @@ def _series(
     if not points:
         there = any(drive.name in row.targets for row in rows)
         tags.append(words("chart.not-drawn" if there else "chart.not-measured"))
+    color, marker = look_of(index, drive.color)
     return Series(
         drive=drive.name,
         label=labels.drive_labels(comparison)[drive.name],
-        color=drive.color or COLORS[index % len(COLORS)],
-        marker=MARKERS[index % len(MARKERS)],
+        color=color,
+        marker=marker,
         tags=tuple(tags),
         points=points,
         marks=captions.marks(points, words),

@@ -14,7 +14,7 @@ from iobench.analysis.search import End
 from iobench.analysis.types import Comparison
 from iobench.report import capacity as said
 from iobench.report import captions, labels
-from iobench.report.spec import COLORS, MARKERS, Curve, CurvePoint, CurveSpec
+from iobench.report.spec import Curve, CurvePoint, CurveSpec, look_of
 from iobench.report.tables import Cell, Table, csv_cell
 from iobench.results import CampaignFolder
 from iobench.texts import Words
@@ -141,11 +141,12 @@ def _curve(result: Result, number: int, label: str, comparison: Comparison, word
     knee = made.get(result.curve[result.knee].step) if result.knee is not None else None
     own = next((d for d in comparison.drives if d.name == result.target), None)
     tag = words("chart.emulated") if own is not None and own.emulated else ""
+    color, marker = look_of(number, own.color if own else None)
     return Curve(
         drive=result.target,
         label=words.noted(label, tag),
-        color=(own.color if own else None) or COLORS[number % len(COLORS)],
-        marker=MARKERS[number % len(MARKERS)],
+        color=color,
+        marker=marker,
         points=tuple(made.values()),
         line=line,
         best=best,

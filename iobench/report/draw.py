@@ -91,7 +91,7 @@ def between_phrases(line: Line, room: float) -> list[Line]:
         for i in range(1, len(text))
         if text[i - 1] in _ENDS and not "\u3040" <= text[i] <= "\u309f" and text[i] not in "ー、。：；）・"
     ]
-    clauses = [i for i in range(1, len(text)) if text[i - 1] in "：；" or (i == _note(text) and "：" in text[:i])]
+    clauses = [i for i in range(1, len(text)) if text[i - 1] in "：；／" or (i == _note(text) and "：" in text[:i])]
     for breaks in (clauses, phrases, *_between_clauses(text)):
         pairs = [[replace(line, text=part.strip()) for part in (text[:i], text[i:])] for i in breaks]
         fitting = [pair for pair in pairs if max(half.width for half in pair) <= room]
@@ -103,7 +103,7 @@ def between_phrases(line: Line, room: float) -> list[Line]:
 def _between_clauses(text: str) -> tuple[list[int], list[int]]:
     """Where a title in words may be broken: behind a colon or semicolon or before its note; and at commas."""
     outside = [i for i in range(1, len(text)) if text[i] == " " and text.count("(", 0, i) == text.count(")", 0, i)]
-    clauses = [i for i in outside if text[i - 1] in ":;" or i + 1 == _note(text)]
+    clauses = [i for i in outside if text[i - 1] in ":;" or (i + 1 == _note(text) and ":" in text[:i])]
     return clauses, [i for i in outside if text[i - 1] == ","]
 
 

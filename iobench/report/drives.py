@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iobench.analysis.types import Comparison, DriveSummary
 from iobench.model import Campaign, Device, Emulation, Passport, Scalar
 from iobench.report import labels
-from iobench.report.spec import COLORS
+from iobench.report.spec import look_of
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_seconds, format_value
 
@@ -85,7 +85,7 @@ def _sheet(comparison: Comparison, index: int, drive: DriveSummary, name: str, w
             notes.append(words("drive.throttle-only" if drive.emulation.throttle_only else "drive.rate-only"))
         notes += [labels.clean(words.tell(note), 500) for note in drive.emulation.notes]
     told = tuple((words(key), text) for key, text in facts if text)
-    return Sheet(name, drive.color or COLORS[index % len(COLORS)], tuple(tags), told, tuple(notes))
+    return Sheet(name, look_of(index, drive.color)[0], tuple(tags), told, tuple(notes))
 
 
 def _device(device: Device, words: Words) -> Facts:

@@ -11,7 +11,7 @@ from typing import Any
 from iobench.analysis.types import Comparison, DriveSummary, Row
 from iobench.report import captions, findings, labels
 from iobench.report.charts import Chart
-from iobench.report.spec import COLORS, MARKERS, Across, ChartKind, ChartSpec, Point, Series
+from iobench.report.spec import Across, ChartKind, ChartSpec, Point, Series, look_of
 from iobench.results import CampaignFolder
 from iobench.texts import Words
 from iobench.units import format_count, format_seconds
@@ -132,11 +132,12 @@ def _series(
         text = labels.scaled_text(scale, middle, row.metric, row.unit)
         moment = round(tick * TICK_S * 1000)
         points.append(Point(moment, middle, low, high, len(rates), own.verdict, (), text))
+    color, marker = look_of(index, drive.color)
     return Series(
         drive=drive.name,
         label=labels.drive_labels(comparison)[drive.name],
-        color=drive.color or COLORS[index % len(COLORS)],
-        marker=MARKERS[index % len(MARKERS)],
+        color=color,
+        marker=marker,
         tags=(words("chart.emulated"),) if drive.emulated else (),
         points=tuple(points),
         marks=(mark,) if mark else (),

@@ -47,10 +47,13 @@ class Plot:
 
 
 def axis(canvas: Surface, plot: Plot, spec: ChartSpec | CurveSpec, ticks: Sequence[float]) -> None:
-    """Draw the quiet horizontal grid with its figures."""
-    frame = canvas.frame
+    """Draw the quiet horizontal grid with its figures; a low plot has fewer."""
+    frame, last = canvas.frame, math.inf
     for value in ticks:
         y = plot.y(value)
+        if last - y < frame.tick * 1.15:
+            continue
+        last = y
         first = value == ticks[0]
         canvas.line((plot.left, plot.right), (y, y), AXIS if first else GRID, 1.1 if first else 0.9, 1)
         text = Line(spec.scale.tick(value), frame.tick, color=MUTED)

@@ -45,16 +45,17 @@ def of(folder: CampaignFolder, campaign: Campaign, name: str, words: Words, dige
     finished = folder.finished()
     return Repeat(
         name=labels.clean(name, 120),
-        facts=tuple(_facts(digest or folder.digest(), campaign, len(finished), words)),
+        facts=tuple(_facts(digest or folder.digest(), campaign, name, len(finished), words)),
         measured=tuple(_measured(campaign, finished, words)),
         command=_command(campaign),
         commands=tuple(_commands(folder, campaign, finished, words)),
     )
 
 
-def _facts(digest: str, campaign: Campaign, finished: int, words: Words) -> list[tuple[str, str]]:
+def _facts(digest: str, campaign: Campaign, name: str, finished: int, words: Words) -> list[tuple[str, str]]:
+    named = name != campaign.id
     facts = [
-        ("repeat.campaign", labels.clean(campaign.id, 100)),
+        ("repeat.campaign", words.noted(labels.clean(campaign.id, 100), labels.clean(name, 60) if named else "")),
         ("repeat.title", labels.title(campaign, words)),
         ("repeat.profile", labels.clean(campaign.profile or "", 100)),
         ("repeat.when", f"{campaign.created_at:%Y-%m-%d %H:%M:%S} UTC"),

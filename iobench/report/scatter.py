@@ -115,27 +115,41 @@ def _places(canvas: Surface, spec: CurveSpec, top: float, bottom: float) -> _Pla
 
 
 def _legend(canvas: Surface, spec: CurveSpec, top: float) -> float:
-    """The drives, each with what it holds: beside many curves not every figure would find room."""
-    frame, size = canvas.frame, _size(canvas)
+    """The drives, each with what it holds behind or under its name: beside many curves not every figure finds room."""
+    frame = canvas.frame
     room = frame.width - 2 * frame.margin
-    entries = [_entry(curve, size, room - 16) for curve in spec.curves]
-    widest = max(max(line.width for line in lines) for lines in entries) + 34
-    columns = max(1, min(len(entries), int((room + 18) / widest)))
-    y = top + 2
+    entries = [_entry(canvas, curve, room - 16) for curve in spec.curves]
+    behind = max(sum(line.width + 6 for line in lines) for lines in entries)
+    under = max(line.width for lines in entries for line in lines)
+    # Whichever is lower: many columns of two lines each, or fewer of one.
+    rows = {flat: _rows(len(entries), behind if flat else under, room) for flat in (True, False)}
+    flat = rows[True] <= rows[False] * max(map(len, entries)) and behind + 16 <= room
+    columns, y = -(-len(entries) // rows[flat]), top + 2
     for first in range(0, len(entries), columns):
-        row = range(first, min(first + columns, len(entries)))
-        for number in row:
+        for number in range(first, min(first + columns, len(entries))):
             curve, lines = spec.curves[number], entries[number]
-            x = frame.margin + (number - first) * max(widest, (room + 18) / columns)
+            x = frame.margin + (number - first) * (room + 18) / columns
             canvas.marker(x + 6, y + lines[0].height / 2, curve.marker, curve.color, _SIGN, 6)
-            canvas.stack(x + 15, y, lines)
-        y += max(sum(line.height for line in entries[number]) for number in row) + 3
-    return y + size * 0.4
+            if flat:
+                for line in lines:
+                    canvas.put(x + 15, y, line)
+                    x += line.width + 6
+            else:
+                canvas.stack(x + 15, y, lines)
+        y += entries[first][0].height * (1 if flat else max(map(len, entries))) + 3
+    return y + 5
 
 
-def _entry(curve: Curve, size: float, room: float) -> list[Line]:
+def _rows(count: int, width: float, room: float) -> int:
+    """How many rows entries of a width take, with a marker before each and a gap behind."""
+    return -(-count // max(1, min(count, int((room + 18) / (width + 34)))))
+
+
+def _entry(canvas: Surface, curve: Curve, room: float) -> list[Line]:
+    size = _size(canvas)
     lines = wrap(Line(curve.label, size, bold=True, color=INK), room, 1)
-    return lines + (wrap(Line(curve.best_text, size), room, 1) if curve.best_text else [])
+    # A phone has the room for the names alone, and the figures under the picture.
+    return lines + (wrap(Line(curve.best_text, size), room, 1) if curve.best_text and canvas.frame.width > 500 else [])
 
 
 def _size(canvas: Surface) -> float:

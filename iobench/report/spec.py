@@ -23,6 +23,15 @@ COLORS = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
+def look_of(place: int, color: str | None = None) -> tuple[str, str]:
+    """Return the colour (one that was asked for, else the house's) and the marker of the drive at a place.
+
+    Where colours come again, each has another marker.
+    """
+    count = len(COLORS)
+    return color or COLORS[place % count], MARKERS[(place + place // count) % len(MARKERS)]
+
+
 class ChartKind(StrEnum):
     """How a chart is drawn: a bar a drive, or a line a drive against the load."""
 

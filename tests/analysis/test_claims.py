@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iobench.analysis import claims
+from iobench.analysis.types import ClaimResult, DriveSummary
 from iobench.errors import UsageError
 
 GOOD = """
@@ -77,3 +78,12 @@ def test_ids_are_unique(load):
 def test_unknown_claims_name_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'talk-2011'"):
         claims.load("talk-2010")
+
+
+def test_a_claim_of_a_drive_that_is_one_of_each_campaign_is_undecided():
+    drives = [DriveSummary(name, "SSD", None, None) for name in ("iodrive (before)", "iodrive (after)")]
+    claim = next(c for c in claims.evaluate(claims.load("talk-2011"), [], drives) if c.id == "seq-read-iodrive")
+    assert claim.result is ClaimResult.UNDECIDED
+    assert "iodrive (before) and iodrive (after)" in claim.sentence
+    (one, *_) = claims.evaluate(claims.load("talk-2011"), [], drives[:1])
+    assert one.result is ClaimResult.NOT_MEASURED

@@ -39,6 +39,58 @@ OVERLAPS = """() => {
   return found;
 }"""
 
+# Texts of the page itself that lie over each other, and those that reach over the window's edge where nothing scrolls.
+CLASHES = """() => {
+  const found = [], boxes = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) {
+    const holder = node.parentElement;
+    if (!node.data.trim() || holder.closest("svg, script, .unseen, .skip") || !holder.checkVisibility()) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const area = holder.closest(".scroll");
+    for (const box of range.getClientRects()) {
+      const spare = box.height * 0.25;
+      if (box.width < 1) continue;
+      if (!area && (box.left < -1 || box.right > innerWidth + 1)) found.push(`over the edge: ${node.data.trim()}`);
+      if (area && area.scrollHeight > area.clientHeight + 1) continue;  // what is scrolled out lies under other text
+      boxes.push({ node, x0: box.left, x1: box.right, y0: box.top + spare, y1: box.bottom - spare });
+    }
+  }
+  boxes.sort((a, b) => a.y0 - b.y0);
+  boxes.forEach((one, i) => {
+    for (let j = i + 1; j < boxes.length && boxes[j].y0 < one.y1; j++) {
+      const other = boxes[j];
+      if (other.node !== one.node && Math.min(one.x1, other.x1) - Math.max(one.x0, other.x0) > 1)
+        found.push(`${one.node.data.trim()} | ${other.node.data.trim()}`);
+    }
+  });
+  return found;
+}"""
+
+# Each heading begins and ends in a mark, so small that it changes no line, by which it is found on paper.
+MARKS = ("qzbq", "qzeq")
+MARKED = f"""() => {{
+  for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {{
+    for (const [text, way] of [["{MARKS[0]}", "prepend"], ["{MARKS[1]}", "append"]]) {{
+      const mark = document.createElement("span");
+      mark.style.fontSize = "1px";
+      mark.textContent = text;
+      heading[way](mark);
+    }}
+  }}
+}}"""
+
+# All that is to be read on paper, the pictures' texts too.
+SAID = """() => {
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) {
+    const holder = node.parentElement;
+    if (!holder.closest("script, title, .unseen") && holder.checkVisibility()) found.push(node.data);
+  }
+  return found.join(" ");
+}"""
+
 # A text over the first chart's first one, and so long that it reaches over the edge.
 PLANT = """() => {
   const text = document.querySelector(".wide svg text");
@@ -61,6 +113,20 @@ def chromium() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1100) -> Any:
+    """A page in a window of its own; what it asks for and says is kept at it."""
+    page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
+    page.set_default_timeout(180_000)  # a busy machine is slow, and what is tested here is not speed
+    page.asked, page.said = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
+    page.goto(uri(path))
+    page.evaluate("document.fonts.ready")
+    return page
 
 
 def axe(page: Any) -> list[str]:

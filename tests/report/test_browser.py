@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import OVERLAPS, PLANT, axe, chromium, uri
+from browsing import OVERLAPS, PLANT, axe, chromium, opened, uri
 from making import stored
 from test_charts import CASES
 
@@ -42,19 +42,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         loads=(1, 64),
     )
     return made | {"hostile": report.build([hostile], root / "h", report.Options(("html",)))[-1]}
-
-
-def opened(browser: Any, path: Path, *, scheme: str = "light", width: int = 1100) -> Any:
-    page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
-    page.set_default_timeout(180_000)  # a busy machine is slow, and what is tested here is not speed
-    page.asked, page.said = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
-    page.goto(uri(path))
-    page.evaluate("document.fonts.ready")
-    return page
 
 
 def open_all(page: Any) -> None:

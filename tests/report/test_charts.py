@@ -17,7 +17,7 @@ from iobench.analysis.types import Comparison, Estimate
 from iobench.model import Verdict
 from iobench.report import canvas, charts, draw, lines, plot, svg
 from iobench.report.charts import Chart
-from iobench.report.spec import ChartKind
+from iobench.report.spec import ChartKind, look_of
 from iobench.texts import Words
 
 WORDS = Words("en")
@@ -298,3 +298,39 @@ def test_a_long_japanese_title_breaks_between_phrases() -> None:
     first, second = draw.between_phrases(canvas.Line(text, 20, bold=True), 850)
     assert (first.text, second.text) == tuple(text.split("：")[i] + ("：" if i == 0 else "") for i in (0, 1))
     assert draw.between_phrases(canvas.Line("iodrive reads 3.4 times as fast as sas", 20), 300) == []
+
+
+def test_a_title_keeps_the_name_of_a_drive_in_one_piece() -> None:
+    said = "MySQL OLTP at 64: iodrive (after) does 4.1 times the transactions of sas (before) (emulated)"
+    first, second = draw.between_phrases(canvas.Line(said, 20, bold=True), 850)
+    assert (first.text, second.text) == ("MySQL OLTP at 64:", said.removeprefix("MySQL OLTP at 64: "))
+    noted = "Random read, p99 latency at 64: iodrive 0.088× sas (quick look, 3 rounds; marked not-steady)"
+    assert draw.between_phrases(canvas.Line(noted, 20, bold=True), 850)[1].text.startswith("(quick look")
+    text = "dbench・負荷 64：iodrive (後) のスループットは sas (前)（エミュレーション）の 4.1倍"
+    assert draw.between_phrases(canvas.Line(text, 20, bold=True), 850)[0].text == "dbench・負荷 64："
+
+
+@pytest.mark.parametrize(
+    ("width", "most", "lines_"),
+    [
+        (300, 2, ["Samsung MZ7WD240HAFV-00003 (lot B)"]),
+        (150, 2, ["Samsung", "MZ7WD240HA… (lot B)"]),
+        (60, 3, ["Samsun", "g MZ7…", "(lot B)"]),
+    ],
+)
+def test_a_name_that_is_cut_keeps_what_tells_it_apart(width: float, most: int, lines_: list[str]) -> None:
+    found = canvas.wrap(canvas.Line("Samsung MZ7WD240HAFV-00003 (lot B)", 13, bold=True), width, most)
+    assert [line.text for line in found] == lines_ and all(line.width <= width for line in found)
+
+
+def test_twelve_drives_have_twelve_looks() -> None:
+    looks = [look_of(place) for place in range(12)]
+    assert len(set(looks)) == 12 and looks[0][0] == looks[8][0]
+    assert look_of(3, "#123456")[0] == "#123456"
+
+
+def test_a_line_chart_names_the_drives_that_it_has_no_line_of() -> None:
+    rows = [r for r in usual().rows if r.workload == "rand-read"]
+    rows = [replace(r, targets={n: e for n, e in r.targets.items() if n != "ssd"}) for r in rows]
+    for chart in charts.charts(comparison([drive(name) for name in NAMES], rows), WORDS):
+        assert "not measured: ssd" in chart.spec.footnotes

@@ -8,7 +8,7 @@ from making import comparison, drive, row, usual
 
 from iobench.analysis.types import Comparison, Difference
 from iobench.errors import UsageError
-from iobench.report import charts, look
+from iobench.report import charts, cost, look
 from iobench.texts import LANGUAGES, Words
 
 PRICES = {"iodrive": 980_000, "ssd": 60_000, "sas": 480_000}
@@ -74,6 +74,28 @@ def test_a_profile_gives_label_colour_and_place(tmp_path: Path) -> None:
 def test_a_profile_that_is_not_so_is_told(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         look.load(profile(tmp_path, "x", text))
+
+
+def test_a_profile_holds_for_a_target_in_each_of_several_campaigns(tmp_path: Path) -> None:
+    names = ("sas (before)", "sas (after)")
+    what = comparison(
+        [drive(n) for n in names], [row("seq-read", "throughput", dict.fromkeys(names, 100000000.0))], None
+    )
+    what = replace(what, names={("a", "sas"): names[0], ("b", "sas"): names[1]})
+    asked = profile(tmp_path, "x", 'label = "SAS 15k"\ncolor = "#123456"\nprice = 5\ncurrency = "USD"\n')
+    first, second = look.dressed(what, [("sas", asked)]).drives
+    assert (first.label, second.label) == ("SAS 15k (before)", "SAS 15k (after)")
+    assert (first.color, second.color) == ("#123456", None) and first.price == second.price == 5
+
+
+def test_what_was_offered_and_an_outage_have_no_cost(tmp_path: Path) -> None:
+    plain = row("kvs", "hits", {"iodrive": 9e4, "ssd": 5e4, "sas": 1e4}, load=8, op="get")
+    offered = replace(plain, rate=500.0)
+    failed = replace(plain, load=64, params={**plain.params, "outage": "kill"})
+    few = replace(plain, targets={name: replace(own, n=1) for name, own in plain.targets.items()})
+    what = comparison([drive(name) for name in PRICES], [plain, few, offered, failed])
+    (priced_row,) = cost.rows(priced(tmp_path, what))
+    assert priced_row.load == 8 and {own.n for own in priced_row.targets.values()} == {5}
 
 
 def test_an_unknown_drive_names_the_nearest() -> None:

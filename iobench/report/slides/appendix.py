@@ -15,7 +15,7 @@ from iobench.report.content import Content
 from iobench.report.content import Run as Step
 from iobench.report.slides import theme
 from iobench.report.slides.chart import source
-from iobench.report.slides.sheet import CELL_SIZE, LEADING, Box, Paragraph, Run, Sheet, broken, table_heights
+from iobench.report.slides.sheet import CELL_SIZE, LEADING, Box, Paragraph, Run, Sheet, broken, table_heights, width_of
 from iobench.texts import Words
 
 _TEXT = 13.0
@@ -136,8 +136,11 @@ def _evidence(presentation: Any, content: Content) -> None:
     groups: dict[tuple[str, str], list[Step]] = {}
     for run in content.runs:
         groups.setdefault((run.workload, run.drive), []).append(run)
+    workloads = list(dict.fromkeys(workload for workload, _ in groups))
+    names = list(labels.drive_labels(content.comparison).values())
+    order = sorted(groups.items(), key=lambda item: (workloads.index(item[0][0]), _place(item[0][1], names)))
     rows = []
-    for (workload, drive), runs in groups.items():
+    for (workload, drive), runs in order:
         valid = sum(run.verdict == "valid" for run in runs)
         reasons = list(dict.fromkeys(reason for run in runs for reason in run.reasons))
         shares = sorted(share for run in runs if (share := _share(run)) is not None)
@@ -163,9 +166,18 @@ def _evidence(presentation: Any, content: Content) -> None:
         words("page.evidence"),
         heads,
         rows,
-        (1.7, 0.9, 0.9, 1.3, 1.6, 1.8),
+        (1.7, _share_of(names), 0.9, 1.3, 1.6, 1.8),
         words("deck.evidence"),
     )
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def _share_of(names: Sequence[str]) -> float:
+    """The part of a table's width for drives' names, in tenths of the widest one's."""
+    return min(2.2, max(0.9, max(width_of(name, CELL_SIZE) for name in names) / 100))
 
 
 def _unsound(presentation: Any, content: Content) -> None:

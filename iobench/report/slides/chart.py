@@ -13,9 +13,9 @@ from iobench.report.captions import alt_text
 from iobench.report.charts import Chart
 from iobench.report.content import Content
 from iobench.report.content import Run as Step
-from iobench.report.slides import native, scatter, theme
+from iobench.report.slides import barchart, linechart, parts, scatter, theme
 from iobench.report.slides.sheet import LEADING, Box, Paragraph, Run, Sheet, broken, fitted
-from iobench.report.spec import Across, ChartKind, CurveSpec
+from iobench.report.spec import Across, ChartKind, ChartSpec, CurveSpec
 from iobench.texts import Words
 
 _MOST_COMMANDS = 30
@@ -37,9 +37,18 @@ def add(presentation: Any, content: Content, group: Sequence[Chart], further: bo
         if chart.spec.across is Across.TIME:
             scatter.recovery(sheet, box, chart.spec, alt)
         else:
-            native.place(sheet, box, chart.spec, alt, words)
+            _place(sheet, box, chart.spec, alt, words)
     sheet.foot(source(content))
     sheet.notes(_notes(content, group))
+
+
+def _place(sheet: Sheet, box: Box, spec: ChartSpec, alt: str, words: Words) -> None:
+    """A chart under the title of its value axis."""
+    inner = parts.under_title(sheet, box, spec.axis)
+    if spec.kind is ChartKind.BAR:
+        barchart.place(sheet, inner, spec, alt, words)
+    else:
+        linechart.place(sheet, inner, spec, alt)
 
 
 def _about(sheet: Sheet, lead: str, notes: Sequence[tuple[str, bool]]) -> tuple[float, float]:
@@ -73,11 +82,11 @@ def add_curve(presentation: Any, content: Content, results: Sequence[Result], sp
 
 def source(content: Content) -> str:
     """Return where the figures come from: campaigns, their hash, what made the slide."""
-    parts = [
+    campaigns = [
         content.words("deck.source", id=labels.clean(c.id, 60), hash=digest[:12])
         for c, digest in zip(content.campaigns, content.digests, strict=True)
     ]
-    return "iobench · " + content.words.commas(parts)
+    return "iobench · " + content.words.commas(campaigns)
 
 
 def _footnotes(group: Sequence[Chart], words: Words) -> list[tuple[str, bool]]:

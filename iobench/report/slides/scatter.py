@@ -13,7 +13,7 @@ from iobench.model import Verdict
 from iobench.report import scatter
 from iobench.report.canvas import INK, MUTED, WARN
 from iobench.report.plot import ends, linear_ticks
-from iobench.report.slides import native
+from iobench.report.slides import linechart, parts
 from iobench.report.slides.sheet import Box, Paragraph, Run, Sheet, fitted, height_of, rgb, width_of
 from iobench.report.spec import ChartSpec, Curve, CurvePoint, CurveSpec, Series
 
@@ -65,17 +65,17 @@ class Along:
 
 def curves(sheet: Sheet, box: Box, spec: CurveSpec, alt: str) -> None:
     """Place the curves of latency against throughput, the limit as a line, what held and the knee named beside them."""
-    inner = native.under_title(sheet, box, spec.axis)
+    inner = parts.under_title(sheet, box, spec.axis)
     column = max(120.0, min(inner.width * 0.29, 230.0))
     frame = Box(inner.x, inner.y, inner.width - column - _GAP, inner.height)
     divisor = spec.scale.divisor
     ticks = scatter.latencies(spec)
-    low, high = native.decades(ticks[0] / divisor, ticks[-1] / divisor)
-    left = 8 + max(width_of(f"{v:,.10g}", native.TICK) for v in (low, high))
-    scale = native.Scale(low, high, 10.0, True, Box(left, 8, frame.width - left - 8, frame.height - 56))
+    low, high = parts.decades(ticks[0] / divisor, ticks[-1] / divisor)
+    left = 8 + max(width_of(f"{v:,.10g}", parts.TICK) for v in (low, high))
+    scale = parts.Scale(low, high, 10.0, True, Box(left, 8, frame.width - left - 8, frame.height - 56))
     least, most = scatter.reach(spec)
     if spec.x_log:
-        low_x, high_x = native.decades(least, most)
+        low_x, high_x = parts.decades(least, most)
         along = Along(spec.x_axis, low_x, high_x, 0.0, True, ticks_as(low_x, low_x))
     else:
         steps = linear_ticks(most, 1.0)
@@ -121,7 +121,7 @@ def _limit(spec: CurveSpec, along: Along, count: int) -> Trace:
         xs = [along.least * (along.most / along.least) ** share for share in shares]
     else:
         xs = [along.least + (along.most - along.least) * share for share in shares]
-    points = tuple((native.rounded(x, 1.0), y) for x in xs)
+    points = tuple((parts.rounded(x, 1.0), y) for x in xs)
     return Trace(spec.limit_text, WARN, points, width=1.75, note=spec.limit_text, noted=(count - 1) // 10, side="above")
 
 
@@ -137,7 +137,7 @@ def _of_curve(curve: Curve, divisor: float, named: Mapping[str, str]) -> list[Tr
 
 
 def _trace(points: Sequence[CurvePoint], curve: Curve, divisor: float, name: str = "", **look: Any) -> Trace:
-    places = tuple((native.rounded(point.x, 1.0), native.rounded(point.y, divisor)) for point in points)
+    places = tuple((parts.rounded(point.x, 1.0), parts.rounded(point.y, divisor)) for point in points)
     return Trace(name or curve.label, curve.color, places, **look)
 
 
@@ -155,7 +155,7 @@ def _beside(sheet: Sheet, box: Box, drawn: Sequence[Curve]) -> None:
 
 
 def _name(curve: Curve, width: float, part: float) -> list[Paragraph]:
-    sign = Run(f"{native.SIGNS[curve.marker]} ", 13 * part, True, curve.color)
+    sign = Run(f"{parts.SIGNS[curve.marker]} ", 13 * part, True, curve.color)
     head = fitted(curve.label, (15 * part, 13 * part, 11 * part), True, width - 20, 1)
     lines: list[Paragraph] = [(sign, head)]
     texts = [(curve.best_text, INK), ("" if scatter.bends_where_it_holds(curve) else curve.knee_text, MUTED)]
@@ -168,15 +168,15 @@ def _name(curve: Curve, width: float, part: float) -> list[Paragraph]:
 
 def recovery(sheet: Sheet, box: Box, spec: ChartSpec, alt: str) -> None:
     """Place what was answered over time, with a line at each moment at which something happened."""
-    box = native.under_title(sheet, box, spec.axis)
+    box = parts.under_title(sheet, box, spec.axis)
     column = max(96.0, min(box.width * 0.24, 210.0))
     frame = Box(box.x, box.y, box.width - column - _GAP, box.height)
     divisor = spec.scale.divisor
     top = max(v for s in spec.series for p in s.points for v in ends(p)) / divisor * 1.2 or 1.0
     ticks = linear_ticks(top, 1.0)
-    left = 8 + max(width_of(spec.scale.tick(v * divisor), native.TICK) for v in ticks)
+    left = 8 + max(width_of(spec.scale.tick(v * divisor), parts.TICK) for v in ticks)
     plot = Box(left, 8, frame.width - left - 8, frame.height - 56)
-    scale = native.Scale(0.0, top, ticks[1], False, plot)
+    scale = parts.Scale(0.0, top, ticks[1], False, plot)
     step = 1.0 if spec.loads[-1] - spec.loads[0] <= 15_000 else 5.0
     first, last = (
         end(at / 1000 / step) * step for end, at in ((math.floor, spec.loads[0]), (math.ceil, spec.loads[-1]))
@@ -189,14 +189,14 @@ def recovery(sheet: Sheet, box: Box, spec: ChartSpec, alt: str) -> None:
         ends_ = ((at / 1000, 0.0), (at / 1000, top * 0.97))
         traces.append(Trace(text, WARN, ends_, width=1.5, dash="dash", note=text, side=side))
     _place(sheet, frame, traces, along, scale, alt)
-    native.name_ends(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale)
+    linechart.name_ends(sheet, Box(box.x + box.width - column, box.y, column, box.height), spec, scale)
 
 
 def _over_time(series: Series, divisor: float) -> Trace:
     spans = tuple(
         ((p.value - ends(p)[0]) / divisor, (ends(p)[1] - p.value) / divisor) for p in series.points if p.low is not None
     )
-    points = tuple((p.load / 1000, native.rounded(p.value, divisor)) for p in series.points)
+    points = tuple((p.load / 1000, parts.rounded(p.value, divisor)) for p in series.points)
     # Pictures hatch what lies under such a line; a chart of PowerPoint's has no ground under a line to hatch.
     sound = all(p.verdict is Verdict.VALID for p in series.points)
     return Trace(
@@ -213,7 +213,7 @@ def _over_time(series: Series, divisor: float) -> Trace:
 
 
 def _place(
-    sheet: Sheet, frame: Box, traces: Sequence[Trace], along: Along, scale: native.Scale, alt: str
+    sheet: Sheet, frame: Box, traces: Sequence[Trace], along: Along, scale: parts.Scale, alt: str
 ) -> None:  # fmt: skip
     from pptx.chart.data import XyChartData
     from pptx.enum.chart import XL_CHART_TYPE, XL_TICK_LABEL_POSITION
@@ -223,15 +223,15 @@ def _place(
         own = data.add_series(trace.name)
         for x, y in trace.points:
             own.add_data_point(x, y)
-    chart = native.chart_of(sheet, frame, XL_CHART_TYPE.XY_SCATTER_LINES, data, alt)
+    chart = parts.chart_of(sheet, frame, XL_CHART_TYPE.XY_SCATTER_LINES, data, alt)
     chart.part.chart_workbook.update_from_xlsx_blob(_workbook(traces))
-    native.axes(chart, frame, scale, x_title=along.title)
+    parts.axes(chart, frame, scale, x_title=along.title)
     below = chart.category_axis
     below.minimum_scale, below.maximum_scale = along.least, along.most
     below.tick_labels.number_format, below.tick_labels.number_format_is_linked = along.form, False
     below.tick_label_position = chart.value_axis.tick_label_position = XL_TICK_LABEL_POSITION.LOW
     if along.log:
-        below._element.find(f"{{{_CHART}}}scaling").insert(0, native.new("logBase", val="10"))
+        below._element.find(f"{{{_CHART}}}scaling").insert(0, parts.new("logBase", val="10"))
     else:
         below.major_unit = along.step
     # Where the axes meet: at the lowest of each, also where that is below zero or not zero.
@@ -257,7 +257,7 @@ def _look(series: Any, trace: Trace) -> None:
     else:
         series.format.line.fill.background()
     if trace.sign:
-        native.marker(series, trace.sign, trace.color, Verdict.SUSPECT if trace.hollow else Verdict.VALID, trace.size)
+        parts.marker(series, trace.sign, trace.color, Verdict.SUSPECT if trace.hollow else Verdict.VALID, trace.size)
         if trace.ring:
             series.marker.format.fill.background()
             series.marker.format.line.width = Pt(1.75)
@@ -266,19 +266,19 @@ def _look(series: Any, trace: Trace) -> None:
     if trace.note:
         where = {"right": XL_LABEL_POSITION.RIGHT, "left": XL_LABEL_POSITION.LEFT, "above": XL_LABEL_POSITION.ABOVE}
         at = series.points[range(len(trace.points))[trace.noted]]
-        native.put_label(at, [(Run(trace.note, 12, True, trace.color),)], where[trace.side])
+        parts.put_label(at, [(Run(trace.note, 12, True, trace.color),)], where[trace.side])
 
 
 def _spans(series: Any, trace: Trace, first: int) -> None:
     """The intervals as pale bars so close that they make a band; their ends stand in the workbook beside the points."""
     last = first + len(trace.points) - 1
-    bars = native.new("errBars")
+    bars = parts.new("errBars")
     for tag, value in (("errDir", "y"), ("errBarType", "both"), ("errValType", "cust"), ("noEndCap", "1")):
-        bars.append(native.new(tag, val=value))
+        bars.append(parts.new(tag, val=value))
     downs, ups = zip(*trace.spans, strict=True)
     for tag, letter, values in (("plus", "D", ups), ("minus", "C", downs)):
-        bars.append(native.reference(tag, f"Sheet1!${letter}${first}:${letter}${last}", values))
-    bars.append(native.line_look(trace.color, 3.0, alpha=0.3))
+        bars.append(parts.reference(tag, f"Sheet1!${letter}${first}:${letter}${last}", values))
+    bars.append(parts.line_look(trace.color, 3.0, alpha=0.3))
     series._element.find(f"{{{_CHART}}}xVal").addprevious(bars)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,16 +82,19 @@ def height_of(paragraphs: Sequence[Paragraph], width: float) -> float:
 
 def _title(text: str) -> Paragraph:
     """A title on one line or two; a Japanese one is broken between phrases, a little smaller where it must be."""
-    room = theme.WIDTH - 2 * theme.MARGIN
-    run = fitted(text, (28, 26, 24, 22, 20), True, room, 2)
+    room, sizes = theme.WIDTH - 2 * theme.MARGIN, (28.0, 26.0, 24.0, 22.0, 20.0)
+    run = fitted(text, sizes, True, room, 2)
+    wide = any(unicodedata.east_asian_width(sign) == "W" for sign in text)
     with measured_by(lambda t, s, b: width_of(t, s, b) / 1.04):
-        for size in (28.0, 26.0, 24.0):
+        for size in sizes if wide else sizes[:3]:
             line = Line(text, size, True)
             if line.width <= room:
                 return (Run(text, size, True),)
             if halves := between_phrases(line, room):
                 return tuple(Run(half.text, size, True) for half in halves)
-    return (run,)
+    # Broken here: a reader's program would leave a word alone on the second line, and break Japanese before `ー`.
+    tries = (broken(run.text, run.size, True, room * share) for share in (0.55, 0.65, 0.75, 0.85, 1.0))
+    return tuple(replace(run, text=line) for line in next((lines for lines in tries if len(lines) <= 2), [run.text]))
 
 
 class Sheet:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from iobench.analysis.types import ClaimResult
+from iobench.analysis.types import ClaimResult, Comparison, DriveSummary
 from iobench.model import Better
 from iobench.report import curves, findings, labels
 from iobench.report.canvas import INK, MUTED, WARN
@@ -22,6 +22,7 @@ from iobench.report.spec import Across
 _MOST_ROWS = 8
 _MOST_DRIVES = 6
 _BULLET = 15.0
+_LEAST_BULLETS = 4
 
 
 def add(presentation: Any, content: Content, main: Sequence[Sequence[Chart]]) -> None:
@@ -42,10 +43,11 @@ def add(presentation: Any, content: Content, main: Sequence[Sequence[Chart]]) ->
         y += len(lines) * 12 * LEADING + 4
     y += 4
     heads, rows = _table(content, main, _MOST_ROWS)
-    parts = [1.9, *(1.4 for _ in heads[1:])]
+    parts = [2.3, *(1.4 for _ in heads[1:])]
     bottom = theme.HEIGHT - 40
     said = _bullets(content, main)
-    while len(rows) > 3 and sum(table_heights(heads, rows, parts, width)) > (bottom - y) * 0.7:
+    least = sum(len(broken(f"• {text}", _BULLET, False, width)) for text in said[:_LEAST_BULLETS]) * _BULLET * LEADING
+    while len(rows) > 3 and sum(table_heights(heads, rows, parts, width)) > bottom - y - 14 - least:
         heads, rows = _table(content, main, len(rows) - 1)
     if rows:
         y = sheet.table(Box(theme.MARGIN, y, width, 0), heads, rows, parts, words("page.glance")) + 14
@@ -99,6 +101,8 @@ def _facts(content: Content) -> str:
     facts = [words("deck.summary"), *([title] if title else [])]
     facts += [words("page.profile", name=labels.clean(campaign.profile, 40))] if campaign.profile else []
     facts.append(words("page.made", when=f"{campaign.created_at:%Y-%m-%d}"))
+    more = len(content.comparison.drives) - len(_shown(content.comparison))
+    facts += [words("deck.more-drives", n=more)] if more else []
     return " · ".join(dict.fromkeys(facts))
 
 
@@ -118,7 +122,7 @@ def _table(content: Content, main: Sequence[Sequence[Chart]], most: int) -> tupl
     """A line a chart, a column a drive: the figure at the highest load, and its ratio; `most` lines."""
     words, comparison = content.words, content.comparison
     names = labels.drive_labels(comparison)
-    drives = comparison.drives[:_MOST_DRIVES]
+    drives = _shown(comparison)
     heads = [words("col.measure")]
     for drive in drives:
         tag = words("chart.baseline") if drive.name == comparison.baseline else ""
@@ -133,6 +137,13 @@ def _table(content: Content, main: Sequence[Sequence[Chart]], most: int) -> tupl
             cells.append(_cell(content, chart, drive.name))
         rows.append(cells)
     return heads, rows
+
+
+def _shown(comparison: Comparison) -> list[DriveSummary]:
+    """The drives that the table has a column for: the first ones, and the baseline that ratios are of."""
+    base = [drive for drive in comparison.drives if drive.name == comparison.baseline]
+    first = [drive for drive in comparison.drives if drive not in base][: _MOST_DRIVES - len(base)]
+    return [drive for drive in comparison.drives if drive in first or drive in base]
 
 
 def measure(chart: Chart, content: Content) -> str:
