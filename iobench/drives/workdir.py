@@ -227,7 +227,10 @@ def _take_over(dir_fd: int, path: str, campaign_id: str, keep: Collection[str]) 
         raise CannotRunError(f"{path} carries the marker of campaign {marker.campaign!r}; it is left alone")
     if not marker.owner_gone:
         whose = "this process" if marker.own else f"process {marker.pid} on {marker.host}, or in a container there"
-        raise CannotRunError(f"{path} is in use by {whose}; wait for it, or end it")
+        raise CannotRunError(
+            f"{path} is in use by {whose}; wait for it, or end it. Where it is known to run no more (a container or a "
+            "machine that is gone), remove the folder"
+        )
     foreign = remove_files(dir_fd, keep)
     if foreign:
         raise CannotRunError(f"{path} holds what iobench did not make ({', '.join(foreign)}); move it away")

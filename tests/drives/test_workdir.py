@@ -361,3 +361,27 @@ def test_where_nothing_temporary_can_be_written_it_is_said(monkeypatch: pytest.M
     with pytest.raises(CannotRunError, match="no folder for temporary files can be written"):
         leftovers.temporary_folder()
     assert {"/tmp", "/var/tmp"} <= leftovers.temporary_folders()
+
+
+def test_a_folder_of_another_container_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
+    """Its process has a number there that nobody, or somebody else, has here."""
+    if os.geteuid() != 0 or proc.find("unshare") is None:
+        pytest.skip("needs root, for a numbering of processes of its own")
+    code = (
+        "import sys; from iobench.drives.workdir import WorkFolder\n"
+        "folder = WorkFolder.make(sys.argv[1], 'c1'); print(folder.marker.pid, flush=True); sys.stdin.read()\n"
+        "folder.remove()\n"
+    )
+    argv = ("unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code, str(tmp_path))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as there:
+        assert there.stdin is not None and there.stdout is not None
+        told = there.stdout.readline().strip()
+        if not told:
+            pytest.skip("needs namespaces")
+        assert told == "1"
+        assert find_leftovers(str(tmp_path)) == []
+        with pytest.raises(CannotRunError, match=r"in use by process 1 on .*, or in a container there"):
+            WorkFolder.make(str(tmp_path), "c1")
+        there.stdin.close()
+        assert there.wait(30) == 0
+    assert list(tmp_path.iterdir()) == []
