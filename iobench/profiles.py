@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from iobench.errors import UsageError, near_miss
 
 # What a drive's profile may say of how a report shows it.
 DRIVE_LOOK = ("label", "color", "price", "currency")
+_MOST = 4 << 20  # bytes: a device has no end
 # In a checkout the top-level folder is the source; a wheel carries a copy of it inside the package.
 _FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "shipped")
 
@@ -26,9 +28,8 @@ def find(kind: str, name: str, suffix: str = ".toml") -> Path:
     Raises UsageError, with the nearest name, when there is none.
     """
     if name.endswith(suffix):
-        path = Path(name)
-        if path.is_file():
-            return path
+        if os.path.isfile(name):  # noqa: PTH113 - which raises nothing
+            return Path(name)
         raise UsageError(f"there is no profile file {name!r}")
     for path in _shipped(kind, suffix):
         if path.stem == name:
@@ -39,7 +40,11 @@ def find(kind: str, name: str, suffix: str = ".toml") -> Path:
 def load(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises UsageError, with the line, when it is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_MOST + 1)
+        if len(content) > _MOST:
+            raise UsageError(f"{path} is no profile: it has more than {_MOST >> 20} MiB")
+        return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path.name} is not a TOML file that can be read: {error}") from error
     except OSError as error:

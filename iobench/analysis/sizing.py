@@ -268,6 +268,9 @@ def parse_prices(data: Mapping[str, object], where: str) -> Prices:
     if not isinstance(drives, dict) or not isinstance(space, list):
         raise UsageError(f"{where}: [drives] is a table of prices, and each [[space]] a step")
     each = data.get("each")
+    for key in ("currency", "period", "source"):
+        if not isinstance(data.get(key, ""), str):
+            raise UsageError(f"{where}: {key} is {data[key]!r}, and has to be a text")
     prices = Prices(
         currency=str(data.get("currency", "")),
         period=str(data.get("period", "")),

@@ -148,7 +148,7 @@ class Guard:
             total = self._before + written_now
             if total > limits.max_write:
                 raise LimitReached(
-                    f"target {name}: {format_bytes(total)} were written, and --max-write is "
+                    f"target {name}: {format_bytes(total)} were written to its drive, by whomever, and --max-write is "
                     f"{format_bytes(limits.max_write)}; stopped"
                 )
         if time.monotonic() < self._next:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ MARKER = ".iobench-lab"  # in the folder of an image: the drive's id, and where 
 FOLDER_PREFIX = "iobench-lab-"
 _STATE_VERSION = 1  # of this format alone: a drive that is up outlives a change of the results' schema
 _SYSTEM_STATE = Path("/run/iobench/lab")
-_LOOP_GET_STATUS64, _LOOP_INFO64_BYTES = 0x4C05, 232  # linux/loop.h
 _SERVED = "nbd"  # the folder, and in it the file, of an image that is served with latency
 
 
@@ -179,18 +177,14 @@ def _stands_on(device: str, file: str) -> bool:
     Its name in /sys is that which it has for whoever attached it: in a container that shares /dev it is
     another file. Where that cannot be asked (no right to it, or the file is gone), the name alone counts.
     """
-    import fcntl  # Linux alone has it, and stored results are looked at elsewhere too
+    from iobench.drives.ways import loop_file  # Linux alone has it, and stored results are looked at elsewhere too
 
+    found = loop_file(device)
     try:
-        fd = os.open(f"/dev/{device}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            status = fcntl.ioctl(fd, _LOOP_GET_STATUS64, bytes(_LOOP_INFO64_BYTES))
-        finally:
-            os.close(fd)
         there = Path(file).stat()
     except OSError:
         return True
-    return struct.unpack_from("=QQ", status) == (there.st_dev, there.st_ino)
+    return found is None or (found.device, found.inode) == (there.st_dev, there.st_ino)
 
 
 def _backing(folder: Path) -> str | None:
@@ -217,7 +211,16 @@ def state_folders() -> list[Path]:
     if chosen:
         return [Path(chosen).resolve()]
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return [_SYSTEM_STATE, *([Path(runtime) / "iobench" / "lab"] if runtime else [])]
+    # `sudo -E` keeps another user's: what he writes there would be taken down, by root, for a drive of ours.
+    own = runtime and _owner(Path(runtime)) == os.geteuid()
+    return [_SYSTEM_STATE, *([Path(runtime) / "iobench" / "lab"] if runtime and own else [])]
+
+
+def _owner(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_uid
+    except OSError:
+        return None
 
 
 def writable_state() -> Path:

@@ -18,6 +18,7 @@ from typing import Self
 from iobench import proc
 from iobench.drives.mounts import mounts
 from iobench.drives.passport import device_id, device_of
+from iobench.drives.ways import LoopFile, loop_file, other_ways
 from iobench.errors import CannotRunError, ToolError
 from iobench.model import Device
 from iobench.units import format_bytes
@@ -130,7 +131,9 @@ def _device(path: str, fd: int) -> Device:
 
 def _refuse_in_use(path: str, device: Device) -> None:
     # O_EXCL has already refused what the kernel knows of; this also sees what does not claim its device.
-    users = list(_users(device.number)) + list(_writers(device.number))
+    users = [*_users(device.number), *_writers(device.number)]
+    for way in other_ways(device.number):
+        users += [f"{each}, and that is the same storage" for each in (*_users(way), *_writers(way))]
     if users:
         raise CannotRunError(f"{path} is in use ({'; '.join(users)}): it is never overwritten, and {_NEVER}")
 
@@ -146,8 +149,9 @@ def _users(number: str) -> Iterator[str]:
     for folder in folders:
         for holder in folder.glob("holders/*"):
             yield f"{folder.resolve().name} is held by {holder.name}"
+    file = loop_file(home.resolve().name) if (home / "loop").is_dir() else None
     for source in _swaps():
-        if _rdev(source) in names:
+        if _rdev(source) in names or (file is not None and _inode(Path(source)) == (file.device, file.inode)):
             yield f"{source} is swap space"
     for loop in Path("/sys/block").glob("loop*/loop/backing_file"):
         backing = _read(loop)
@@ -156,12 +160,14 @@ def _users(number: str) -> Iterator[str]:
 
 
 def _writers(number: str) -> Iterator[str]:
-    """Yield the other processes that hold a device open for writing, as a virtual machine's disk is."""
+    """Yield the other processes that hold a device, or the file under it, open for writing, as of a virtual machine."""
+    home = (Path("/sys/dev/block") / number).resolve()
+    file = loop_file(home.name) if (home / "loop").is_dir() else None
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         try:
-            held = [each.name for each in (process / "fd").iterdir() if _is_node(each, number)]
+            held = [each.name for each in (process / "fd").iterdir() if _is_node(each, number, file)]
             writing = [fd for fd in held if _for_writing(process / "fdinfo" / fd)]
         except OSError:
             continue  # it ended, or it is another user's
@@ -169,12 +175,22 @@ def _writers(number: str) -> Iterator[str]:
             yield f"{_read(process / 'comm') or 'a program'}, process {process.name}, has it open for writing"
 
 
-def _is_node(entry: Path, number: str) -> bool:
+def _is_node(entry: Path, number: str, file: LoopFile | None) -> bool:
     try:
         info = entry.stat()
     except OSError:
         return False
+    if file is not None and stat.S_ISREG(info.st_mode):
+        return (info.st_dev, info.st_ino) == (file.device, file.inode)
     return stat.S_ISBLK(info.st_mode) and f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}" == number
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def _for_writing(fdinfo: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ def _row(row: dict[str, str], path: Path, number: int) -> Published:
         raise UsageError(f"{path.name}, line {number}: it has not {len(_COLUMNS)} fields")
     try:
         value = float(row["figure"])
+        if not math.isfinite(value):
+            raise ValueError
     except ValueError:
         raise UsageError(f"{path.name}, line {number}: {row['figure']!r} is not a number") from None
     scale, unit = _UNITS.get(row["unit"], (1.0, ""))

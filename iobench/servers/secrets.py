@@ -12,6 +12,7 @@ from iobench.errors import CannotRunError
 
 VARIABLE = "IOBENCH_DSN_PASSWORD"
 _known: dict[str, str] = {}
+_MOST = 1 << 20
 
 
 def learn(url: str, file: Path | None, ask: Callable[[str], str] | None) -> None:
@@ -48,7 +49,8 @@ def from_file(path: Path) -> str:
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise CannotRunError(f"{path} can be read by others, and it holds a password; `chmod 600 {path}`")
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            text = file.read(_MOST).decode()  # a device has no end
     except OSError as error:
         raise CannotRunError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -16,6 +16,7 @@ from iobench import proc
 from iobench.drives import emulated, guards
 from iobench.drives.guards import claim, parse_blkid
 from iobench.drives.mounts import mounts
+from iobench.drives.ways import LoopFile, other_ways
 from iobench.errors import CannotRunError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -74,6 +75,58 @@ def test_mounted(loop: Any, tmp_path: Path) -> None:
     assert str(tmp_path / "m") in said
     assert "no option overrides" in said
     assert "no option overrides" in refused(loop.path, None)
+
+
+@root
+def test_mounted_by_another_way(loop: Any, make_loop: Any, tmp_path: Path) -> None:
+    """Two loop devices on one file: neither the kernel's claim nor a name tells the one that the other is mounted."""
+    loop.ext4()
+    image = str(tmp_path / "image0")
+    second = proc.capture(("losetup", "--find", "--show", image)).stdout.strip()
+    try:
+        claim(second, f"{Path(second).name}:{loop.size}", yes=True).close()
+        loop.mount(tmp_path / "m")
+        said = refused(second, f"{Path(second).name}:{loop.size}", yes=True)
+        assert f"{loop.name} is mounted at {tmp_path / 'm'}, and that is the same storage" in said
+    finally:
+        proc.capture(("losetup", "--detach", second))
+    part = LoopFile(1, 2, 0, 100)
+    assert part.meets(LoopFile(1, 2, 99, 200)) and not part.meets(LoopFile(1, 2, 100, 200))
+    assert not part.meets(LoopFile(1, 3, 0, 100))
+
+
+@root
+def test_the_file_under_it_is_open_for_writing(loop: Any, tmp_path: Path) -> None:
+    """So is a virtual machine's image."""
+    code = "import sys; file = open(sys.argv[1], 'r+b'); print(flush=True); sys.stdin.read()"
+    argv = (sys.executable, "-c", code, str(tmp_path / "image0"))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert f"process {other.pid}, has it open" in refused(loop.path, loop.id, yes=True)
+        other.communicate()
+    claim(loop.path, loop.id).close()
+
+
+def test_two_paths_to_one_drive_are_known(tmp_path: Path) -> None:
+    """Without multipathd each path is a disk, and only one of them is seen to be mounted."""
+    real, zeros = "naa.5002538e40abcdef", "naa.0000000000000000"
+    drives = {"sda": ("8:0", real), "sdb": ("8:16", real), "sdc": ("8:32", zeros), "sdd": ("8:48", zeros)}
+    for name, (number, wwid) in drives.items():
+        disk = tmp_path / "block" / name
+        for folder, its in ((disk, number), (disk / f"{name}1", f"{number}1")):
+            folder.mkdir(parents=True)
+            (folder / "dev").write_text(f"{its}\n")
+            (tmp_path / "dev/block").mkdir(parents=True, exist_ok=True)
+            (tmp_path / "dev/block" / its).symlink_to(folder)
+        (tmp_path / "block" / name / "device").mkdir()
+        (tmp_path / "block" / name / "device/wwid").write_text(f"{wwid}\n")
+        (tmp_path / "block" / name / f"{name}1" / "partition").write_text("1\n")
+    (tmp_path / "block/hidden").mkdir()
+    (tmp_path / "block/hidden/wwid").write_text(real)
+    assert other_ways("8:0", tmp_path) == ["8:16"]
+    assert other_ways("8:01", tmp_path) == ["8:16", "8:161"]
+    assert other_ways("8:32", tmp_path) == [] == other_ways("9:9", tmp_path)
 
 
 @root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import tarfile
@@ -289,17 +290,39 @@ def test_a_password_is_nowhere_while_it_runs_and_in_nothing_that_is_left(
     for words in (
         ("report", "-o", str(out), "--format", "html,csv,pptx"),
         ("export", "latest", "-o", str(tmp_path / "all.tar.gz")),
+        ("export", "latest", "-o", str(tmp_path / "hidden.tar.gz"), "--redact"),
         ("show", "latest", "--json"),
         ("explain", "latest", "1"),
     ):
         ran = inside(*words)
         told += [ran.out, ran.err]
-    with tarfile.open(tmp_path / "all.tar.gz") as archive:
-        archive.extractall(out / "archive", filter="data")
+    for name in ("all", "hidden"):
+        with tarfile.open(tmp_path / f"{name}.tar.gz") as archive:
+            archive.extractall(out / ("archive" if name == "all" else name), filter="data")
+    hidden = b"\n".join(path.read_bytes() for path in (out / "hidden").rglob("*") if path.is_file())
+    for secret in (str(existing), str(scratch), str(iobench.home), "bench@localhost", platform.node()):
+        assert secret.encode() not in hidden, secret
     for deck in out.glob("*.pptx"):
         zipfile.ZipFile(deck).extractall(out / "slides")
     assert list(out.glob("*.html")) and list(out.glob("archive/*/export.json")) and list(out.glob("slides/ppt/*"))
     assert PASSWORD.encode() not in everything(iobench.home) + everything(out) + "".join(told).encode()
+
+
+def test_a_login_that_fails_does_not_repeat_the_password(
+    inside: Run, iobench: Iobench, existing: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for url in (
+        f"mysql://bench@localhost/bench?socket={existing}",
+        f"mysql://nobody@localhost/bench?socket={existing}",
+        f"mysql://bench@localhost/none?socket={existing}",
+        "mysql://bench@127.0.0.1:1/bench",
+    ):
+        monkeypatch.setenv(secrets.VARIABLE, "wr0ng #pass")
+        said = inside(*QUICK, "--threads", "2", "--dsn", url, "--log-file", str(tmp_path / "log"))
+        assert said.code in (3, 4) and said.err.strip(), (url, said.err)
+        assert "wr0ng" not in said.out + said.err + (tmp_path / "log").read_text(), url
+        assert "should not have happened" not in said.err, said.err
+    assert b"wr0ng" not in everything(iobench.results) + everything(scratch)
 
 
 def test_a_password_in_another_place_of_the_address_is_refused_and_not_repeated(inside: Run, iobench: Iobench) -> None:

@@ -436,3 +436,12 @@ def test_truncated_state_is_an_error(tmp_path: Path) -> None:
         path.write_text(text[:length])
         with pytest.raises(ParseError):
             emulated.read_record(path)
+
+
+def test_another_users_state_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sudo -E` keeps his XDG_RUNTIME_DIR: what he wrote there would be unmounted and detached by root."""
+    monkeypatch.delenv(emulated.STATE_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert emulated.state_folders()[1:] == [tmp_path / "iobench" / "lab"]
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    assert emulated.state_folders()[1:] == []
