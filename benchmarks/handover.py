@@ -129,7 +129,7 @@ def _full(within_s: int, round_s: int, size_mib: int) -> int:
     speed of the drive stays undecided for long, so that there is always something more to measure.
     """
     shipped = (Path(__file__).parents[1] / "profiles" / "handover" / "iodrive-160-slc.toml").read_text()
-    with scratch() as folder, emulated("iodrive", size=max(1 << 30, size_mib << 21)) as drives:
+    with scratch() as folder, emulated("iodrive", size=(size_mib * 5 // 2) << 20) as drives:
         profile = folder / "full.toml"
         profile.write_text(shipped.replace('round = "60s"', f'round = "{round_s}s"').replace("446 MB/s", "500 MB/s"))
         results = ("--results", str(folder / "results"))

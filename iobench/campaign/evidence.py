@@ -273,7 +273,8 @@ def spread(rates: Sequence[float]) -> tuple[float | None, float | None]:
 
 def limited_by(context: Context, reading: Reading, counted: Window) -> LimitedBy:
     """Return who set the rate: decided from known limits, processors and outstanding I/O, never from busy."""
-    if context.passport.emulation and _at_limit(context.passport.emulation, reading, counted):
+    here = reached(context.work, reading, counted)  # what memory answered met no limit, and no drive
+    if context.passport.emulation and here and _at_limit(context.passport.emulation, reading, counted):
         return LimitedBy.THROTTLE
     if reading.client_cpu is not None and reading.client_cpu >= CLIENT_FULL * reading.client_threads:
         return LimitedBy.CLIENT
@@ -281,7 +282,7 @@ def limited_by(context: Context, reading: Reading, counted: Window) -> LimitedBy
         return LimitedBy.CPU
     depth = reading.depth_achieved
     waited = depth is not None and depth >= DEPTH_LEAST * context.work.load
-    return LimitedBy.DEVICE if waited and reached(context.work, reading, counted) else LimitedBy.UNKNOWN
+    return LimitedBy.DEVICE if waited and here else LimitedBy.UNKNOWN
 
 
 def reached_least(work: Work, reading: Reading) -> float:

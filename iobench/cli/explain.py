@@ -14,7 +14,7 @@ from iobench.campaign.verdict import REASONS
 from iobench.cli.document import echo_document
 from iobench.cli.listing import complete_campaign
 from iobench.cli.options import json_option, lang_option, results_option
-from iobench.cli.tables import Column, clean, print_table
+from iobench.cli.tables import Column, clean, hung, print_table
 from iobench.errors import ResultsError, UsageError, near_miss
 from iobench.model import INVALID_REASONS, Evidence
 from iobench.results import CampaignFolder, Store
@@ -41,9 +41,8 @@ def explain(what: str, step: str | None, lang: str, results: Path, as_json: bool
         if as_json:
             _print_json({"reason": what, "verdict": verdict, "sentence": REASONS[what]})
         else:
-            click.echo(
-                words("explain.reason", reason=what, verdict=words.verdict(verdict), means=words(f"reason.{what}"))
-            )
+            means = words(f"reason.{what}")
+            click.echo(hung("", words("explain.reason", reason=what, verdict=words.verdict(verdict), means=means)))
         return
     store = Store(results)
     if step is None:
@@ -106,7 +105,8 @@ def _print(known: dict[str, Any], words: Words) -> None:
     reasons = list(dict.fromkeys(finding["reason"] for finding in findings))
     click.echo(f"{step}{words('list.colon')}{words.commas(reasons) or words.verdict('valid')}")
     for finding in findings:
-        click.echo(clean(f"\n{finding['reason']}{words('list.colon')}{words.tell(told_of(finding))}"))
+        click.echo()
+        click.echo(hung("", clean(f"{finding['reason']}{words('list.colon')}{words.tell(told_of(finding))}")))
     click.echo(f"\n{words('explain.evidence')}")
     rows = [(words(f"evidence.{name}"), _text(name, value, words)) for name, value in known["evidence"].items()]
     wide = max(cell_len(name) for name, _ in rows)

@@ -196,15 +196,19 @@ def _stop_servers(record: Record, folder: Path) -> None:
 
 
 def _servers(record: Record) -> Iterator[tuple[str, proc.ProcessId]]:
-    """The programs that serve a drive's image, known by the socket that no other has."""
-    socket = os.fsencode(record.socket)
+    """The programs that serve a drive's image, known by the socket that no other has on this root file system.
+
+    In a container that shares its processes with us, another lab may have one of the same path.
+    """
+    socket, root = os.fsencode(record.socket), Path("/").stat()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            program = Path(os.fsdecode(arguments[0])).name
+            ours = program in _SERVERS and socket in arguments and os.path.samestat(root, (entry / "root").stat())
         except OSError:
             continue
-        program = Path(os.fsdecode(arguments[0])).name
-        if program in _SERVERS and socket in arguments:
+        if ours:
             identity = proc.identify(int(entry.name))
             if identity is not None and identity.alive():
                 yield program, identity

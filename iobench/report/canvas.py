@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,8 @@ PHONE = Frame(360, 340, 2, 0, 0, 12, 11.5, 12.5, 13, 15, 11, words=False)
 @lru_cache(maxsize=1)
 def families() -> tuple[str, ...]:
     """Return the font families to draw with, in order: the one that ships, so that every machine draws alike."""
+    # A home that cannot be written is no matter of the user's: it then keeps its list of fonts elsewhere.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.font_manager import fontManager
 
     for bold in (False, True):

@@ -30,10 +30,11 @@ _PACKED = {"compress_level": 3}
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the house's style, the same bytes each time; text stays text in SVG."""
+    fonts = list(families())
     import matplotlib
 
     look: dict[Any, Any] = {
-        "font.family": list(families()),
+        "font.family": fonts,
         "hatch.linewidth": 1.1,
         "text.parse_math": False,
     }

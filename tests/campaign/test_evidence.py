@@ -277,6 +277,7 @@ def emulated(**limits: float) -> Passport:
         ({"client_cpu": 0.95}, emulated(read_bps=100 * MB), {}, LimitedBy.THROTTLE),
         ({}, emulated(read_bps=102.9 * MB), {}, LimitedBy.THROTTLE),
         ({}, emulated(read_bps=104 * MB), {}, LimitedBy.DEVICE),
+        ({}, emulated(read_bps=50 * MB), {"bytes_read": 0.0}, LimitedBy.UNKNOWN),  # from memory, past every limit
         ({}, emulated(read_iops=10_200), {}, LimitedBy.THROTTLE),
         ({}, emulated(read_iops=10_400), {}, LimitedBy.DEVICE),
         ({}, emulated(write_bps=1.0, write_iops=1.0), {}, LimitedBy.DEVICE),

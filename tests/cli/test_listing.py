@@ -157,7 +157,7 @@ def test_explain_a_step(say: Say, folder: CampaignFolder) -> None:
     assert "thermal：ステップ後のドライブの温度は ? °C で、上限は 70 °C です。" in hot and "検証記録：" in hot
     assert re.search(r"^  デバイス +不明$", hot, re.MULTILINE)
     marked = say("explain", folder.id, "s1-1").out
-    assert "page-cache: page-cache, with figures" in marked
+    assert marked.startswith("s1-1: page-cache\n\npage-cache: page-cache, with figures\n\n")
     assert (
         re.search(r"^  device bytes read +not known$", marked, re.MULTILINE)
         and f"raw outputs: {folder.raw('s1-1')}" in marked

@@ -239,6 +239,23 @@ def test_a_drive_whose_server_died_is_half_made_and_made_again(bench: Bench) -> 
     assert [drive.state for drive in bench.up(DELAYED)] == ["up"]
 
 
+@pytest.mark.parametrize(("root", "ours"), [("/", True), ("elsewhere", False)])
+def test_a_server_of_another_root_file_system_is_not_ours(bench: Bench, tmp_path: Path, root: str, ours: bool) -> None:
+    # As a container's that shares its processes with us: its lab has the same paths, and other files behind them.
+    bench.up(SLOW)
+    record = emulated.records()[0]
+    (tmp_path / "elsewhere").mkdir()
+    inside = "import os, sys, time; os.chroot(sys.argv[1]); print(1, flush=True); time.sleep(60)"
+    argv = ["nbdkit", "-c", inside, str(tmp_path / root), record.socket]
+    with subprocess.Popen(argv, executable=sys.executable, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "1\n"
+        found = [identity.pid for _, identity in stack._servers(record)]
+        lab.down()
+        assert found == ([process.pid] if ours else [])
+        assert (process.poll() is not None) is ours
+        process.kill()
+
+
 def test_without_the_servers_only_the_limits_are_set_and_that_is_said(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
