@@ -162,8 +162,7 @@ class Engine:
             told, code = said_by(error), error.exit_code
         else:
             told, code = Phrase("failed.target", {"said": error.strerror or str(error)}), EXIT_TOOL
-        if not isinstance(error, TargetSilent):
-            told = self._measurer.explained(told, step, self._targets.site(step.target))
+        told = self._measurer.explained(told, step, self._targets.site(step.target), isinstance(error, TargetSilent))
         journal.write(self._folder.path, "failed", step=step.id, error=kept(told), exit_code=code)
         self._observe(StepFailed(step, str(told)))
 

@@ -97,9 +97,12 @@ class Measurer:
             reading = dataclasses.replace(reading, error_text=said)
         return self._judged(step, site, reading, watcher, started, facts)
 
-    def explained(self, told: Told, step: Step, site: Site) -> Told:
-        """Return what went wrong in a step with what is behind it: its files are gone; the kernel said something."""
-        if gone := site.gone(step.work):
+    def explained(self, told: Told, step: Step, site: Site, silent: bool = False) -> Told:
+        """Return what went wrong in a step with what is behind it: its files are gone; the kernel said something.
+
+        A target that is `silent` is not looked at.
+        """
+        if not silent and (gone := site.gone(step.work)):
             told = Phrase("failed.gone", {"target": step.target, "files": ", ".join(gone), "what": told})
         device = site.passport.device
         lines = self._kernel.about(device.name) if device is not None else []
