@@ -62,12 +62,15 @@ class Redactor:
 
     def __init__(self, folders: Sequence[CampaignFolder]) -> None:
         self._names: dict[str, str] = {}
+        self._short: dict[str, str] = {}
         for folder in folders:
             self._learn(folder, folder.campaign())
         known = sorted(self._names, key=lambda name: (-len(name), name))
         parts = [rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in known]
+        # A host of two letters would be found in any word; behind an @ it is one.
+        parts += [rf"(?<=@){re.escape(name)}(?![\w-])" for name in self._short]
         self._known = re.compile("|".join(parts), re.IGNORECASE) if parts else None
-        self._folded = {name.casefold(): stand_in for name, stand_in in self._names.items()}
+        self._folded = {name.casefold(): stand_in for name, stand_in in (*self._short.items(), *self._names.items())}
         self._remembered = lru_cache(maxsize=65_536)(self._replaced)
 
     def _learn(self, folder: CampaignFolder, campaign: Campaign) -> None:
@@ -105,6 +108,8 @@ class Redactor:
     def _add(self, what: str, *names: str) -> None:
         """Learn the names of one thing: they get one stand-in."""
         least = _LEAST if what in ("serial", "wwn", "results", "path", "mount") else _LEAST_NAME
+        if what in ("host", "server"):
+            self._short |= {n: "host" for n in names if 0 < len(n) < least}
         names = tuple(n for n in names if len(n) >= least and n.casefold() not in _COMMON and n not in self._names)
         count = len({s for s in self._names.values() if s.startswith(f"{what}-")}) + 1
         self._names |= dict.fromkeys(names, f"{what}-{count}")

@@ -175,6 +175,17 @@ def test_two_hosts_remain_two(folder: CampaignFolder, tmp_path: Path) -> None:
     assert len(set(names)) == 2 and all(str(name).startswith("host-") for name in names)
 
 
+def test_a_host_of_two_letters_goes_where_it_is_one(folder: CampaignFolder) -> None:
+    told = json.loads((folder.path / "campaign.json").read_text())
+    told["host"]["name"] = "vm"
+    (folder.path / "campaign.json").write_text(json.dumps(told))
+    redactor = Redactor([folder])
+    assert redactor.text("'root@vm' ignored, % root@VM: vmlinux vm.max root@vmware") == (
+        "'root@host' ignored, % root@host: vmlinux vm.max root@vmware"
+    )
+    assert redactor.campaign(folder.campaign()).host["name"] == "host"
+
+
 @given(text=st.text(max_size=300))
 def test_any_text_is_taken(text: str) -> None:
     redactor = Redactor([])

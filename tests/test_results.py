@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -421,6 +423,24 @@ def test_steps_share_their_works_in_the_file(folder: CampaignFolder) -> None:
     assert stored["schema_version"] == 1
     assert [s["work"] for s in stored["steps"]] == [0, 0, 1]
     assert len(stored["works"]) == 2
+
+
+def test_a_campaign_that_may_not_be_entered_is_there_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's, in a folder of several; root may enter all, so the system's answer is made."""
+    store = Store(tmp_path)
+    store.create(campaign("20250301-123015"))
+    store.create(campaign("20250301-123016"))
+    real = os.stat
+
+    def stat(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if "20250301-123016" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert store.ids() == ["20250301-123015", "20250301-123016"]
 
 
 def test_campaigns_are_found_by_id_by_start_and_as_latest(tmp_path: Path) -> None:

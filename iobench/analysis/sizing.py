@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from iobench.errors import UsageError, near_miss
-from iobench.units import parse_size
+from iobench.units import option_read, parse_size
 
 HEADROOM = 0.30
 LINK_BITS = 1e9
@@ -294,7 +294,7 @@ def _step(entry: object, where: str) -> Step:
         raise UsageError(f"{where}: a [[space]] has either price or per_gb")
     end = entry.get("up_to")
     return Step(
-        up_to=None if end is None else float(parse_size(str(end).replace(" ", ""))),
+        up_to=None if end is None else float(option_read(f"{where}: up_to", str(end).replace(" ", ""), parse_size)),
         price=_price(entry["price"], f"{where}: price") if "price" in entry else None,
         per_gb=_price(entry["per_gb"], f"{where}: per_gb") if "per_gb" in entry else None,
     )

@@ -275,13 +275,23 @@ def signatures(fd: int) -> list[str]:
     except ToolError as error:
         raise CannotRunError(f"whether the device holds data cannot be found out: {error}") from None
     if done.exit_code == _BLKID_NOTHING and not done.stderr.strip():
-        return []
+        return _left_gpt(fd)
     if done.exit_code == _BLKID_AMBIVALENT:
         return ["more than one signature (blkid cannot say which counts)"]
     if done.exit_code != 0:
         said = done.stderr.strip() or f"exit code {done.exit_code}"
         raise CannotRunError(f"whether the device holds data cannot be found out: blkid says {said}")
     return parse_blkid(done.stdout)
+
+
+def _left_gpt(fd: int) -> list[str]:
+    """A GPT, or its copy at the end, where nothing before it protects it: blkid asks for that first."""
+    size = os.lseek(fd, 0, os.SEEK_END)
+    try:
+        found = any(os.pread(fd, 8, at) == b"EFI PART" for at in (512, 4096, size - 512, size - 4096) if at >= 0)
+    except OSError as error:
+        raise CannotRunError(f"whether the device holds data cannot be found out: {error.strerror}") from None
+    return ["what is left of a gpt partition table"] if found else []
 
 
 def parse_blkid(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from iobench import profiles
 from iobench.errors import UsageError
 from iobench.texts import Phrase, Quoted, Told
-from iobench.units import format_count, format_seconds, format_value, parse_duration
+from iobench.units import format_count, format_seconds, format_value, option_read, parse_duration
 
 # Rates are written in MB/s, as on a slide, and kept in B/s.
 _SCALE: Mapping[str, float] = {"read": 1e6, "write": 1e6, "read_iops": 1, "write_iops": 1, "parallel": 1}
@@ -161,7 +161,7 @@ def _value(key: str, raw: object, where: str) -> float:
     if key == "latency":
         if not isinstance(raw, str):
             raise UsageError(f'{where}: value is a time with its unit, such as "5ms"')
-        return _positive(parse_duration(raw), where)
+        return _positive(option_read(where, raw, parse_duration), where)
     if not isinstance(raw, int | float) or isinstance(raw, bool):
         raise UsageError(f"{where}: value is a number")
     if key == "parallel" and not isinstance(raw, int):

@@ -61,7 +61,7 @@ class Store:
             if error.errno in (errno.EACCES, errno.EPERM):
                 raise CannotRunError(f"{said}; give one of your own with --results") from error
             raise ResultsError(said) from error
-        return sorted(entry.name for entry in entries if Path(entry.path, "campaign.json").is_file())
+        return sorted(entry.name for entry in entries if _holds_plan(entry.path))
 
     def open(self, campaign: str) -> CampaignFolder:
         """Return a stored campaign by its id, `latest`, or the start of an id that only one has.
@@ -107,6 +107,15 @@ class Store:
             shutil.rmtree(folder.path)
         except OSError as error:
             raise unwritable(folder.path, error) from error
+
+
+def _holds_plan(folder: str) -> bool:
+    try:
+        return Path(folder, "campaign.json").is_file()
+    except PermissionError:
+        return True  # another user's: whoever opens it is told so
+    except OSError:
+        return False
 
 
 class CampaignFolder:

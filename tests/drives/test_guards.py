@@ -78,6 +78,15 @@ def test_mounted(loop: Any, tmp_path: Path) -> None:
 
 
 @root
+@pytest.mark.parametrize("at", [512, 4096, -512, -4096])
+def test_what_is_left_of_a_partition_table(loop: Any, at: int) -> None:
+    """The first sectors were lost, and its copy at the end would bring the data back."""
+    loop.write(b"EFI PART", at % loop.size)
+    assert "what is left of a gpt partition table" in refused(loop.path, loop.id)
+    claim(loop.path, loop.id, yes=True).close()
+
+
+@root
 def test_mounted_by_another_way(loop: Any, make_loop: Any, tmp_path: Path) -> None:
     """Two loop devices on one file: neither the kernel's claim nor a name tells the one that the other is mounted."""
     loop.ext4()
