@@ -100,7 +100,7 @@ def _read(p: Param, raw: object, where: str) -> object:
 def _convert(p: Param, raw: object) -> object:
     match p.kind:
         case Kind.SIZE:
-            return raw if _is_number(raw) and isinstance(raw, int) else parse_size(_text(raw))
+            return raw if _is_number(raw) and isinstance(raw, int) else parse_size(_text(raw, _SIZE))
         case Kind.TIME:
             return _seconds(raw)
         case Kind.COUNT:
@@ -132,7 +132,7 @@ def _is_number(raw: object) -> bool:
 
 def _seconds(raw: object) -> float:
     if not _is_number(raw):
-        return parse_duration(_text(raw))
+        return parse_duration(_text(raw, _TIME))
     seconds = cast(float, raw)
     if not abs(seconds) < 1e12:  # TOML knows nan, inf and whole numbers of any length
         raise UsageError(f"{raw!r} is not a time; write it as 10s, 500ms or 2m")
@@ -142,7 +142,7 @@ def _seconds(raw: object) -> float:
 def _rate(raw: object) -> float:
     """A number per second; the least that makes sense is above 0."""
     try:
-        number = float(cast(float, raw)) if _is_number(raw) else float(_text(raw).strip())
+        number = float(cast(float, raw)) if _is_number(raw) else float(_text(raw, "a number").strip())
     except (ValueError, OverflowError):
         number = math.nan
     if not 0 < number < 1e12:
@@ -150,10 +150,13 @@ def _rate(raw: object) -> float:
     return number
 
 
-def _text(raw: object) -> str:
+_SIZE, _TIME = 'a size, as 4096 or "512M"', 'a time, as 10 (seconds) or "500ms"'
+
+
+def _text(raw: object, what: str = "a text") -> str:
     if isinstance(raw, str):
         return raw
-    raise UsageError(f"{raw!r} is not a text")
+    raise UsageError(f"{raw!r} is not {what}")
 
 
 def _count(raw: object) -> int:

@@ -47,6 +47,8 @@ _OWN = "(?:usr|bin|sbin|lib|lib64|proc|sys|dev|etc)/"
 _PATH = rf"(?<![\w.~…/-])/(?!{_OWN})(?P<rest>(?:{_PART}++/)++{_PART}*+)"
 _TOLD = re.compile(r"python[\d.]*|[\w-]+\.(?:json|jsonl|log|txt|toml|load|py|csv|parquet|sock|err|cnf|lua)", re.ASCII)
 _VOLUME = rf"(/dev/(?:mapper|disk/by-(?:label|partlabel))/)(?!(?:control|volume)\b){_PART}++"
+# A handover profile says from which machine it was learnt: another one than that of the campaign.
+_LEARNT = r"(\blearnt from )(?!host\b)[^\s,\"'\\]++"
 # sysbench's settings, those of a mount of another machine's files, those of layers.
 _SETTING = re.compile(
     r"(mysql-(?:host|user|db|password)|\b(?:user(?:name)?|domain|(?:upper|lower|work)dir))="
@@ -130,6 +132,7 @@ class Redactor:
         text = _SETTING.sub(lambda match: f"{match[1]}={match[2] or ''}hidden{match[2] or ''}", text)
         text = re.sub(_UUID, "uuid", text)
         text = re.sub(_MAC, "address", text)
+        text = re.sub(_LEARNT, r"\1host", text)
         return re.sub(_ADDRESS, _address, text)
 
     def content(self, content: bytes) -> bytes:

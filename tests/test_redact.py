@@ -29,7 +29,7 @@ SECRETS = (
     *("tanaka", "/srv/customer-a", "192.0.2.17", "2001:db8::17", "52:54:00:12:34:56"),
     *("192.0.2.18", "192.0.2.19", "fe80::17"),
     *("9f1c1f6e-70a5-4c8f-8f5e-2c7f0d3c9b11", "ops@customer.example"),
-    *("suzuki", "vg-tokyo", "shopdb", "appuser", "db9", "customer.example", "tokyo-rack", "kddi"),
+    *("suzuki", "vg-tokyo", "shopdb", "appuser", "db9", "customer.example", "tokyo-rack", "kddi", "osaka-db-3"),
 )
 # Each is where nothing but its form tells it: paths of others, volumes, settings of a program.
 PLANTED = (
@@ -38,6 +38,7 @@ PLANTED = (
     "/home/suzuki/suzuki-results/x /root/suzuki/y /home/suzuki /Users/suzuki/Library",
     "/dev/mapper/vg-tokyo-data /dev/disk/by-label/vg-tokyo (rw,username=suzuki,domain=KDDI,upperdir=/x/suzuki)",
     'mysql-user="appuser"\nmysql-host=\'db9\'\nmysql-password="suzuki"\nmysql-db=shopdb\n',
+    'source = "learnt from osaka-db-3, campaign 20250101-000000, 2025-01-01"',
     "Access denied for user 'appuser'@'db9' to database 'shopdb', customer.example: tokyo-rack.customer.example",
 )
 RAW = (

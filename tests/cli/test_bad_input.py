@@ -111,7 +111,7 @@ def test_a_wrong_value_is_told(words: list[str], sentence: str, say: Say, tmp_pa
         ("ops =", "opps =", "unknown parameter 'opps'; did you mean 'ops'?"),
         ('ops = ["read"]', 'ops = "raed"', "unknown value 'raed'; did you mean 'read'?"),
         ('"8Mi"', '"8Mo"', "'8Mo' has no known unit of size"),
-        ('"8Mi"', "true", "size: True is not a text"),
+        ('"8Mi"', "true", "size: True is not a size"),
         ('title = "mine"', 'title = "mine', "mine.toml is not a TOML file that can be read"),
         ("[[workload]]", "[workload]", "it names no [[workload]]"),
     ],
