@@ -117,7 +117,8 @@ def _commands(folder: CampaignFolder, campaign: Campaign, finished: set[str], wo
             continue
         if text := command_text(folder.command(step.id)):
             name = words("what.load", what=labels.workload_name(work.workload, words), load=work.load)
-            found[key] = (name, text)
+            offered = words("param.rate", value=f"{work.rate:,.6g}") if work.rate is not None else ""
+            found[key] = (words.noted(name, offered), text)
     return list(found.values())
 
 

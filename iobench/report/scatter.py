@@ -174,11 +174,21 @@ def _limit_line(canvas: Surface, spec: CurveSpec) -> Line:
     return Line(spec.limit_text, _size(canvas), bold=True, color=WARN)
 
 
+def _limit_box(canvas: Surface, spec: CurveSpec, at: _Place) -> Box:
+    """Where the limit's name stands: at the left, where the slowest rates are far below it, else where it is clear."""
+    text, y, plot = _limit_line(canvas, spec), at.plot.y(spec.limit), at.plot
+    last = plot.right - text.width - 6
+    places = [plot.left + 6 + (last - plot.left - 6) * part / 10 for part in range(11)]
+    boxes = [(x, y - text.height - 1, x + text.width, y - 1) for x in places]
+    drawn = list(_drawn(spec, at))
+    return next((box for box in boxes if not any(_over(box, other) for other in drawn)), boxes[0])
+
+
 def _limit(canvas: Surface, spec: CurveSpec, at: _Place) -> None:
-    """Draw the limit with its name, at the left, where the slowest rates stand far below it."""
-    y, text = at.plot.y(spec.limit), _limit_line(canvas, spec)
+    """Draw the limit with its name."""
+    y, box = at.plot.y(spec.limit), _limit_box(canvas, spec, at)
     canvas.line((at.plot.left, at.plot.right), (y, y), WARN, 1.6, 3)
-    canvas.put(at.plot.left + 6, y - text.height - 1, text)
+    canvas.put(box[0], box[1], _limit_line(canvas, spec))
 
 
 def _curve(canvas: Surface, curve: Curve, at: _Place) -> None:
@@ -199,11 +209,10 @@ def _curve(canvas: Surface, curve: Curve, at: _Place) -> None:
 
 def _placed(canvas: Surface, spec: CurveSpec, at: _Place, named: bool) -> dict[_Label, Box] | None:
     """Return where each label stands; None where a name has no room. What held comes first, then the knees."""
-    limit = _limit_line(canvas, spec)
-    y = at.plot.y(spec.limit)
+    y, limit = at.plot.y(spec.limit), _limit_box(canvas, spec, at)
     taken = [
         (at.plot.left, y - 3, at.plot.right, y + 3),
-        (at.plot.left, y - limit.height - 2, at.plot.left + limit.width + 12, y),
+        (limit[0] - 6, limit[1] - 1, limit[2] + 6, y),
         *_drawn(spec, at),
     ]
     found: dict[_Label, Box] = {}
