@@ -93,9 +93,12 @@ def _view(own: dict[str, Any]) -> View:
     from iobench import profiles
     from iobench.analysis import pages, sizing
     from iobench.analysis.loadpoints import WORKLOADS
-    from iobench.units import parse_duration, parse_size
+    from iobench.units import option_read, parse_duration, parse_size
 
-    headroom, page_s = _share(own["headroom"], "--headroom"), parse_duration(own["page_time"])
+    headroom, page_s = (
+        _share(own["headroom"], "--headroom"),
+        option_read("--page-time", str(own["page_time"]), parse_duration),
+    )
     if page_s <= 0:
         raise UsageError(f"--page-time {own['page_time']}: no page is done in that; give a time above 0, as 5s")
     prices = own.get("prices")
@@ -107,7 +110,7 @@ def _view(own: dict[str, Any]) -> View:
         headroom=headroom,
         prices=sizing.parse_prices(profiles.load(Path(prices)), str(prices)) if prices is not None else None,
         link_bits=_link(own["link"]),
-        value_bytes=parse_size(own["value_size"]),
+        value_bytes=option_read("--value-size", str(own["value_size"]), parse_size),
         page=pages.parse(own["page"], WORKLOADS) if own.get("page") is not None else {},
         page_s=page_s,
     )
@@ -128,7 +131,7 @@ def _asked(own: dict[str, Any], shared: options.MeasureOptions) -> Asked:
     from iobench.analysis import capacity as analysis
     from iobench.analysis import slo
     from iobench.analysis.loadpoints import WORKLOADS
-    from iobench.units import parse_duration
+    from iobench.units import option_read, parse_duration
 
     slos = tuple(slo.parse(text, WORKLOADS) for text in own.get("slos", ()))
     if len({objective.text for objective in slos}) < len(slos):
@@ -136,7 +139,7 @@ def _asked(own: dict[str, Any], shared: options.MeasureOptions) -> Asked:
     precision = _share(own["precision"], "--precision")
     if not 0.001 <= precision <= 0.5:
         raise UsageError(f"--precision {own['precision']} is not between 0.1 % and 50 %")
-    seconds = None if shared.duration is None else parse_duration(shared.duration)
+    seconds = None if shared.duration is None else option_read("--duration", shared.duration, parse_duration)
     if seconds is not None and seconds <= 0:
         raise UsageError(f"--duration {shared.duration}: nothing is measured in that; give a time above 0, as 10s")
     if own["by"] == "load" and own.get("load"):

@@ -18,7 +18,7 @@ from iobench import SCHEMA_VERSION
 from iobench.cli.options import GivenPath, WholeGroup, json_option
 from iobench.cli.tables import Column, print_table
 from iobench.errors import InterruptedCampaign
-from iobench.units import format_bytes, format_count, format_seconds, format_value, parse_size
+from iobench.units import format_bytes, format_count, format_seconds, format_value, option_read, parse_size
 
 if TYPE_CHECKING:
     from iobench.lab import LabDrive
@@ -39,7 +39,7 @@ def up(names: tuple[str, ...], size: str | None, directory: Path | None, block: 
     """Make the drives NAME (all that ship, by default), or those of profile files given by their path."""
     from iobench import lab as drives
 
-    size_bytes = parse_size(size) if size is not None else None
+    size_bytes = option_read("--size", size, parse_size) if size is not None else None
     with _terminable():
         made = drives.up(names, size_bytes, directory, _say, block=block)
     _print(made, as_json)  # its notes were said while it was made

@@ -11,7 +11,7 @@ from iobench.campaign import proof
 from iobench.cli.options import MeasureOptions
 from iobench.errors import EXIT_OK, EXIT_VERDICT, UsageError
 from iobench.runners import kvs
-from iobench.units import format_count, format_seconds, parse_duration
+from iobench.units import format_count, format_seconds, option_read, parse_duration
 
 
 def prove(options: MeasureOptions, values: Mapping[str, object], stop: proc.Stop) -> int:
@@ -21,7 +21,7 @@ def prove(options: MeasureOptions, values: Mapping[str, object], stop: proc.Stop
             "--prove works on a server of its own in memory; beside it only --rate and --duration are taken"
         )
     rate = params.build(kvs.Params, values, "run kvs").rate or proof.RATE
-    duration = parse_duration(options.duration) if options.duration else proof.DURATION_S
+    duration = option_read("--duration", options.duration, parse_duration) if options.duration else proof.DURATION_S
     if duration < 3 * proof.STALL_S:
         raise UsageError(f"--prove needs at least {3 * proof.STALL_S:g}s; give a longer --duration")
     if not options.quiet:
