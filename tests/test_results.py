@@ -443,6 +443,22 @@ def test_a_campaign_that_may_not_be_entered_is_there_all_the_same(
     assert store.ids() == ["20250301-123015", "20250301-123016"]
 
 
+def test_what_may_not_be_read_is_not_left_out_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive without the raw outputs would look whole; root may read all, so the system's answer is made."""
+    folder = Store(tmp_path).create(campaign("20250301-123015"))
+    (folder.raw("step") / "stdout").write_text("said")
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("raw"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ResultsError, match="raw cannot be read: Permission denied"):
+        folder.contents()
+
+
 def test_campaigns_are_found_by_id_by_start_and_as_latest(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for id in ("20250301-123015", "20250301-123016", "20250401-000000"):

@@ -61,9 +61,9 @@ def look_at_drives(folder: CampaignFolder, passports: Iterable[Passport], name: 
 def known(folder: CampaignFolder, name: str) -> dict[str, Known]:
     """Return what was kept by `look_at_drives`; nothing where that never happened. Raises ResultsError."""
     path = folder.path / name
-    if not path.is_file():
-        return {}
     try:
+        if not path.is_file():
+            return {}
         data: dict[str, Any] = json.loads(read_text(path))
         return {
             target: Known(dict(of["facts"]), {name: told_of(why) for name, why in of.get("unknown", {}).items()})

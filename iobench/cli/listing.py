@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -191,7 +192,7 @@ def rm(campaign: str, yes: bool, results: Path, as_json: bool) -> None:
 def _remove_prepared(folder: CampaignFolder) -> None:
     """Remove what an aborted run left on the targets for a resume that will not come."""
     # On a laptop that is no Linux nothing of it is on a drive.
-    if sys.platform == "linux" and (folder.path / "prepared.json").is_file():
+    if sys.platform == "linux" and os.path.isfile(folder.path / "prepared.json"):  # noqa: PTH113
         from iobench.campaign import remains
 
         with suppress(ResultsError):  # a campaign that cannot be read can still be deleted

@@ -201,7 +201,7 @@ class CampaignFolder:
 
     def taken_in(self) -> bool:
         """Whether the campaign came as an archive: what stands in its plan is not what somebody typed here."""
-        return (self.path / TAKEN_IN).exists()
+        return os.path.lexists(self.path / TAKEN_IN)
 
     def finished(self) -> set[str]:
         """Return the ids of the steps that are whole on disk."""
@@ -286,7 +286,8 @@ class CampaignFolder:
 
     def to_pack(self) -> int:
         """Return how many steps will be packed when they are read: 0 where a packed copy is, or are only few."""
-        steps = 0 if (self.path / tables.PACKED).is_dir() or self.running() else len(self.finished())
+        packed = os.path.isdir(self.path / tables.PACKED)  # noqa: PTH112 - which raises nothing
+        steps = 0 if packed or self.running() else len(self.finished())
         return steps if steps >= tables.MANY else 0
 
     def pack(self) -> None:
@@ -316,17 +317,31 @@ class CampaignFolder:
         """Return the files that stand beside what was measured and go with it: the diary, drives' health, a sheet."""
         # What is prepared on a drive is true of this machine only.
         kept = [p for p in sorted(self.path.glob("*.json*")) if p.name not in ("campaign.json", "prepared.json")]
-        return [p for p in kept if p.is_file() and not p.is_symlink() and not p.name.startswith(".")]
+        return [p for p in kept if _is_plain(p) and not p.name.startswith(".")]
 
     def contents(self) -> list[Path]:
         """Return the files that make up the campaign, in the order of their paths: the plan, the tables, raw/."""
         found = [self.path / "campaign.json"]
         for name in (*TABLES, "raw"):
-            for folder, folders, names in os.walk(self.path / name):
+            for folder, folders, names in os.walk(self.path / name, onerror=_unreadable):
                 folders.sort()
                 found += [Path(folder, each) for each in names if not each.endswith(".part")]
-        files = (path for path in found if path.is_file() and not path.is_symlink())
+        files = (path for path in found if _is_plain(path))
         return sorted(files, key=lambda path: in_order(path.relative_to(self.path).as_posix()))
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a path is a file and no link. Raises ResultsError where that may not be known."""
+    try:
+        return path.is_file() and not path.is_symlink()
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _unreadable(error: OSError) -> None:
+    """What is not there has nothing in it; of another folder nothing may be left out in silence."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise ResultsError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 class Digest:
