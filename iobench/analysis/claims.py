@@ -212,6 +212,11 @@ def _needed(test: Within | Times | Stable | Zero) -> tuple[str, ...]:
     return (test.of, test.to) if isinstance(test, Times) else (test.target,)
 
 
+def metrics_of(rules: Sequence[Rule]) -> set[str]:
+    """Return the metrics by which claims are judged."""
+    return {metric for r in rules for metric in (r.test.metrics if isinstance(r.test, Zero) else (_rate(r.workload),))}
+
+
 def _judge(rule: Rule, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -> _Found:
     test = rule.test
     if isinstance(test, Zero):
@@ -229,10 +234,14 @@ def _judge(rule: Rule, rows: Sequence[Row], emulated: Mapping[str, Emulation]) -
 
 def _main(workload: str, rows: Sequence[Row], needed: Sequence[str]) -> list[Row]:
     """Return the rows of the workload's main rate that have all the drives; sums before their parts."""
-    metric = next(m for m in MAIN_METRICS[workload] if METRICS[m].better is Better.HIGHER)
+    metric = _rate(workload)
     found = [r for r in rows if r.workload == workload and r.metric == metric and all(n in r.targets for n in needed)]
     sums = [row for row in found if row.op == "all"]
     return sums or found
+
+
+def _rate(workload: str) -> str:
+    return next(m for m in MAIN_METRICS[workload] if METRICS[m].better is Better.HIGHER)
 
 
 def _sound(row: Row, needed: Sequence[str]) -> _Found | None:

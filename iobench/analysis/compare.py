@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from iobench.analysis import claims, repeats, several
+from iobench.analysis.repeats import Repeats, WorkKey
 from iobench.analysis.rows import RESOLUTION, rows_of
+from iobench.analysis.throttled import LIMITED, limited
 from iobench.analysis.types import Comparison
 from iobench.errors import UsageError, near_miss
-from iobench.model import METRICS
+from iobench.model import METRICS, PERCENTILES, main_metrics
 from iobench.results import CampaignFolder
 
 DEFAULT_BASELINE = "sas"
@@ -24,8 +26,11 @@ def compare(
     pool: bool = False,
     anyway: bool = False,
     called: Sequence[str | None] = (),
+    main: bool = False,
 ) -> Comparison:
     """Return the comparison of campaigns; `resolution` is a share (0.02), `metrics` limits the rows.
+
+    With `main` no more is worked out than what workloads are looked at by, and what claims and limits are told of.
 
     The baseline is the drive of that name, else `sas`, else the last one (of several campaigns: the first);
     None with a single drive. A name in two campaigns carries the campaign's behind it, which `called` gives, else
@@ -49,7 +54,8 @@ def compare(
     data = repeats.read(folders, campaigns, names, several.merged_params(campaigns, gaps))
     drives = tuple(data.drives[name] for name in several.ordered(campaigns, names) if name in data.drives)
     base = _baseline(baseline, [drive.name for drive in drives], len(folders) > 1)
-    rows = tuple(rows_of(data.works, base, resolution))
+    wanted = METRICS if not main and metrics is None else _wanted(data.works, metrics, rules)
+    rows = tuple(rows_of(data.works, base, resolution, wanted))
     return Comparison(
         campaigns=tuple(folder.id for folder in folders),
         baseline=base,
@@ -59,9 +65,23 @@ def compare(
         claims=() if gaps else claims.evaluate(rules, rows, drives),
         notes=tuple(data.notes),
         despite=tuple(gap.phrase for gap in gaps),
+        limited=limited(rows, drives),
         labels=labels,
         names=names,
     )
+
+
+def _wanted(
+    works: Mapping[WorkKey, Repeats], metrics: Collection[str] | None, rules: Sequence[claims.Rule]
+) -> set[str]:
+    """Return the metrics that are shown (None: the main ones of each workload), and those by which others are told."""
+    there: dict[str, dict[str, None]] = {}
+    for key, by_metric in works.items():
+        # Percentiles may be there in the latencies alone.
+        there.setdefault(key.workload, {}).update(dict.fromkeys((*by_metric, *PERCENTILES)))
+    main = {metric for workload, of in there.items() for metric in main_metrics(workload, of)}
+    shown = set(main if metrics is None else metrics)
+    return shown | LIMITED | claims.metrics_of(rules)
 
 
 def _baseline(asked: str | None, names: Sequence[str], several_campaigns: bool) -> str | None:

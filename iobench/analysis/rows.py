@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from iobench import bins as latencies
@@ -38,10 +38,12 @@ class _Cell:
     ratio: Ratio | None = None
 
 
-def rows_of(works: Mapping[WorkKey, Repeats], base: str | None, resolution: float) -> Iterator[Row]:
-    """Return a row for each metric of each work, with ratios to the drive `base`; `resolution` is a share."""
+def rows_of(
+    works: Mapping[WorkKey, Repeats], base: str | None, resolution: float, metrics: Collection[str] = METRICS
+) -> Iterator[Row]:
+    """Return a row for each of the metrics of each work, with ratios to the drive `base`; `resolution` is a share."""
     for part in _parts(works):
-        cells = {key: list(_cells(repeats)) for key, repeats in part.items()}
+        cells = {key: [c for c in _cells(repeats) if c.metric in metrics] for key, repeats in part.items()}
         together = [cell for of in cells.values() for cell in of]
         _compute(together)
         _estimate(together)
@@ -138,11 +140,12 @@ def _kind(cell: _Cell) -> str:
     return "mean" if cell.metric == "latency_mean" and all(r.bins for r in cell.repeats) else "median"
 
 
-def _compute_percentiles(cells: Iterable[_Cell], rounds: tuple[int, ...]) -> None:
+def _compute_percentiles(cells: Sequence[_Cell], rounds: tuple[int, ...]) -> None:
     """Give each cell its percentile; the percentiles of a drive in a work are of the same latencies, merged once."""
     latencies_of = {id(cell.repeats): cell.repeats for cell in cells}
     places = {known: at for at, known in enumerate(latencies_of)}
-    said = {q: [[math.nan] * len(rounds) for _ in places] for q in PERCENTILES.values()}
+    asked = {PERCENTILES[cell.metric] for cell in cells}
+    said = {q: [[math.nan] * len(rounds) for _ in places] for q in PERCENTILES.values() if q in asked}
     for cell in cells:
         cell.at = places[id(cell.repeats)]
         # A percentile of nought is none: the round had too few operations to tell.

@@ -100,7 +100,8 @@ def median_figure(values: ArrayLike, rounds: Sequence[int]) -> Figure:
         low += seen <= (n - 1) // 2
         high += seen <= n // 2
     resampled = (np.take_along_axis(rising, low, axis=-1) + np.take_along_axis(rising, high, axis=-1)) / 2
-    return Figure(values, tuple(rounds), np.asarray(np.median(values, axis=-1)), resampled)
+    point = (rising[..., (n - 1) // 2] + rising[..., n // 2]) / 2
+    return Figure(values, tuple(rounds), np.asarray(point), resampled)
 
 
 def mean_figure(means: ArrayLike, counts: ArrayLike, rounds: Sequence[int]) -> Figure:

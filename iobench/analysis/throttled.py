@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from iobench.analysis.types import Comparison, Row
-from iobench.model import THROTTLE_NEAR, Emulation
+from collections.abc import Iterable, Iterator
+
+from iobench.analysis.types import Comparison, DriveSummary, Limited, Row
+from iobench.model import THROTTLE_NEAR, Emulation, canonical
+
+LIMITED = frozenset({"iops", "throughput"})  # what an emulated drive is limited in
+
+
+def limited(rows: Iterable[Row], drives: Iterable[DriveSummary]) -> frozenset[Limited]:
+    """Return where emulated drives reached a limit of their own.
+
+    Reads are held against the limits of reads and writes against those of writes; a row of both is at a limit
+    where either is.
+    """
+    emulated = {drive.name: drive.emulation for drive in drives if drive.emulation is not None}
+    return frozenset(place for row in rows if row.metric in LIMITED and emulated for place in _places(row, emulated))
 
 
 def throttled(comparison: Comparison, row: Row, drive: str) -> bool:
-    """Return whether an emulated drive reached a limit of its own in the work of a row.
+    """Return whether an emulated drive reached a limit of its own in the work of a row."""
+    return bool(comparison.limited) and _limited(row, row.op, drive) in comparison.limited
 
-    Reads are held against the limits of reads and writes against those of writes, also where the row is
-    of both.
-    """
-    emulation = next((d.emulation for d in comparison.drives if d.name == drive), None)
-    if emulation is None:
-        return False
-    ways = ("read", "write") if row.op == "all" else (row.op,)
-    twins = [other for other in comparison.rows if _twin(other, row) and other.op in ways and drive in other.targets]
-    return any(_reached(emulation, other, other.targets[drive].median) for other in twins)
+
+def _places(row: Row, emulated: dict[str, Emulation]) -> Iterator[Limited]:
+    for drive, estimate in row.targets.items():
+        if drive in emulated and _reached(emulated[drive], row, estimate.median):
+            yield from (_limited(row, op, drive) for op in (row.op, "all"))
+
+
+def _limited(row: Row, op: str, drive: str) -> Limited:
+    return row.workload, row.load, row.rate, canonical(row.params), op, drive
 
 
 def _reached(emulation: Emulation, row: Row, rate: float) -> bool:
@@ -29,8 +44,3 @@ def _reached(emulation: Emulation, row: Row, rate: float) -> bool:
     }
     limit = limits.get((row.op, row.metric))
     return limit is not None and rate >= (1 - THROTTLE_NEAR) * limit
-
-
-def _twin(other: Row, row: Row) -> bool:
-    """Whether two rows are of one work, whatever their operation and metric."""
-    return (other.workload, other.load, other.rate, other.params) == (row.workload, row.load, row.rate, row.params)

@@ -99,9 +99,16 @@ class Claim:
     phrases: tuple[Phrase, ...] = ()
 
 
+# A work and an operation of it on a drive: workload, load, rate, parameters as canonical JSON, operation, drive.
+Limited = tuple[str, int, float | None, str, str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All rows of the campaigns compared. `baseline` is None with one target."""
+    """All rows of the campaigns compared. `baseline` is None with one target.
+
+    `limited` is where emulated drives reached a limit of their own, also by metrics that are not in the rows.
+    """
 
     campaigns: tuple[str, ...]
     baseline: str | None
@@ -111,6 +118,7 @@ class Comparison:
     claims: tuple[Claim, ...] = ()
     notes: tuple[Told, ...] = ()
     despite: tuple[Phrase, ...] = ()  # what differs between campaigns that were compared all the same
+    limited: frozenset[Limited] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)  # what each campaign is called, by its id
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)  # its drive, by a campaign's id and target
 

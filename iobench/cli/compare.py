@@ -52,8 +52,9 @@ def compare(
 
     share, rules, store = parse_share(resolution), said.load(claims or DEFAULT_CLAIMS), Store(results)
     folders, called = open_campaigns(store, campaigns)
+    brief = not (as_json or all_metrics or metrics)
     comparison = analysis.compare(
-        folders, baseline, share, metrics or None, rules, pool=pool, anyway=anyway, called=called
+        folders, baseline, share, metrics or None, rules, pool=pool, anyway=anyway, called=called, main=brief
     )
     if as_json:
         echo_document(to_json(comparison))

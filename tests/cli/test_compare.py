@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from stored import Measured
 
+from iobench.analysis import claims
 from iobench.analysis.compare import compare
 from iobench.cli.compare import parse_share
 from iobench.cli.main import run
@@ -64,6 +65,39 @@ def test_drives_stand_beside_each_other_where_they_fit(make_campaign):
     comparison = compare([make_campaign(*three())])
     assert any("500 MB/s" in line and "150 MB/s" in line for line in shown(comparison, 80).splitlines())
     assert not any("500 MB/s" in line and "150 MB/s" in line for line in shown(comparison, 60).splitlines())
+
+
+def test_people_are_shown_the_same_whether_or_not_all_is_worked_out(make_campaign):
+    """A table of main metrics is made without the others: with its claims, its limits and its exit code."""
+    rules = claims.load("talk-2011")
+    figures = {"throughput": 40e6, "iops": 1e4, "latency_mean": 1e-3, "latency_p99": 2e-3, "latency_max": 9e-3}
+    drives = ("iodrive", "ssd", "sas")
+    works = [
+        Measured(
+            drive,
+            {m: [v * x * (3 - at) for x in NOISE] for m, v in figures.items()},
+            workload="rand-read",
+            load=load,
+            op="read",
+        )
+        for at, drive in enumerate(drives)
+        for load in (8, 16, 32)
+    ]
+    works += [rate(drive, 500e6 / (1 + at)) for at, drive in enumerate(drives)]
+    works += [
+        Measured(
+            d, {"hits": [1e4] * 5, "lost": [0.0] * 5, "corrupt": [0.0] * 5, "latency_p99": [1e-3] * 5}, workload="kvs"
+        )
+        for d in drives
+    ]
+    folder = make_campaign(*works, emulated={"ssd": Emulation("ssd", read_iops=20000.0, latency_s=1e-4)})
+    whole, main = (compare([folder], rules=rules, main=only) for only in (False, True))
+    assert shown(main, 80) == shown(whole, 80)
+    said = " ".join(shown(main, 80).split())
+    for part in ("made by the limit", "reproduced: ioDrive reads", "no lost and corrupt in all repeats"):
+        assert part in said
+    assert {row.metric for row in main.rows} == {"throughput", "iops", "latency_p99", "hits", "lost", "corrupt"}
+    assert [claim.result for claim in main.claims] == [claim.result for claim in whole.claims]
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])

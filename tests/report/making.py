@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stored import keep, rounds_of
 
+from iobench.analysis.throttled import limited
 from iobench.analysis.types import Comparison, Difference, DriveSummary, Estimate, Ratio, Row
 from iobench.model import (
     METRICS,
@@ -108,7 +109,9 @@ def curve(names: Sequence[str], tops: Sequence[float], loads: Sequence[int], n: 
 
 def comparison(drives: Sequence[DriveSummary], rows: Sequence[Row], baseline: str | None = "sas") -> Comparison:
     known = {d.name for d in drives}
-    return Comparison(("20261123-060000",), baseline if baseline in known else None, 0.02, tuple(drives), tuple(rows))
+    base = baseline if baseline in known else None
+    at_limit = limited(rows, drives)
+    return Comparison(("20261123-060000",), base, 0.02, tuple(drives), tuple(rows), limited=at_limit)
 
 
 def usual(n: int = 5, emulated: bool = True) -> Comparison:
