@@ -10,7 +10,7 @@ import iobench
 ROOT = Path(iobench.__file__).parent
 TEMPLATES = ROOT / "report" / "templates"
 # Where the reader's language holds: all of the report, what is found out for it, and the commands with --lang.
-COMMANDS = ("compare", "screen", "explain", "listing", "capacity", "holding", "validate")
+COMMANDS = ("compare", "screen", "remarks", "explain", "listing", "capacity", "holding", "validate")
 SHOWN = [
     *sorted((ROOT / "report").rglob("*.py")),
     *sorted((ROOT / "analysis").glob("*.py")),
