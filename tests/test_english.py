@@ -40,7 +40,7 @@ ALLOWED = {
     },
     "analysis/claims.py": {"{}: claim {}"},
     "analysis/order.py": {"profile {}", "an entry", "{}: [[performance]]", "{}: [preparation]", "{}: [integrity]"}
-    | {"{}: [integrity] {}"},
+    | {"{}: [integrity] {}", "it is not a number"},
     "analysis/several.py": {"; and {} more"},
     "analysis/sizing.py": {"write it as '20000 gets/s, 800 transactions/s, 300 GB'", "{}: each", "{}: price"},
     "analysis/slo.py": {"write it as 'rand-read p99<1ms', or with several conditions as 'kvs p50<1ms p99<5ms'"},

@@ -326,5 +326,5 @@ def amount(value: object, unit: str, where: str) -> float:
             return float(parse_size(text))
         return float(text.removesuffix(unit).removesuffix("IOPS"))
     except (UsageError, ValueError) as error:
-        why = str(error) if isinstance(error, UsageError) else "it is no number"
+        why = str(error) if isinstance(error, UsageError) else "it is not a number"
         raise UsageError(f"{where}: {value!r} cannot be read as a figure in {unit}: {why}") from None
