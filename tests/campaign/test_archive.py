@@ -189,6 +189,10 @@ def test_a_kill_leaves_nothing_that_is_not_known(folder: CampaignFolder, tmp_pat
     out, temporary, other = tmp_path / "out", tmp_path / "temporary", tmp_path / "elsewhere"
     for place in (out, temporary, other):
         place.mkdir()
+    try:
+        os.close(os.open(out, os.O_TMPFILE | os.O_WRONLY))
+    except OSError:
+        pytest.skip("needs a file system that makes files without a name")
     for redact in ((), ("--redact",)):
         argv = ("export", folder.id, "-o", str(out / "x.tgz"), "--results", str(folder.path.parent), *redact)
         _killed(argv, temporary, lambda pid: any(str(out) in link for link in _open_files(pid)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stored import Measured, make_campaign
 
-from iobench.campaign import limits
+from iobench.campaign import journal, limits, spending
 from iobench.campaign.limits import Guard, LimitReached, Limits
 from iobench.campaign.needs import Estimate
 from iobench.drives.temperature import temperature_c
@@ -88,3 +90,25 @@ def test_room_that_has_to_stay_is_a_share_or_bytes(text: str, fits: bool) -> Non
 def test_a_share_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         limits.read(text, None, None, False)
+
+
+def test_what_a_killed_run_noted_bounds_what_is_counted_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_campaign(tmp_path, Measured("a", {"throughput": [1e8]}))  # reads: its programs write nothing
+    plan, at = folder.campaign(), {"at": "2025-01-01T00:00:00+00:00"}
+    opened = {"boot": "x", "device": "8:0", "written": 1000}
+    lines = [{"event": "began"}, {"event": "opened", "target": "a", **opened}, {"event": "started", "step": "s0-1"}]
+    lines[-1]["written"] = {"a": 30}
+    (folder.path / journal.NAME).write_text("".join(json.dumps({**at, **line}) + "\n" for line in lines))
+    monkeypatch.setattr(spending, "_since", lambda marked, passport: 10**12)  # others wrote a terabyte since
+
+    def told(**noted: object) -> spending.Unsaid:
+        (folder.path / spending.NOTED).write_text(json.dumps({"a": {**opened, "peak": 0, **noted}}))
+        return spending.unsaid(plan, folder.path)["a"]
+
+    assert (told(written=1500).bytes, told(written=1500).after) == (470, 0)
+    assert spending.spent(plan, folder.path) == {"a": 500}
+    # Of a run before, of another boot or device, or spoilt: all that the counter has, as without it.
+    for wrong in ({"written": 999}, {"boot": "y"}, {"device": "8:16"}, {"written": "1"}, {"peak": None}):
+        assert told(**{"written": 1500, **wrong}).bytes == 10**12 - 30
+    monkeypatch.setattr(spending, "_since", lambda marked, passport: None)  # after a reboot: what is noted holds
+    assert told(written=1500).bytes == 470 and not told(written=1500).counted
