@@ -364,6 +364,7 @@ TEXTS: Mapping[str, str] = {
     "drive.kind.virtual disk": "virtual disk",
     "drive.kind.loop": "loop device",
     "drive.kind.emulated": "emulated drive",
+    "drive.kind.no device": "no device",
     "drive.kind.unknown": "of an unknown kind",
     "drive.note.backing": "its data is the file {file}",
     "drive.note.cached": "a loop device without direct I/O: this machine's memory may answer (losetup --direct-io=on)",

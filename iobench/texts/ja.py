@@ -356,6 +356,7 @@ TEXTS: Mapping[str, str] = {
     "drive.kind.virtual disk": "仮想ディスク",
     "drive.kind.loop": "ループデバイス",
     "drive.kind.emulated": "エミュレーションによるドライブ",
+    "drive.kind.no device": "デバイスなし",
     "drive.kind.unknown": "種類不明",
     "drive.note.backing": "データの実体はファイル {file}",
     "drive.note.cached": "ダイレクト I/O でないループデバイスのため、マシンのメモリーから応答することがある（`losetup --direct-io=on`）",
