@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import partitions
 import pytest
 from madesys import machine
 
@@ -60,13 +60,8 @@ class Loop:
 
     def partition(self) -> str:
         """Write a table with one partition of all but the first MiB, and return the partition's path."""
-        sectors = self.size // 512 - 2048
-        table = bytearray(512)
-        table[446:462] = struct.pack("<B3sB3sII", 0, bytes(3), 0x83, bytes(3), 2048, sectors)
-        table[510:] = b"\x55\xaa"
-        self.write(bytes(table))
-        proc.capture(("addpart", self.path, "1", "2048", str(sectors)))
-        self._undo.append(("delpart", self.path, "1"))
+        partitions.add(self.path, (2048, self.size // 512 - 2048))
+        self._undo.append((*partitions.REMOVE, self.path))
         return f"{self.path}p1"
 
     def read_only(self) -> None:

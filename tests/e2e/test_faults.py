@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import partitions
 import pytest
 from failing import Failing, quietly
 from running import ONCE, Drive, Iobench, Result, journal, programs, reasons, rows, wait_for
@@ -372,10 +373,7 @@ def test_a_drive_that_is_measured_already_is_refused_through_another_partition_t
     iobench: Iobench, inside: Run, block_device: Drive, tmp_path: Path
 ) -> None:
     device = str(block_device.device)
-    if proc.find("addpart") is None:
-        pytest.skip("needs addpart")
-    for number, start in (("1", "2048"), ("2", "65536")):  # the kernel is told of them: no table is needed
-        quietly("addpart", device, number, start, "61440")
+    partitions.add(device, (2048, 61440), (65536, 61440))
     parts = [(f"{device}p{number}", tmp_path / f"part-{number}") for number in (1, 2)]
     if not all(Path(part).exists() for part, _ in parts):
         pytest.skip("needs partitions of loop devices")
@@ -393,9 +391,9 @@ def test_a_drive_that_is_measured_already_is_refused_through_another_partition_t
         assert f"target two: {what}" in said.err
         assert [entry.name for entry in parts[1][1].iterdir()] == ["lost+found"]
     finally:
-        for number, (_, folder) in enumerate(parts, 1):
+        for _, folder in parts:
             quietly("umount", str(folder))
-            quietly("delpart", device, str(number))
+        quietly(*partitions.REMOVE, device)
 
 
 def test_results_on_a_drive_that_fails_and_turns_read_only_end_it_with_a_sentence(
