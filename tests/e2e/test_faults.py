@@ -10,8 +10,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -202,6 +202,20 @@ def _second_step_begun(iobench: Iobench, *targets: str) -> tuple[subprocess.Pope
     return process, folder
 
 
+@contextmanager
+def _measuring(iobench: Iobench, *targets: str) -> Iterator[subprocess.Popen[str]]:
+    """A campaign that measures for as long as is asked about it, however slow this machine is; then it is stopped."""
+    process = iobench.start("run", *LONG, "--duration", "100s", *targets)
+    folder = iobench.folder_soon()
+    wait_for(lambda: "started" in [event for event, _ in journal(folder)] and programs(iobench.results))
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
 def test_results_that_are_gone_end_it_with_a_sentence(iobench: Iobench, anywhere: Drive) -> None:
     process, folder = _second_step_begun(iobench, "-t", f"one={anywhere.path}")
     folder.path.rename(folder.path.with_name("elsewhere"))
@@ -355,11 +369,9 @@ def test_a_drive_that_is_measured_already_is_refused_through_another_mount_too(
         folder.mkdir()
     subprocess.run(["mount", "--bind", str(inner), str(other)], check=True)
     try:
-        process, _ = _second_step_begun(iobench, "-t", f"one={drive.path}")
         once = ("run", "dd", "--ops", "write", "--size", "4Mi", *ONCE, "-t", f"two={other}")
-        said = inside(*once, "--results", str(tmp_path / "results"))
-        process.communicate(timeout=60)
-        assert process.returncode in (0, 1)
+        with _measuring(iobench, "-t", f"one={drive.path}") as process:
+            said = inside(*once, "--results", str(tmp_path / "results"))
         assert said.code == 3, said.err
         assert f"target two: another iobench (process {process.pid}) is measuring on the drive {drive.name}" in said.err
         assert not list((tmp_path / "results").glob("*")) and list(inner.iterdir()) == []
@@ -382,10 +394,8 @@ def test_a_drive_that_is_measured_already_is_refused_through_another_partition_t
             folder.mkdir()
             subprocess.run(["mkfs.ext4", "-q", "-F", part], check=True)
             subprocess.run(["mount", part, str(folder)], check=True)
-        process, _ = _second_step_begun(iobench, "-t", f"one={parts[0][1]}", "--size", "8Mi")
-        said = inside("run", "dd", "--ops", "write", "--size", "1Mi", *ONCE, "-t", f"two={parts[1][1]}")
-        process.communicate(timeout=60)
-        assert process.returncode in (0, 1)
+        with _measuring(iobench, "-t", f"one={parts[0][1]}", "--size", "8Mi") as process:
+            said = inside("run", "dd", "--ops", "write", "--size", "1Mi", *ONCE, "-t", f"two={parts[1][1]}")
         assert said.code == 3, said.err
         what = f"another iobench (process {process.pid}) is measuring on the drive {block_device.name}"
         assert f"target two: {what}" in said.err
