@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 # Shorter ones would be found inside ordinary words; where they are a field of their own they go all the same.
 _LEAST, _LEAST_NAME = 4, 3
-_COMMON = frozenset(
+COMMON = frozenset(
     {
         *("localhost", "host", "server", "none", "unknown", "unknown (imported)", "debian", "ubuntu"),
         *("root", "admin", "user", "mysql", "mariadb", "memcached", "sbtest", "iobench", "test", "data", "database"),
         *("read", "write", "fio", "oltp", "kvs", "nfs", "sas", "ssd", "raid", "nvme", "sata", "disk", "drive"),
     }
 )
+# Hosts that are none.
+_NOBODY = frozenset({"localhost", "host", "none", "unknown", "unknown (imported)"})
 # Fields whose values are names of our own, not texts.
 _KEPT = frozenset({"kind", "runner", "workload", "layout", "number", "created_at", "id"})
 _TEXT_COLUMNS = ("host", "target", "step", "tool", "device_name")
@@ -112,7 +114,7 @@ class Redactor:
         least = _LEAST if what in ("serial", "wwn", "results", "path", "mount") else _LEAST_NAME
         if what in ("host", "server"):
             self._short |= {n: "host" for n in names if 0 < len(n) < least}
-        names = tuple(n for n in names if len(n) >= least and n.casefold() not in _COMMON and n not in self._names)
+        names = tuple(n for n in names if len(n) >= least and n.casefold() not in COMMON and n not in self._names)
         count = len({s for s in self._names.values() if s.startswith(f"{what}-")}) + 1
         self._names |= dict.fromkeys(names, f"{what}-{count}")
 
@@ -164,7 +166,7 @@ class Redactor:
         return from_json(plain)
 
     def _host(self, name: str) -> str:
-        return name if name.casefold() in _COMMON else self._names.get(name, "host")
+        return name if name.casefold() in _NOBODY else self._names.get(name, "host")
 
     def table(self, table: pa.Table) -> pa.Table:
         """Return a stored table with its texts replaced."""

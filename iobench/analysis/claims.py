@@ -189,18 +189,19 @@ def evaluate(rules: Sequence[Rule], rows: Sequence[Row], drives: Sequence[DriveS
     emulated = {drive.name: drive.emulation for drive in drives if drive.emulation is not None}
     english, found = Words("en"), []
     for rule in rules:
-        result, phrases = _several(rule, drives) or _judge(rule, rows, emulated)
+        result, phrases = _several(rule, rows, drives) or _judge(rule, rows, emulated)
         sentence = english.said(phrases)
         found.append(Claim(rule.id, rule.statement, result, sentence, rule.statement_ja, phrases))
     return tuple(found)
 
 
-def _several(rule: Rule, drives: Sequence[DriveSummary]) -> _Found | None:
+def _several(rule: Rule, rows: Sequence[Row], drives: Sequence[DriveSummary]) -> _Found | None:
     """Return that a claim is not decided, where the drive that it is of is one of each campaign."""
     names = [drive.name for drive in drives]
     for needed in _needed(rule.test):
         own = tuple(name for name in names if name.startswith(f"{needed} ("))
-        if needed not in names and len(own) > 1:
+        ran = any(row.workload == rule.workload and name in row.targets for row in rows for name in own)
+        if needed not in names and len(own) > 1 and ran:
             return ClaimResult.UNDECIDED, (Phrase("held.several", {"drive": needed, "drives": own}),)
     return None
 

@@ -13,25 +13,29 @@ from iobench.cli.tables import clean as printable
 from iobench.drives.asking import answers
 from iobench.drives.leftovers import find_leftovers, remove_leftover, temporary_folders
 from iobench.drives.mounts import mounts
-from iobench.errors import ResultsError
+from iobench.errors import ResultsError, UsageError
 from iobench.results import CampaignFolder, Store
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=GivenPath(path_type=Path, exists=True, file_okay=False), metavar="[FOLDER]…")
+@click.argument("folders", nargs=-1, type=GivenPath(path_type=Path), metavar="[FOLDER]…")
 @results_option
 @json_option
 def clean(folders: tuple[Path, ...], results: Path, as_json: bool) -> None:
     """Remove what a killed run left: its programs, its files on the targets, half-made emulated drives.
 
-    Only what carries iobench's marker is touched. It looks in the current folder, the folder for temporary files,
+    Only what carries iobench's marker is touched. It looks in the current folder, the folders for temporary files,
     the results (a killed import), on all mounted drives, in the targets of all stored campaigns, and in each FOLDER.
     """
     from iobench.lab import clean as clean_lab
 
-    ended = proc.end_orphans()
     places = sorted(looked_in(folders, results))
     silent = [base for base in places if not answers(base)]
+    for folder in folders:
+        # Asked for only now: of one that does not answer nobody would ever hear what it is.
+        if str(folder.absolute()) not in silent and not folder.is_dir():
+            raise UsageError(f"{folder} is no folder; give the one in which a killed run left its files")
+    ended = proc.end_orphans()
     removed = {
         leftover.path: remove_leftover(leftover)
         for base in places

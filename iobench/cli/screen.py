@@ -13,7 +13,7 @@ from iobench.cli.grid import Cell, Line, Piece
 from iobench.cli.remarks import remarks
 from iobench.cli.tables import clean
 from iobench.model import Verdict, main_metrics, worst
-from iobench.report.spec import COLORS
+from iobench.report.spec import look_of
 from iobench.texts import Words
 from iobench.units import format_bytes, format_count, format_value
 
@@ -108,7 +108,7 @@ def _shown(comparison: Comparison, row: Row, load: str, metric: str, words: Word
         if estimate is None:
             continue
         share = estimate.median / greatest if greatest > 0 and estimate.median >= 0 else None
-        color = drive.color or COLORS[number % len(COLORS)]
+        color, _ = look_of(number, drive.color)
         figure, *ratio = _figure_lines(comparison, row, drive.name, estimate, words)
         figures.append(_Figure(drive, share, color, estimate.verdict is Verdict.VALID, figure, ratio))
     return _Shown(load.split("\n"), metric, figures)

@@ -89,7 +89,8 @@ def _headline(results: Sequence[Result], comparison: Comparison, words: Words) -
         return words("say.figure-of", a=name, value=_held(result, words))
 
     held = sorted((point.x, place) for place, r in enumerate(results) if (point := r.best or r.even))
-    if len(results) > _MOST_NAMED and len(held) == len(results):
+    all_told = len(held) == len(results) and all(result.end is not End.UNDECIDED for result in results)
+    if len(results) > _MOST_NAMED and all_told:
         low, high = (figure(results[place]) for _, place in (held[0], held[-1]))
         return words("capacity.chart.many", **told, n=len(results), low=low, high=high)
     return words("capacity.chart", **told, figures=words.commas([figure(result) for result in results]))

@@ -121,7 +121,7 @@ def write_copy(campaign: Path, name: str, steps: Steps, whole: pa.Table) -> None
     import pyarrow.parquet as pq
 
     folder = campaign / PACKED
-    told = {**(whole.schema.metadata or {}), _PACKED_KEY: _fingerprint(steps)}
+    told = {**(schema("samples").metadata or {}), **(whole.schema.metadata or {}), _PACKED_KEY: _fingerprint(steps)}
     try:
         folder.mkdir(exist_ok=True)
         with replacing(folder / f"{name}{_ENDING}") as temporary:

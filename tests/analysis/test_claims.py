@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from iobench.analysis import claims
-from iobench.analysis.types import ClaimResult, DriveSummary
+from iobench.analysis.types import ClaimResult, DriveSummary, Estimate, Row
 from iobench.errors import UsageError
+from iobench.model import Better, Verdict
 
 GOOD = """
 [[claim]]
@@ -82,8 +83,11 @@ def test_unknown_claims_name_the_nearest():
 
 def test_a_claim_of_a_drive_that_is_one_of_each_campaign_is_undecided():
     drives = [DriveSummary(name, "SSD", None, None) for name in ("iodrive (before)", "iodrive (after)")]
-    claim = next(c for c in claims.evaluate(claims.load("talk-2011"), [], drives) if c.id == "seq-read-iodrive")
-    assert claim.result is ClaimResult.UNDECIDED
-    assert "iodrive (before) and iodrive (after)" in claim.sentence
+    figures = {drive.name: Estimate(5, 500e6, (499e6, 501e6), Verdict.VALID) for drive in drives}
+    rows = [Row("seq-read", "read", "throughput", "B/s", Better.HIGHER, 8, None, {}, figures, {})]
+    found = {claim.id: claim for claim in claims.evaluate(claims.load("talk-2011"), rows, drives)}
+    assert found["seq-read-iodrive"].result is ClaimResult.UNDECIDED
+    assert "iodrive (before) and iodrive (after)" in found["seq-read-iodrive"].sentence
+    assert found["oltp-stable"].result is ClaimResult.NOT_MEASURED  # nobody ran it
     (one, *_) = claims.evaluate(claims.load("talk-2011"), [], drives[:1])
     assert one.result is ClaimResult.NOT_MEASURED

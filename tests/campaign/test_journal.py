@@ -104,7 +104,7 @@ def test_what_was_spent_is_told_by_the_clock_that_nobody_sets(tmp_path: Path) ->
     assert journal.spent_s(tmp_path) == 6 + 2.5 + 1
     journal.write(tmp_path, "began")
     last = list(journal.read(tmp_path))[-1]
-    assert 0 <= time.monotonic() - last["clock"] < 60
+    assert -0.001 <= time.monotonic() - last["clock"] < 60  # it is rounded to milliseconds
 
 
 def test_what_a_killed_run_wrote_stands_where_the_next_begins(tmp_path: Path) -> None:

@@ -182,7 +182,8 @@ def test_a_narrow_window_cuts_no_id(listing: Callable[..., str]) -> None:
         assert "S3HDNX0K500123456789" in listing([_drive()], columns=columns)
 
 
-def test_doctor_in_a_narrow_window_loses_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_in_a_narrow_window_loses_no_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake(monkeypatch, tmp_path, {program.name: "x 9.9.9" for program in PROGRAMS})  # a command to copy is never broken
     texts = {}
     for columns in (40, 60, 300):
         monkeypatch.setenv("COLUMNS", str(columns))

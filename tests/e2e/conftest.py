@@ -114,6 +114,8 @@ def failing(drive: Drive, tmp_path: Path) -> Iterator[failings.Failing]:
     """A drive that fails or hangs when it is told to."""
     if lacking := [name for name in ("nbdkit", "nbdfuse") if proc.find(name) is None]:
         pytest.skip(f"needs {', '.join(lacking)}")
+    if not Path("/dev/fuse").exists():
+        pytest.skip("needs /dev/fuse")
     with failings.made(tmp_path) as made:
         yield made
 

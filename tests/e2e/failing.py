@@ -55,5 +55,7 @@ def made(tmp_path: Path) -> Iterator[Failing]:
         (tmp_path / "mounted").mkdir()
         subprocess.run(["mount", "-o", "noatime,errors=remount-ro", device, str(tmp_path / "mounted")], check=True)
         stack.callback(quietly, "umount", "--lazy", str(tmp_path / "mounted"))
+        # First of all: the rest waits for it, whatever a test did to it.
+        stack.callback(quietly, "kill", "-CONT", pid.read_text().strip())
         yield Failing(Drive(tmp_path / "mounted", device), switch, int(pid.read_text()))
         switch.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from running import Drive, Iobench, Result, finish, journal, programs, rows, wait_for
 
-from iobench import proc
+from iobench import proc, redact
 from iobench.drives import marker
 from iobench.servers import secrets
 from iobench.tools import mariadb, sysbench
@@ -300,7 +300,9 @@ def test_a_password_is_nowhere_while_it_runs_and_in_nothing_that_is_left(
         with tarfile.open(tmp_path / f"{name}.tar.gz") as archive:
             archive.extractall(out / ("archive" if name == "all" else name), filter="data")
     hidden = b"\n".join(path.read_bytes() for path in (out / "hidden").rglob("*") if path.is_file())
-    for secret in (str(existing), str(scratch), str(iobench.home), "bench@localhost", platform.node()):
+    named = platform.node()  # a short or a common one ("debian") stands in programs' own words, too
+    names = (named,) if len(named) >= 6 and named.casefold() not in redact.COMMON else ()
+    for secret in (str(existing), str(scratch), str(iobench.home), "bench@localhost", *names):
         assert secret.encode() not in hidden, secret
     for deck in out.glob("*.pptx"):
         zipfile.ZipFile(deck).extractall(out / "slides")

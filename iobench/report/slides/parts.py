@@ -11,7 +11,7 @@ from iobench.model import Verdict
 from iobench.report.canvas import AXIS, GRID, INK, MUTED
 from iobench.report.slides.sheet import Box, Paragraph, Sheet, fitted, rgb, width_of
 
-_CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
 SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▬", "P": "✚", "X": "✖", "h": "*"}
 TICK = 12.0
@@ -74,11 +74,11 @@ def chart_of(sheet: Sheet, box: Box, kind: Any, data: Any, alt: str) -> Any:
     chart.has_legend, chart.has_title = False, False
     chart.font.size, chart.font.color.rgb = Pt(TICK), rgb(INK)
     space = chart._chartSpace
-    if space.find(f"{{{_CHART}}}roundedCorners") is None:
+    if space.find(f"{{{CHART}}}roundedCorners") is None:
         corners = new("roundedCorners", val="0")
-        after = space.find(f"{{{_CHART}}}date1904")
+        after = space.find(f"{{{CHART}}}date1904")
         space.insert(0, corners) if after is None else after.addnext(corners)
-    for axis in (*space.iter(f"{{{_CHART}}}axId"), *space.iter(f"{{{_CHART}}}crossAx")):
+    for axis in (*space.iter(f"{{{CHART}}}axId"), *space.iter(f"{{{CHART}}}crossAx")):
         # python-pptx has them below zero, which the schema has not, and LibreOffice knows no more than 31 bits.
         axis.set("val", str(int(axis.get("val")) % 2**31))
     return chart
@@ -99,7 +99,7 @@ def axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
     values.tick_labels.number_format = "[>=1000]#,##0;General"
     values.tick_labels.number_format_is_linked = False
     if scale.log:
-        scaling = values._element.find(f"{{{_CHART}}}scaling")
+        scaling = values._element.find(f"{{{CHART}}}scaling")
         scaling.insert(0, new("logBase", val="10"))
     else:
         values.major_unit = scale.step
@@ -115,10 +115,10 @@ def axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
         font = title.paragraphs[0].runs[0].font
         font.size, font.bold, font.color.rgb = Pt(12), False, rgb(MUTED)
     # On a logarithmic axis the loads' axis crosses at the least value, not at one.
-    crosses = names._element.find(f"{{{_CHART}}}crosses")
+    crosses = names._element.find(f"{{{CHART}}}crosses")
     if scale.log and crosses is not None:
         crosses.set("val", "min")
-        value_crosses = values._element.find(f"{{{_CHART}}}crosses")
+        value_crosses = values._element.find(f"{{{CHART}}}crosses")
         if value_crosses is not None:
             value_crosses.set("val", "autoZero")
     _plot_at(chart, frame, scale.plot)
@@ -127,7 +127,7 @@ def axes(chart: Any, frame: Box, scale: Scale, x_title: str = "") -> None:
 def _plot_at(chart: Any, frame: Box, plot: Box) -> None:
     """Fix where the plot lies in its frame, so that what stands beside it is beside it."""
     area = chart._chartSpace.chart.plotArea
-    for old in area.findall(f"{{{_CHART}}}layout"):
+    for old in area.findall(f"{{{CHART}}}layout"):
         area.remove(old)
     layout, manual = new("layout"), new("manualLayout")
     layout.append(manual)
@@ -190,7 +190,7 @@ def put_label(point: Any, lines: Sequence[Paragraph], where: Any, ground: str = 
         look = new("spPr")
         fill = etree.SubElement(look, f"{{{_MAIN}}}solidFill")
         etree.SubElement(fill, f"{{{_MAIN}}}srgbClr", val=ground.lstrip("#").upper())
-        label._dLbl.find(f"{{{_CHART}}}dLblPos").addprevious(look)
+        label._dLbl.find(f"{{{CHART}}}dLblPos").addprevious(look)
 
 
 def reference(tag: str, formula: str, values: Sequence[float]) -> Any:
@@ -234,4 +234,4 @@ def new(tag: str, **attributes: str) -> Any:
     from pptx.oxml import parse_xml
 
     told = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return parse_xml(f'<c:{tag} xmlns:c="{_CHART}"{told}/>')
+    return parse_xml(f'<c:{tag} xmlns:c="{CHART}"{told}/>')

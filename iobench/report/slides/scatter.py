@@ -17,7 +17,6 @@ from iobench.report.slides import linechart, parts
 from iobench.report.slides.sheet import Box, Paragraph, Run, Sheet, fitted, height_of, rgb, width_of
 from iobench.report.spec import ChartSpec, Curve, CurvePoint, CurveSpec, Series
 
-_CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _ROOM = 0.17  # of a chart's width, for a name
 _GAP = 14.0  # between a chart and the names beside it
@@ -231,12 +230,12 @@ def _place(
     below.tick_labels.number_format, below.tick_labels.number_format_is_linked = along.form, False
     below.tick_label_position = chart.value_axis.tick_label_position = XL_TICK_LABEL_POSITION.LOW
     if along.log:
-        below._element.find(f"{{{_CHART}}}scaling").insert(0, parts.new("logBase", val="10"))
+        below._element.find(f"{{{parts.CHART}}}scaling").insert(0, parts.new("logBase", val="10"))
     else:
         below.major_unit = along.step
     # Where the axes meet: at the lowest of each, also where that is below zero or not zero.
     for axis in (below, chart.value_axis):
-        axis._element.find(f"{{{_CHART}}}crosses").set("val", "min")
+        axis._element.find(f"{{{parts.CHART}}}crosses").set("val", "min")
     first = 2
     for trace, series in zip(traces, chart.plots[0].series, strict=True):
         _look(series, trace)
@@ -279,7 +278,7 @@ def _spans(series: Any, trace: Trace, first: int) -> None:
     for tag, letter, values in (("plus", "D", ups), ("minus", "C", downs)):
         bars.append(parts.reference(tag, f"Sheet1!${letter}${first}:${letter}${last}", values))
     bars.append(parts.line_look(trace.color, 3.0, alpha=0.3))
-    series._element.find(f"{{{_CHART}}}xVal").addprevious(bars)
+    series._element.find(f"{{{parts.CHART}}}xVal").addprevious(bars)
 
 
 def _workbook(traces: Sequence[Trace]) -> bytes:

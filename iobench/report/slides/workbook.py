@@ -9,10 +9,8 @@ from typing import Any
 
 from iobench.report.canvas import INK
 from iobench.report.plot import ends
-from iobench.report.slides.parts import line_look, new, reference, rounded
+from iobench.report.slides.parts import CHART, line_look, new, reference, rounded
 from iobench.report.spec import Point
-
-_CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 
 
 def fill(
@@ -57,7 +55,7 @@ def error_bars(series: Any, points: Sequence[Point | None], divisor: float, colu
         letter = _letter(column + offset)
         bars.append(reference(tag, f"Sheet1!${letter}$2:${letter}${len(points) + 1}", ways))
     bars.append(line_look(color, 1.25))
-    element.find(f"{{{_CHART}}}cat").addprevious(bars)
+    element.find(f"{{{CHART}}}cat").addprevious(bars)
 
 
 def _minus(points: Sequence[Point | None], divisor: float) -> list[float]:
