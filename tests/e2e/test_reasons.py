@@ -72,7 +72,9 @@ def test_a_synchronous_engine_does_not_reach_a_depth(
     assert said.code == 0, said.err
     assert ("depth-not-reached" in _only(iobench)) is marked
     if marked:
-        assert "8 outstanding I/Os were asked for and 1.0 were achieved" in inside("explain", "latest", "1").out
+        # One at a time; a little less is outstanding where fio itself is kept waiting.
+        said = inside("explain", "latest", "1").out
+        assert re.search(r"8 outstanding I/Os were asked for and (0\.[5-9]|1\.0) were achieved", said), said
 
 
 def test_memory_has_no_device_and_measures_the_program(
