@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,25 @@ def _stands_on(device: str, file: str) -> bool:
     except OSError:
         return True
     return found is None or (found.device, found.inode) == (there.st_dev, there.st_ino)
+
+
+def orphan_of(record: Record) -> list[str]:
+    """Return the drive's loop device where its server ended and took along what it served: that has no path any more.
+
+    In a container such a path may be that of a drive that is well: only one that answers nothing is an orphan. What the
+    kernel remembers of a file that was served it may answer for a second more.
+    """
+    from iobench.drives.ways import loop_file
+
+    name = Path(record.device or "").name
+    deadline = time.monotonic() + 3
+    while name and _backing(SYS / "block" / name) == f"/{_SERVED}":
+        if loop_file(name) is None:
+            return [name]
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return []
 
 
 def _backing(folder: Path) -> str | None:

@@ -165,7 +165,7 @@ def _detach_all(record: Record, throttle: Throttle | None) -> None:
 def _detach(record: Record, throttle: Throttle | None) -> list[str]:
     """Take limits and file off the drive's loop devices; return those that were found."""
     with loop_numbers():
-        devices = emulated.loops_on(record.backing)
+        devices = emulated.loops_on(record.backing) or emulated.orphan_of(record)
         for device in devices:
             # First the limits: they outlive the device and would hit the next image on the same number.
             if throttle is not None:

@@ -239,6 +239,17 @@ def test_a_drive_whose_server_died_is_half_made_and_made_again(bench: Bench) -> 
     assert [drive.state for drive in bench.up(DELAYED)] == ["up"]
 
 
+@needs_delay
+def test_a_drive_whose_server_took_its_mount_along_leaves_no_loop_device(bench: Bench) -> None:
+    bench.up(DELAYED)
+    record = emulated.records()[0]
+    for program, process in list(stack._servers(record)):
+        if program == "nbdfuse":
+            proc.end(process)
+    lab.down()
+    assert not Path(f"/sys/block/{Path(str(record.device)).name}/loop").exists()
+
+
 @pytest.mark.parametrize(("root", "ours"), [("/", True), ("elsewhere", False)])
 def test_a_server_of_another_root_file_system_is_not_ours(bench: Bench, tmp_path: Path, root: str, ours: bool) -> None:
     # As a container's that shares its processes with us: its lab has the same paths, and other files behind them.
