@@ -194,13 +194,6 @@ def _doors() -> Iterator[Cut]:
             "tests/cli/test_stored_files.py",
         ),
         (
-            "a file of the results that is a pipe",
-            "iobench/results/files.py",
-            "        if not stat.S_ISREG(info.st_mode):\n",
-            "        if False:\n",
-            "tests/cli/test_stored_files.py",
-        ),
-        (
             "a diary that is a link",
             "iobench/campaign/journal.py",
             " | os.O_NOFOLLOW",

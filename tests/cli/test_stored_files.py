@@ -126,6 +126,8 @@ def test_what_is_spoilt_is_told_by_every_command(file: str, whole: CampaignFolde
         (lambda plan: plan["passports"]["sas"].update(total_bytes=10**400), "is not a campaign that iobench wrote"),
         (lambda plan: plan["passports"].update(sas=[]), "is not a campaign that iobench wrote"),
     ],
+    # Without blanks, so that they can be named: `make bench-checks` does.
+    ids=["newer", "text", "part-lost", "step", "fresh", "file", "nul", "huge", "no-table"],
 )
 def test_a_plan_that_leads_elsewhere_is_none(
     change: Callable[[dict[str, object]], object], why: str, whole: CampaignFolder, say: Say, tmp_path: Path
