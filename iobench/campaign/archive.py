@@ -45,11 +45,15 @@ class Exported:
 def is_archive(path: Path) -> bool:
     """Whether a file looks like what `iobench export` writes."""
     try:
-        # A pipe would be waited for.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(2) == b"\x1f\x8b"
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for
     except (OSError, ValueError):
         return False
+    try:
+        return stat.S_ISREG(os.fstat(fd).st_mode) and os.read(fd, 2) == b"\x1f\x8b"
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def export(folder: CampaignFolder, to: Path, redact: bool = False) -> Exported:
@@ -104,7 +108,9 @@ def _placed_whole(to: Path) -> Iterator[IO[bytes]]:
     except (AttributeError, OSError):
         fd = -1
     try:
-        with part.open("wb") if fd < 0 else open(fd, "wb") as file:
+        if fd < 0:
+            part.unlink(missing_ok=True)  # and none that leads elsewhere is written through
+        with part.open("xb") if fd < 0 else open(fd, "wb") as file:
             yield file
             file.flush()
             if fd >= 0:

@@ -23,7 +23,7 @@ from iobench.campaign.spending import unsaid
 from iobench.errors import EXIT_TOOL, InterruptedCampaign, IobenchError, ResultsError, ToolError
 from iobench.model import Campaign, Step
 from iobench.results import CampaignFolder
-from iobench.runners.steady import PREPARE
+from iobench.runners.steady import PREPARE, ROUND
 from iobench.texts import Phrase, kept, said_by
 
 _EMPTY_MOST = 4  # batches of a director of which not one step could be run
@@ -55,6 +55,7 @@ class Engine:
         self._director = director
         self._deadline = deadline or Deadline()
         self._left_out: dict[str, str] = {}
+        self._bare: set[str] = set()  # targets whose preparation was left out
         self._unprepared: dict[str, Step] = {}  # targets whose preparation gave no number, with its step
         self._executor = Executor(campaign, folder, stop, self._deadline)
         prepared = remains.preparations(campaign, folder.finished())
@@ -162,7 +163,8 @@ class Engine:
             told, code = said_by(error), error.exit_code
         else:
             told, code = Phrase("failed.target", {"said": error.strerror or str(error)}), EXIT_TOOL
-        told = self._measurer.explained(told, step, self._targets.site(step.target), isinstance(error, TargetSilent))
+        silent = isinstance(error, TargetSilent) or self._executor.gone(step.target)
+        told = self._measurer.explained(told, step, self._targets.site(step.target), silent)
         journal.write(self._folder.path, "failed", step=step.id, error=kept(told), exit_code=code)
         self._observe(StepFailed(step, str(told)))
 
@@ -194,6 +196,9 @@ class Engine:
 
     def _in_time(self, step: Step) -> bool:
         """Return whether a step will be over before the deadline; another one is left out."""
+        if step.work.workload == ROUND and step.target in self._bare:
+            self._leave_out(step, "the preparation was left out, and a drive as it was found may be steady too")
+            return False
         expected = self._estimate.step_s.get(step.id, 0.0)
         if self._deadline.fits(expected):
             return True
@@ -203,6 +208,8 @@ class Engine:
 
     def _leave_out(self, step: Step, sentence: str) -> None:
         work = step.work
+        if work.workload == PREPARE:
+            self._bare.add(step.target)
         journal.write(
             *(self._folder.path, "left-out"),
             step=step.id,

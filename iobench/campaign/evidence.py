@@ -67,6 +67,7 @@ class Watcher:
         self._device, self._disk, self._clock, self._limits = device, disk, clock, limits
         self.snapshots: list[Snapshot] = []
         self.blind_s = 0.0  # the longest time without one
+        self._since = 0.0
 
     def tick(self) -> None:
         """Take a snapshot."""
@@ -75,17 +76,30 @@ class Watcher:
         limits = self._limits() if self._limits else None
         at, wall = self._clock(), time.time()  # together: what is between them looks like a clock that was set
         if self.snapshots:
-            self.blind_s = max(self.blind_s, at - self.snapshots[-1].at)
+            self.blind_s = max(self.blind_s, at - self._since)
+        self._since = at
         self.snapshots.append(Snapshot(at, device, disk, cpu_times(), wall, _asleep(), limits))
         if len(self.snapshots) > _SNAPSHOTS_MOST:
             self.snapshots = _thinned(self.snapshots)
 
+    def back(self) -> None:
+        """What we did since the last snapshot was due in the step: that none was taken meanwhile is no blindness."""
+        self._since = self._clock()
+
 
 def _thinned(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
-    """Every other one but at the ends, where windows begin and end; those of other limits than the first one's stay."""
+    """Half of them but at the ends, where windows begin and end: evenly in time, whatever was taken out before.
+
+    The first of those under other limits than the one before stays.
+    """
     first, last = snapshots[:_SNAPSHOTS_EDGE], snapshots[-_SNAPSHOTS_EDGE:]
-    middle = enumerate(snapshots[_SNAPSHOTS_EDGE:-_SNAPSHOTS_EDGE])
-    return [*first, *(each for i, each in middle if i % 2 or each.limits != snapshots[0].limits), *last]
+    middle = snapshots[_SNAPSHOTS_EDGE:-_SNAPSHOTS_EDGE]
+    apart = 2 * (middle[-1].at - middle[0].at) / len(middle)
+    kept: list[Snapshot] = []
+    for each in middle:
+        if not kept or each.at - kept[-1].at >= apart or each.limits != kept[-1].limits:
+            kept.append(each)
+    return [*first, *kept, *last]
 
 
 def _asleep() -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iobench import proc, runners
 from iobench.campaign.director import Deadline
-from iobench.campaign.limits import LOOK_EVERY_S, Guard, Limits
+from iobench.campaign.limits import LOOK_EVERY_S, Guard, LimitReached, Limits
 from iobench.campaign.services import Services
 from iobench.campaign.silence import ASK_EVERY_S, Silence
 from iobench.campaign.site import NOWHERE, Site
@@ -21,6 +21,10 @@ from iobench.texts import Phrase
 
 _LEAST_S = 2.0  # what a program gets where the time is over: less would only give errors
 _OUTPUT_MOST = 64 << 20  # a tool's output file larger than this is not read
+
+
+def _nothing() -> None:
+    """Nothing is done."""
 
 
 class Executor:
@@ -40,7 +44,7 @@ class Executor:
         self._tally = Tally(folder.path) if self._limits.max_write is not None else None
 
     def close(self) -> None:
-        """Let go of the memory that programs read from, of targets that were not left, and of what was noted."""
+        """Let go of the memory that programs read from and of what was noted, and ask no target any more."""
         self._source.close()
         if self._tally is not None:
             self._tally.close()
@@ -110,8 +114,10 @@ class Executor:
         endpoint = self.services.get(site, work.service).endpoint if work.service else NOWHERE
         return runners.find(work.runner).command(work, site.place(work, raw, source, endpoint))
 
-    def watch(self, site: Site, command: Command, raw: Path, tick: Callable[[], None]) -> proc.Ended:
-        """Run a command to its end, its output in `raw`; `tick` is called ten times a second.
+    def watch(
+        self, site: Site, command: Command, raw: Path, tick: Callable[[], None], at_end: Callable[[], None] = _nothing
+    ) -> proc.Ended:
+        """Run a command to its end, its output in `raw`; `tick` is called ten times a second, `at_end` once it ended.
 
         Raises InterruptedCampaign, LimitReached, and ToolError for a program that does not end in its time.
         """
@@ -138,9 +144,13 @@ class Executor:
                 pass_fds=(*site.ground.pass_fds, *self._source.fds),
                 group=site.group,
             )
+        except LimitReached:
+            _keep(raw, argv, {"ended_by_iobench": "limit"})
+            raise
         except ToolError:
             _keep(raw, argv, {"ended_by_iobench": "given up"})
             raise
+        at_end()  # before anything is brought to a disk, which may be the one that is measured
         how = {"exit_code": ended.exit_code, "wall_s": ended.wall_s, "cpu_s": ended.cpu_s}
         _keep(raw, argv, {**how, "ended_by_iobench": ended.reason})
         if ended.reason == "stopped":

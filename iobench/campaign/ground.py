@@ -247,7 +247,7 @@ class DeviceGround:
         return ()
 
     def abandon(self) -> tuple[str, ...]:
-        """It is given back when we end."""
+        """The kernel takes it back when we end: whoever closes a device waits for what is written to it."""
         return ()
 
 

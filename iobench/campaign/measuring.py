@@ -68,16 +68,16 @@ class Measurer:
             _note_growth(raw / "stdout", grown)
             if server is not None:
                 server.tick(time.monotonic() - begin)
+                watcher.back()  # an outage that it makes may take its time
             self._observe(Ticked(time.monotonic() - begin))
 
         watcher.tick()
         try:
-            ended = self._executor.watch(site, command, raw, tick)
+            ended = self._executor.watch(site, command, raw, tick, watcher.tick)
         except (LimitReached, ResultsError):
             raise  # it ends the campaign, whatever a server says
         except ToolError as error:
             raise _with_problem(error, server) from error
-        watcher.tick()
         _refuse_sleep(watcher)
         if ended.stopped_s > STOPPED_S:
             raise ToolError(Phrase("failed.stopped", {"program": command.tool, "seconds": ended.stopped_s}))

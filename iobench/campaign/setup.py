@@ -133,6 +133,9 @@ class Targets:
             if self._executor.gone(name):
                 site.silent = True
                 self.silent.add(name)
+                with suppress(IobenchError, OSError):  # the counters are the kernel's: they answer all the same
+                    written = {name: self._executor.count(name)}
+                    journal.write(self._folder.path, "closed", target=name, written=written)
                 return
             # A device that is gone, or a disk that is full, is told by what went on; here it only costs a preparation.
             with suppress(IobenchError, OSError):

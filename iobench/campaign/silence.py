@@ -5,6 +5,7 @@ While one is silent iobench itself does nothing there either: it would wait in t
 
 from __future__ import annotations
 
+import os
 import time
 
 from iobench import proc
@@ -22,7 +23,7 @@ DRIVE_S = 60.0
 ASK_EVERY_S = 5.0
 _FRESH_S = 1.0  # an answer as old as that still holds
 _AGAIN_S = 10.0  # what one that was silent gets at each further step: servers come back
-_LEAVING_S = 10.0
+LEAVING_S = 30.0  # what is prepared there would be lost, and what is ours stay
 _LOOK_EVERY_S = 0.005
 
 
@@ -83,8 +84,8 @@ class Silence:
             time.sleep(_LOOK_EVERY_S)
 
     def gone(self) -> bool:
-        """Return whether the target does not answer now, for whoever would leave it; it gets ten seconds."""
-        deadline = time.monotonic() + _LEAVING_S
+        """Return whether the target does not answer now, for whoever would leave it; it gets half a minute."""
+        deadline = time.monotonic() + LEAVING_S
         try:
             first = self._counters.read() if self._counters is not None else None
             while time.monotonic() < deadline:
@@ -104,10 +105,16 @@ class Silence:
     def room(self) -> tuple[int, int] | None:
         """The bytes that are free and all of the file system, by its last answer; None where it told none."""
         words = self._files.said.split() if self._files is not None else []
-        if len(words) != 3 or not all(word.isdigit() for word in words):
+        if len(words) == 3 and all(word.isdigit() for word in words):
+            free, total, size = map(int, words)
+            return free * size, total * size
+        if self._files is None or not self._fresh:
             return None
-        free, total, size = map(int, words)
-        return free * size, total * size
+        try:  # there is no such program here, or no room for a process: it answered just now, so it may be asked
+            found = os.statvfs(self._passport.target.path)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
     def close(self) -> None:
         """Ask no more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from iobench.analysis import handover, order
@@ -15,6 +15,7 @@ from iobench.drives import facts
 from iobench.errors import ResultsError, UsageError
 from iobench.model import Campaign, ParamValue, Passport
 from iobench.results import CampaignFolder, read_text, write_safely
+from iobench.runners.steady import PREPARE
 from iobench.texts import Told, told_of
 
 # In raw/, so that they go with an archive, and into the hash of the results.
@@ -94,7 +95,7 @@ def sheet(folder: CampaignFolder, profile: tuple[Order, str] | None = None) -> S
         steady=figures.steady,
         digest=folder.digest(),
         left_out=_why_left_out(asked),
-        prepared=_prepared(campaign),
+        prepared=_prepared(campaign, folder.finished()),
         silent=handover.silent(drives, order.HEALTH),
     )
 
@@ -109,9 +110,9 @@ def _why_left_out(asked: Mapping[str, ParamValue]) -> dict[str, Told]:
     return dict(zip(map(str, names), why, strict=False)) if isinstance(names, list) else {}
 
 
-def _prepared(campaign: Campaign) -> dict[str, str]:
+def _prepared(campaign: Campaign, finished: Collection[str]) -> dict[str, str]:
     """How each target was prepared, as a key of the texts."""
-    done = {step.target for step in campaign.steps if step.work.workload == "precondition"}
+    done = {step.target for step in campaign.steps if step.work.workload == PREPARE and step.id in finished}
     found = {}
     for name, passport in campaign.passports.items():
         whole = passport.target.kind == "block"

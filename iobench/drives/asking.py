@@ -72,6 +72,7 @@ class Asked:
         self._failed = False
         self._waited = Waited()
         self._next = 0.0
+        self._looked = time.monotonic()
         self.answered_at: float | None = None  # monotonic
         self.said = ""
 
@@ -82,8 +83,10 @@ class Asked:
 
     def look(self, now: bool = False) -> float:
         """Return for how many seconds it has been asked in vain; ask where it is time for it, or `now`."""
+        looked, self._looked = self._looked, time.monotonic()
         if self._question is None and (now or time.monotonic() >= self._next):
-            self._next = time.monotonic() + self._every_s
+            looked = self._looked
+            self._next = self._looked + self._every_s
             try:
                 self._question = proc.Question(self._argv)
             except CannotRunError:  # the machine has no room for a process: nothing is known against who is asked
@@ -92,7 +95,8 @@ class Asked:
         if done is not None:
             self._question, self._failed = None, not self._answers(done)
             if not self._failed:
-                self.answered_at, self.said = time.monotonic(), done.stdout
+                # It answered after the last look, and nobody knows when: it may hang since.
+                self.answered_at, self.said = looked, done.stdout
         return self._waited.look(waiting=self.pending)
 
     def close(self) -> None:

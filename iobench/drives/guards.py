@@ -149,7 +149,7 @@ def _users(number: str) -> Iterator[str]:
     for folder in folders:
         for holder in folder.glob("holders/*"):
             yield f"{folder.resolve().name} is held by {holder.name}"
-    file = loop_file(home.resolve().name) if (home / "loop").is_dir() else None
+    file = _file_under(home.resolve())
     for source in _swaps():
         if _rdev(source) in names or (file is not None and _inode(Path(source)) == (file.device, file.inode)):
             yield f"{source} is swap space"
@@ -159,10 +159,16 @@ def _users(number: str) -> Iterator[str]:
             yield f"{loop.parent.parent.name} is made on it"
 
 
+def _file_under(home: Path) -> LoopFile | None:
+    """Return the file under a loop device or a partition of one, by its place in /sys; None for another device."""
+    disk = home.parent if (home / "partition").exists() else home
+    return loop_file(disk.name) if (disk / "loop").is_dir() else None
+
+
 def _writers(number: str) -> Iterator[str]:
     """Yield the other processes that hold a device, or the file under it, open for writing, as of a virtual machine."""
     home = (Path("/sys/dev/block") / number).resolve()
-    file = loop_file(home.name) if (home / "loop").is_dir() else None
+    file = _file_under(home)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from iobench import proc
 from iobench.errors import CannotRunError
+
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")  # not "uninitialized", which many have
 
 PREFIX = ".iobench-"
 MARKER = "iobench.marker"
@@ -40,15 +43,17 @@ class Marker:
         """Whether the process that made the folder is known to have ended.
 
         It is not known of another machine's process (the folder may be on a network drive), nor of one in another
-        container. A machine may have got another name since, and two may have one.
+        container. Two machines may have one name, and clones one id; one that was renamed is not known any more.
         """
         if self.pid == 0:  # it was left for whoever goes on
             return True
         if self.boot == proc.boot_id():
             here = self.namespace in ("", proc.namespace())
             return here and not proc.ProcessId(self.pid, self.started).alive()
+        if self.host != os.uname().nodename:  # clones of a machine share its id: both have to be ours
+            return False
         mine = _machine()
-        return self.machine == mine if self.machine and mine else self.host == os.uname().nodename
+        return not (self.machine and mine) or self.machine == mine
 
     @property
     def own(self) -> bool:
@@ -62,7 +67,7 @@ def _machine() -> str:
         own = Path("/etc/machine-id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
-    return hashlib.sha256(f"iobench {own}".encode()).hexdigest()[:16] if own else ""
+    return hashlib.sha256(f"iobench {own}".encode()).hexdigest()[:16] if _MACHINE_ID.fullmatch(own) else ""
 
 
 def read_marker(dir_fd: int) -> Marker | None:

@@ -65,8 +65,8 @@ def _identity(disk: Path) -> LoopFile | str | None:
     if (disk / "loop").is_dir():
         return loop_file(disk.name)
     said = _read(disk / "wwid") or _read(disk / "device/wwid")
-    # Some drives have zeros there, all alike.
-    return said if said.strip("naeui.0 -") else None
+    # Some drives have zeros there, all alike; some bridges call each drive behind them by one name.
+    return f"{said} {_read(disk / 'size')}" if said.strip("naeui.0 -") else None
 
 
 def _same(disk: Path, mine: LoopFile | str, sys: Path) -> Iterator[Path]:

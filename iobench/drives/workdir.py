@@ -137,8 +137,9 @@ class WorkFolder:
         if self.dir_fd < 0:
             return ()
         try:
-            if not linked(self.dir_fd):
-                return ()  # somebody has removed it
+            with contextlib.suppress(OSError):  # a drive that failed: its marker cannot be read either
+                if not linked(self.dir_fd):
+                    return ()  # somebody has removed it
             if read_marker(self.dir_fd) != self.marker:
                 return (self.name,)
             return remove(self._base_fd, self.dir_fd, self.name, self.path)

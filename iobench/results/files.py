@@ -38,12 +38,16 @@ def read_text(path: Path, errors: str = "strict") -> str:
     A pipe in a folder that others made would be waited for, a device has no end.
     """
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    info = os.fstat(fd)
+    wrong = None
+    if not stat.S_ISREG(info.st_mode):
+        wrong = OSError(errno.EINVAL, "it is no plain file", str(path))
+    elif info.st_size > _MOST:
+        wrong = OSError(errno.EFBIG, f"it has {info.st_size} bytes, which none of iobench's has", str(path))
+    if wrong is not None:
+        os.close(fd)  # of a folder Python makes no file that would close it
+        raise wrong
     with open(fd, encoding="utf-8", errors=errors) as file:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file", str(path))
-        if info.st_size > _MOST:
-            raise OSError(errno.EFBIG, f"it has {info.st_size} bytes, which none of iobench's has", str(path))
         return file.read()
 
 

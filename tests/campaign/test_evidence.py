@@ -144,6 +144,7 @@ def test_eight_hours_are_kept_in_little_and_counted_as_exactly(monkeypatch: pyte
     assert (seen[0].at, seen[-1].at) == (0.0, 28_799.9)
     assert [each.at for each in seen if each.limits == {"read_bps": 0}] == [10_000.1]
     assert [round(b.at - a.at, 6) for a, b in pairwise(seen[-3000:])] == [0.1] * 2999
+    assert max(b.at - a.at for a, b in pairwise(seen)) < 30, "what is long ago is as well known as what is not"
     moved = [dataclasses.replace(each, device=counters(each.at, 100 * MB, 10 * MB)) for each in seen]
     begin = time.monotonic()
     series = evidence.device_series(moved, 300.0, 28_799.0)

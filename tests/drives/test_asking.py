@@ -33,6 +33,20 @@ def test_an_answer_is_kept_and_ends_the_waiting(tmp_path: Path) -> None:
     asked.close()
 
 
+def test_an_answer_that_nobody_looked_for_is_as_old_as_the_last_look(tmp_path: Path) -> None:
+    """What was asked before other targets had their turn says nothing of now: it may hang since."""
+    asked = Asked(asking.room(str(tmp_path)), 1000.0, lambda _: True)
+    for _ in range(3):  # unless it has answered within the look that asked it
+        asked._next = 0.0
+        asked.look()
+        if asked.pending:
+            break
+    looked = time.monotonic()
+    time.sleep(0.3)
+    _until(lambda: asked.look() == 0 and not asked.pending)
+    assert asked.answered_at is not None and asked.answered_at <= looked + 0.01
+
+
 def test_one_that_never_ends_and_one_that_says_no_are_waited_for() -> None:
     for argv in (("sleep", "1000"), ("false",)):
         asked = Asked(argv, 0.01, lambda done: done.exit_code == 0)

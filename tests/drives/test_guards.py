@@ -117,6 +117,19 @@ def test_the_file_under_it_is_open_for_writing(loop: Any, tmp_path: Path) -> Non
     claim(loop.path, loop.id).close()
 
 
+@root
+def test_the_file_under_a_partitions_drive_is_open_for_writing(loop: Any, tmp_path: Path) -> None:
+    partition = loop.partition()
+    part_id = f"{loop.name}p1:{loop.size - MIB}"
+    code = "import sys; file = open(sys.argv[1], 'r+b'); print(flush=True); sys.stdin.read()"
+    argv = (sys.executable, "-c", code, str(tmp_path / "image0"))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert f"process {other.pid}, has it open" in refused(partition, part_id, yes=True)
+        other.communicate()
+
+
 def test_two_paths_to_one_drive_are_known(tmp_path: Path) -> None:
     """Without multipathd each path is a disk, and only one of them is seen to be mounted."""
     real, zeros = "naa.5002538e40abcdef", "naa.0000000000000000"

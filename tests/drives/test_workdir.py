@@ -252,7 +252,7 @@ def test_a_folder_in_use_is_not_taken(tmp_path: Path) -> None:
         ({"host": "elsewhere"}, True),  # it got another name since
         ({"namespace": "1"}, False),  # in another container, as it may run there
         ({"boot": "another", "pid": 1}, True),
-        ({"boot": "another", "host": "elsewhere"}, True),
+        ({"boot": "another", "host": "elsewhere"}, False),  # a clone, with the id of the machine that it is of
         ({"boot": "another", "machine": "another"}, False),  # two machines of one name, on a network drive
         ({"boot": "another", "host": "elsewhere", "machine": ""}, False),
     ],
@@ -267,6 +267,28 @@ def test_whose_owner_is_gone(
         marker["pid"] = os.getpid()
     (killed / MARKER).write_text(json.dumps(marker | change), encoding="utf-8")
     assert bool(find_leftovers(str(killed.parent))) is gone
+
+
+@pytest.mark.parametrize(("says", "known"), [("0" * 31 + "a\n", True), ("uninitialized\n", False), ("", False)])
+def test_a_machine_is_known_by_an_id_of_its_own(says: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding="": says)
+    assert bool(markers._machine()) is known
+
+
+def test_a_folder_on_a_drive_that_failed_is_told_as_staying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """XFS that shut down answers every question with an I/O error, also what is asked of an opened folder."""
+    folder = WorkFolder.make(str(tmp_path), "c1")
+
+    def fails(*_: object, **__: object) -> object:
+        raise OSError(errno.EIO, "Input/output error")
+
+    for name in ("fstat", "stat", "open", "scandir"):
+        monkeypatch.setattr(os, name, fails)
+    try:
+        stayed = folder.remove()
+    finally:
+        monkeypatch.undo()
+    assert stayed == (".iobench-c1",)
 
 
 @pytest.mark.parametrize("marker", ["", "{", "[]", '{"campaign": "c1"}', "[" * 4000, "{}" + " " * 5000])
