@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import shutil
 import tempfile
 import traceback
@@ -12,10 +14,17 @@ from pathlib import Path
 import pytest
 from running import ONCE, SHORT, SMALL, Drive, Iobench, Result, reasons
 
+import iobench as package
 from iobench.cli import main
 
 Run = Callable[..., Result]
 NOBODY = 65534
+BESIDE = ("concurrent.futures.thread", "encodings.ascii", "hdrh.histogram", "pyarrow.parquet")
+
+
+def _modules() -> list[str]:
+    found = pkgutil.walk_packages(package.__path__, "iobench.")
+    return [module.name for module in found if not module.name.endswith("__main__")]
 
 
 @pytest.fixture
@@ -23,13 +32,8 @@ def nobody(tmp_path: Path, iobench: Iobench, monkeypatch: pytest.MonkeyPatch) ->
     """Run iobench as an ordinary user: in a child of this process, since the venv may not be readable to one."""
     if os.geteuid() != 0:
         pytest.skip("needs root to become another user")
-    import iobench.analysis.compare
-    import iobench.cli.compare
-    import iobench.cli.doctor
-    import iobench.cli.run
-    import iobench.runners.dd
-    import iobench.runners.rand
-    import iobench.runners.seq  # noqa: F401  (imported here: the user cannot)
+    for name in (*_modules(), *BESIDE):
+        importlib.import_module(name)  # the user cannot
 
     home = Path(tempfile.mkdtemp(prefix="iobench-nobody-", dir="/var/tmp"))
     home.chmod(0o777)
