@@ -14,6 +14,7 @@ from iobench.campaign.silence import ASK_EVERY_S, Silence
 from iobench.campaign.site import NOWHERE, Site
 from iobench.campaign.source import MemorySource
 from iobench.campaign.spending import Tally, spent
+from iobench.drives.counters import CounterFile
 from iobench.errors import InterruptedCampaign, IobenchError, ToolError
 from iobench.model import Campaign, Command, Passport, Work
 from iobench.results import CampaignFolder, write_safely
@@ -27,6 +28,40 @@ def _nothing() -> None:
     """Nothing is done."""
 
 
+class _Watched:
+    """A target while programs run there: whether it answers, and what reaches its drive."""
+
+    def __init__(self, passport: Passport, limits: Limits, before: int, tally: Tally | None) -> None:
+        self._name = passport.target.name
+        self._guard, self._tally = Guard(limits, passport, before), tally
+        self._counters: CounterFile | None = None
+        self._begin = 0
+        self.silence = Silence(passport, LOOK_EVERY_S if limits.min_free is not None else ASK_EVERY_S)
+        self.written: int | None = None  # by the last look, since it was admitted; None if not known
+
+    def admit(self, counters: CounterFile | None) -> None:
+        """Count from now on."""
+        self._counters = counters
+        self._begin = counters.read().bytes_written if counters else 0
+        self.silence.count(counters)
+        self.count()
+
+    def count(self) -> int | None:
+        """Return the bytes that reached the device since it was admitted, counted now."""
+        if self._counters is not None:
+            now = self._counters.read().bytes_written
+            self.written = now - self._begin
+            if self._tally is not None:
+                self._tally.note(self._name, self._counters, now)
+        return self.written
+
+    def look(self) -> None:
+        """Raise TargetSilent, LimitReached."""
+        written = self.count()
+        self.silence.look()
+        self._guard.look(written, self.silence.room)
+
+
 class Executor:
     """Runs programs within what a campaign allows: its limits, its time, and until a stop is asked for."""
 
@@ -36,73 +71,52 @@ class Executor:
         self._stop = stop
         self._deadline = deadline
         self._limits = Limits.of(campaign)
-        self._guards: dict[str, Callable[[], None]] = {}
-        self._silences: dict[str, Silence] = {}
-        self._written: dict[str, int] = {}  # what reached each target's device since this run opened it
-        self._counts: dict[str, Callable[[], int | None]] = {}
-        self._before = spent(campaign, folder.path)  # the same of earlier runs
+        self._before = spent(campaign, folder.path)  # what earlier runs wrote, by target
         self._tally = Tally(folder.path) if self._limits.max_write is not None else None
+        self._watched: dict[str, _Watched] = {}
 
     def close(self) -> None:
         """Let go of the memory that programs read from and of what was noted, and ask no target any more."""
         self._source.close()
         if self._tally is not None:
             self._tally.close()
-        for silence in self._silences.values():
-            silence.close()
+        for watched in self._watched.values():
+            watched.silence.close()
 
     def meet(self, passport: Passport) -> None:
         """Ask a target for an answer before anything is done there. Raises TargetSilent, InterruptedCampaign."""
-        every_s = LOOK_EVERY_S if self._limits.min_free is not None else ASK_EVERY_S
-        silence = self._silences[passport.target.name] = Silence(passport, every_s)
-        silence.expect(self._stop)
+        name = passport.target.name
+        self._watched[name] = _Watched(passport, self._limits, self._before.get(name, 0), self._tally)
+        self.expect(name)
 
     def expect(self, target: str) -> None:
         """Return when a target answers, as it does at once. Raises TargetSilent, InterruptedCampaign."""
-        self._silences[target].expect(self._stop)
+        self._watched[target].silence.expect(self._stop)
 
     def gone(self, target: str) -> bool:
         """Return whether a target does not answer, so that nothing can be done there."""
-        return self._silences[target].gone()
+        return self._watched[target].silence.gone()
 
     def admit(self, site: Site) -> None:
         """Count from now on what is written at a site, against the limits of the campaign."""
-        counters, name = site.counters, site.passport.target.name
-        begin = counters.read().bytes_written if counters else 0
-        guard = Guard(self._limits, site.passport, self._before.get(name, 0))
-        silence = self._silences[name]
-        silence.count(counters)
-
-        def count() -> int | None:
-            if counters is not None:
-                now = counters.read().bytes_written
-                self._written[name] = now - begin
-                if self._tally is not None:
-                    self._tally.note(name, counters, now)
-            return self._written.get(name)
-
-        def look() -> None:
-            written = count()
-            silence.look()
-            guard.look(written, silence.room)
-
-        self._counts[name], self._guards[name] = count, look
-        count()
+        self._watched[site.passport.target.name].admit(site.counters)
 
     def look(self, target: str) -> None:
-        """Look whether a limit is reached on a target. Raises LimitReached."""
-        self._guards[target]()
+        """Look whether a limit is reached on a target. Raises LimitReached, TargetSilent."""
+        self._watched[target].look()
 
     def count(self, target: str) -> int | None:
         """Return the bytes that reached a target's device since it was admitted, counted now; None if not known."""
+        if (watched := self._watched.get(target)) is None:
+            return None
         try:
-            return self._counts[target]()
-        except (IobenchError, LookupError):  # it is gone, or was never there: the step says so
-            return self._written.get(target)
+            return watched.count()
+        except IobenchError:  # it is gone: the step says so
+            return watched.written
 
     def written(self, target: str) -> int | None:
         """Return the bytes that reached a target's device by the last look since it was admitted."""
-        return self._written.get(target)
+        return self._watched[target].written
 
     def command(self, site: Site, work: Work, raw: Path) -> Command:
         """Return a work's command at a site, what it makes itself removed and its source ready."""
@@ -123,12 +137,12 @@ class Executor:
         """
         for name, content in command.inputs.items():
             write_safely(raw / name, content)
-        guard, left = self._guards[site.passport.target.name], self._deadline.left_s
+        look, left = self._watched[site.passport.target.name].look, self._deadline.left_s
         timeout_s = command.timeout_s if left is None else min(command.timeout_s, max(_LEAST_S, left))
         argv = (*self._limits.prefix, *command.argv)
 
-        def watched() -> None:
-            guard()
+        def look_and_tick() -> None:
+            look()
             tick()
 
         try:
@@ -138,7 +152,7 @@ class Executor:
                 stderr=raw / "stderr",
                 timeout_s=timeout_s,
                 stop=self._stop,
-                tick=watched,
+                tick=look_and_tick,
                 cwd=site.ground.cwd,
                 env=command.env,
                 pass_fds=(*site.ground.pass_fds, *self._source.fds),
@@ -179,7 +193,7 @@ class Executor:
                 stderr=raw / "settle.stderr",
                 timeout_s=60 + 4 * max(work.fixed_bytes, 4 << 30) / 1e6,
                 stop=self._stop,
-                tick=self._silences[target].look,
+                tick=self._watched[target].silence.look,
                 cwd=site.ground.cwd,
                 group=site.group,
             )
