@@ -98,7 +98,7 @@ def test_a_drive_that_finishes_nothing_costs_its_own_steps_and_is_named(
     inside: Run, iobench: Iobench, anywhere: Drive, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence, "DRIVE_S", 4.0)
-    monkeypatch.setattr(silence, "_LEAVING_S", 2.0)
+    monkeypatch.setattr(silence, "LEAVING_S", 2.0)
     monkeypatch.setattr(silence, "_AGAIN_S", 0.2)
     _strike_when_it_runs(monkeypatch, "0001-", failing.server)
     targets = ("-t", f"hung={failing.drive.path}", "-t", f"sound={anywhere.path}")
