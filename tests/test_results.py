@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gc
 import json
 import os
 import random
@@ -613,6 +614,20 @@ def test_a_campaign_that_runs_is_not_deleted_or_run_twice(tmp_path: Path) -> Non
     assert not folder.running()
     store.remove(folder.id)
     assert store.ids() == []
+
+
+def test_a_histogram_that_was_kept_is_no_garbage_to_be_looked_for() -> None:
+    """The library's two objects hold each other: a campaign of thousands of steps kept hundreds of megabytes so."""
+    from hdrh.histogram import HdrHistogram
+
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            encode_bins({1000: 5})
+        assert not [each for each in gc.get_objects() if isinstance(each, HdrHistogram)]
+    finally:
+        gc.enable()
 
 
 # --- the packed copy and the hash ------------------------------------------------------------------------
