@@ -41,7 +41,7 @@ def main() -> None:
     options = common.arguments(__doc__ or "", minutes=30)
     seconds = 20 if options.short else options.minutes * 60
     common.head("A long campaign")
-    with common.scratch() as folder, common.scratch() as results:
+    with common.own_drive(1 << 30) as folder, common.scratch() as results:
         seen, took = _watched(folder, results, seconds)
         campaign = next(results.glob("2*"))
         steps, told = _steps(campaign), _told(campaign)
