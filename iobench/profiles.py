@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from iobench.errors import UsageError, near_miss
 
 # What a drive's profile may say of how a report shows it.
 DRIVE_LOOK = ("label", "color", "price", "currency")
-_MOST = 4 << 20  # bytes: a device has no end
+_MOST, _PIECE = 4 << 20, 1 << 12  # bytes: a device has no end
 # In a checkout the top-level folder is the source; a wheel carries a copy of it inside the package.
 _FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "shipped")
 
@@ -41,7 +43,7 @@ def load(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises UsageError, with the line, when it is not TOML."""
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST + 1)
+            content = b"".join(islice(iter(partial(file.read, _PIECE), b""), _MOST // _PIECE + 1))
         if len(content) > _MOST:
             raise UsageError(f"{path} is no profile: it has more than {_MOST >> 20} MiB")
         return tomllib.loads(content.decode())

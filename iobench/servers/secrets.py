@@ -6,13 +6,15 @@ import configparser
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from iobench.errors import CannotRunError
 
 VARIABLE = "IOBENCH_DSN_PASSWORD"
 _known: dict[str, str] = {}
-_MOST = 1 << 20
+_MOST, _PIECE = 1 << 20, 1 << 12  # bytes: a device has no end
 
 
 def learn(url: str, file: Path | None, ask: Callable[[str], str] | None) -> None:
@@ -50,7 +52,7 @@ def from_file(path: Path) -> str:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise CannotRunError(f"{path} can be read by others, and it holds a password; `chmod 600 {path}`")
         with path.open("rb") as file:
-            text = file.read(_MOST).decode()  # a device has no end
+            text = b"".join(islice(iter(partial(file.read, _PIECE), b""), _MOST // _PIECE)).decode()
     except OSError as error:
         raise CannotRunError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
