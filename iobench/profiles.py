@@ -14,7 +14,7 @@ from iobench.errors import UsageError, near_miss
 
 # What a drive's profile may say of how a report shows it.
 DRIVE_LOOK = ("label", "color", "price", "currency")
-_MOST, _PIECE = 4 << 20, 1 << 12  # bytes: a device has no end
+_MOST, _PIECE = 4 << 20, 1 << 12  # bytes
 # In a checkout the top-level folder is the source; a wheel carries a copy of it inside the package.
 _FOLDERS = (Path(__file__).parent.parent / "profiles", Path(__file__).parent / "shipped")
 
@@ -39,11 +39,19 @@ def find(kind: str, name: str, suffix: str = ".toml") -> Path:
     raise UsageError(f"unknown profile {name!r}; {near_miss(name, names(kind, suffix))}")
 
 
+def begin(path: Path, most: int) -> bytes:
+    """Return what a file that a user gave says, up to some `most` bytes and a piece: a device has no end.
+
+    Raises OSError. In pieces: whoever asks for so many at once has to hold them, however few there are.
+    """
+    with path.open("rb") as file:
+        return b"".join(islice(iter(partial(file.read, _PIECE), b""), most // _PIECE + 1))
+
+
 def load(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises UsageError, with the line, when it is not TOML."""
     try:
-        with path.open("rb") as file:
-            content = b"".join(islice(iter(partial(file.read, _PIECE), b""), _MOST // _PIECE + 1))
+        content = begin(path, _MOST)
         if len(content) > _MOST:
             raise UsageError(f"{path} is no profile: it has more than {_MOST >> 20} MiB")
         return tomllib.loads(content.decode())

@@ -85,7 +85,7 @@ def read_marker(dir_fd: int) -> Marker | None:
 
 
 def parse(data: bytes | str) -> Marker | None:
-    """Return the marker of what `text` made; None for anything else."""
+    """Return the marker of what `as_text` made; None for anything else."""
     try:
         marker = Marker(**json.loads(data))
     except (ValueError, TypeError, RecursionError):

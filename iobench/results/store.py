@@ -386,7 +386,7 @@ def _texts(told: Mapping[str, Any], *names: str) -> bool:
 
 
 def _is_figure(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < _NONE  # type: ignore[arg-type]
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _NONE
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

@@ -6,15 +6,14 @@ import configparser
 import os
 import stat
 from collections.abc import Callable
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
+from iobench import profiles
 from iobench.errors import CannotRunError
 
 VARIABLE = "IOBENCH_DSN_PASSWORD"
 _known: dict[str, str] = {}
-_MOST, _PIECE = 1 << 20, 1 << 12  # bytes: a device has no end
+_MOST = 1 << 20  # bytes
 
 
 def learn(url: str, file: Path | None, ask: Callable[[str], str] | None) -> None:
@@ -51,8 +50,7 @@ def from_file(path: Path) -> str:
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise CannotRunError(f"{path} can be read by others, and it holds a password; `chmod 600 {path}`")
-        with path.open("rb") as file:
-            text = b"".join(islice(iter(partial(file.read, _PIECE), b""), _MOST // _PIECE)).decode()
+        text = profiles.begin(path, _MOST).decode()
     except OSError as error:
         raise CannotRunError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

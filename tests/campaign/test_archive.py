@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from processes import opened
 from stored import Measured, make_campaign
 
 from iobench.campaign import archive
@@ -195,7 +196,7 @@ def test_a_kill_leaves_nothing_that_is_not_known(folder: CampaignFolder, tmp_pat
         pytest.skip("needs a file system that makes files without a name")
     for redact in ((), ("--redact",)):
         argv = ("export", folder.id, "-o", str(out / "x.tgz"), "--results", str(folder.path.parent), *redact)
-        _killed(argv, temporary, lambda pid: any(str(out) in link for link in _open_files(pid)))
+        _killed(argv, temporary, lambda pid: any(str(out) in link for link in opened(pid)))
         assert list(out.iterdir()) == list(temporary.iterdir()) == []
     archive.export(folder, out / "x.tgz")
     argv = ("import", str(out / "x.tgz"), "--results", str(other))
@@ -207,15 +208,6 @@ def test_a_kill_leaves_nothing_that_is_not_known(folder: CampaignFolder, tmp_pat
     found = find_leftovers(str(other))
     assert [leftover.name for leftover in found] == [left.name] and remove_leftover(found[0]) == ()
     assert [path.name for path in other.iterdir()] == [".iobench-import-of-somebody"]
-
-
-def _open_files(pid: int) -> list[str]:
-    found = []
-    with contextlib.suppress(OSError):
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found.append(str(link.readlink()))
-    return found
 
 
 def _killed(argv: Sequence[str], temporary: Path, now: Callable[[int], bool]) -> None:

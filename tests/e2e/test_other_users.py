@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import opened
 from running import Drive, Iobench, Result, journal, wait_for
 
 from iobench import proc
@@ -80,21 +81,11 @@ def _ours(of: int) -> list[int]:
     return found
 
 
-def _opened(pid: int) -> list[str]:
-    """What a program has open; nothing of one that has ended meanwhile, as one that asks a drive for an answer does."""
-    found = []
-    with contextlib.suppress(OSError):
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found.append(str(link.readlink()))
-    return found
-
-
 def _listening(pids: list[int]) -> list[str]:
     """The local addresses (hexadecimal) of the TCP sockets on which programs wait for connections."""
     inodes = set()
     for pid in pids:
-        for target in _opened(pid):
+        for target in opened(pid):
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
     lines = [
